@@ -1,0 +1,142 @@
+"""Findings and what follows from them: CLOSED, OPEN, INVALID, NOT VERIFIED or WHATIF."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from enum import Enum
+
+__all__ = ["Category", "Division", "Finding", "Judgement", "NoEvidence", "Severity", "Verdict", "fold", "judge"]
+
+
+class Division(str, Enum):
+    """The division directory of a result; parsed once, compared as a member (never as text)."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    WHATIF = "whatif"
+
+
+class Severity(str, Enum):
+    """How much a finding weighs: only an error makes a result INVALID."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Category(str, Enum):
+    """The best a result can be while the finding stands."""
+
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    INVALID = "INVALID"
+
+
+class Verdict(str, Enum):
+    """What is said of a result."""
+
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    INVALID = "INVALID"
+    NOT_VERIFIED = "NOT VERIFIED"
+    WHATIF = "WHATIF"
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing a rule saw. ``file`` is relative to the results directory, ``field`` a dotted key in that file.
+
+    A rule function leaves ``rule`` empty; the registry fills it in.
+    """
+
+    message: str
+    severity: Severity = Severity.ERROR
+    category: Category = Category.INVALID
+    measured: str | int | float | None = None
+    required: str | int | float | None = None
+    file: str = ""
+    field: str = ""
+    rule: str = ""
+    count: int = 1
+
+    def line(self) -> str:
+        """The finding as one line for people: rule, message, measured, required, place, count."""
+        parts = [f"[{self.rule}] {self.message}"]
+        if self.measured is not None:
+            parts.append(f"measured {self.measured}")
+        if self.required is not None:
+            parts.append(f"required {self.required}")
+        place = ":".join(p for p in (self.file, self.field) if p)
+        if place:
+            parts.append(f"in {place}")
+        times = f" (×{self.count})" if self.count > 1 else ""
+        return "; ".join(parts) + times
+
+
+@dataclasses.dataclass(frozen=True)
+class NoEvidence:
+    """What a rule yields when the record it must read is not there: the rule is then not verified."""
+
+    reason: str
+    file: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    """The verdict of one result with all that led to it."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    rules_verified: int
+    rules_total: int
+    reasons: tuple[str, ...]
+
+    def headline(self) -> str:
+        """The verdict as the report leads with it, with ``n of m rules`` where it is not verified."""
+        if self.verdict is Verdict.NOT_VERIFIED:
+            return f"NOT VERIFIED ({self.rules_verified} of {self.rules_total} rules)"
+        if self.verdict is Verdict.WHATIF:
+            return "WHATIF (not a submission)"
+        return self.verdict.value
+
+
+def fold(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Equal findings become one with their counts added; order of first appearance is kept."""
+    counts: dict[Finding, int] = {}
+    for finding in findings:
+        key = dataclasses.replace(finding, count=1)
+        counts[key] = counts.get(key, 0) + finding.count
+    return tuple(dataclasses.replace(finding, count=count) for finding, count in counts.items())
+
+
+def judge(
+    division: Division,
+    findings: Iterable[Finding],
+    *,
+    rules_verified: int,
+    rules_total: int,
+    unverified: Iterable[str] = (),
+) -> Judgement:
+    """Reduce the findings of one result to its verdict.
+
+    INVALID if an error stands; else NOT VERIFIED unless every executable error-severity rule of the edition had its
+    evidence (``rules_verified`` of ``rules_total``); else OPEN in the open division or with a finding of category OPEN;
+    else CLOSED. A whatif result claims nothing: always WHATIF, its errors are information. ``unverified`` holds the
+    reasons, one a rule.
+    """
+    kept = fold(findings)
+    if division is Division.WHATIF:
+        kept = tuple(dataclasses.replace(f, severity=Severity.INFO) if f.severity is Severity.ERROR else f for f in kept)
+        return Judgement(Verdict.WHATIF, kept, rules_verified, rules_total, ("division whatif: not a submission",))
+    errors = [f for f in kept if f.severity is Severity.ERROR]
+    if errors:
+        return Judgement(Verdict.INVALID, kept, rules_verified, rules_total, tuple(f.line() for f in errors))
+    if rules_verified < rules_total:
+        return Judgement(Verdict.NOT_VERIFIED, kept, rules_verified, rules_total, tuple(unverified))
+    opens = [f for f in kept if f.category is Category.OPEN]
+    if division is Division.OPEN:
+        return Judgement(Verdict.OPEN, kept, rules_verified, rules_total, ("open division", *(f.line() for f in opens)))
+    if opens:
+        return Judgement(Verdict.OPEN, kept, rules_verified, rules_total, tuple(f.line() for f in opens))
+    return Judgement(Verdict.CLOSED, kept, rules_verified, rules_total, ())
