@@ -1,0 +1,57 @@
+"""The rank program's own arguments, told apart from Hydra's."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from pytest_mlpstorage.errors import ConfigurationError
+
+__all__ = ["GENERATORS", "READERS", "Arguments", "parse"]
+
+READERS = ("auto", "builtin", "raw", "raw-odirect")
+GENERATORS = ("auto", "builtin", "raw")
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """What was asked of the rank program; ``hydra`` is left for DLIO, options such as ``--config-dir`` last."""
+
+    ranks: int | None
+    evidence: Path | None
+    reader: str
+    generator: str
+    hydra: tuple[str, ...]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigurationError(f"python -m pytest_mlpstorage.dlio: {message}")
+
+
+def parse(argv: Sequence[str]) -> Arguments:
+    """Split an argument list; raises ConfigurationError for an unknown ``--mlps-`` option or a wrong value."""
+    parser = _Parser(prog="python -m pytest_mlpstorage.dlio", allow_abbrev=False, add_help=False)
+    parser.add_argument("--mlps-ranks", type=int, default=None, help="COMM_WORLD must have this size")
+    parser.add_argument(
+        "--mlps-evidence", type=Path, default=None, help="folder for <rank>_effective.json, _io.json, _end.json, _error.json"
+    )
+    parser.add_argument("--mlps-reader", choices=READERS, default="auto")
+    parser.add_argument("--mlps-generator", choices=GENERATORS, default="auto")
+    own, rest = parser.parse_known_args(list(argv))
+    unknown = [word for word in rest if word.startswith("--mlps-")]
+    if unknown:
+        parser.error(f"unknown option {unknown[0]}; known: --mlps-ranks, --mlps-evidence, --mlps-reader, --mlps-generator")
+    # Hydra takes its overrides as one run of words: an option between two of them is "unrecognized arguments".
+    overrides, options, value_follows = [], [], False
+    for word in rest:
+        if word.startswith("-") or value_follows:
+            options.append(word)
+            value_follows = word in ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p")
+        else:
+            overrides.append(word)
+    evidence = own.mlps_evidence.absolute() if own.mlps_evidence else None
+    return Arguments(own.mlps_ranks, evidence, own.mlps_reader, own.mlps_generator, (*overrides, *options))

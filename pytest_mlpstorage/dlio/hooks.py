@@ -1,0 +1,125 @@
+"""Our observers around DLIO's own steps. They watch, prove and refuse; none changes what DLIO measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pytest_mlpstorage.dlio import checks, effective, flavour
+from pytest_mlpstorage.dlio.configure import load_config
+from pytest_mlpstorage.dlio.observe import watch_generation, watch_training
+from pytest_mlpstorage.dlio.session import Session
+from pytest_mlpstorage.errors import DependencyError
+
+__all__ = ["attach"]
+
+
+def attach(session: Session) -> Callable[[], None]:
+    """Import DLIO, wrap its steps, and return its main; raises DependencyError for one that has other steps."""
+    # DLIO imports torch when it already runs; here its files are read before the I/O baseline is taken.
+    import dlio_benchmark.main as dlio
+    import torch.utils.data  # noqa: F401
+
+    missing = [name for name in ("LoadConfig", "DLIOBenchmark", "StatsCounter", "GeneratorFactory", "main") if not hasattr(dlio, name)]
+    if missing:
+        raise DependencyError(f"this DLIO has no {', '.join(missing)} in its main module", suggestion=flavour.INSTALL)
+    load = dlio.LoadConfig
+    dlio.LoadConfig = lambda arguments, config: load_config(session, load, arguments, config)
+    _wrap(dlio.DLIOBenchmark, "initialize", lambda benchmark, call: _initialize(session, benchmark, call))
+    _wrap(dlio.DLIOBenchmark, "finalize", lambda benchmark, call: _finalize(session, benchmark, call))
+    _choose_generator(session, dlio.GeneratorFactory)
+    watch_training(session, dlio.StatsCounter)
+    watch_generation(session)
+    main: Callable[[], None] = dlio.main
+    return main
+
+
+def _wrap(owner: type, name: str, around: Callable[[Any, Callable[[], Any]], Any]) -> None:
+    original = getattr(owner, name)
+
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return around(self, lambda: original(self, *args, **kwargs))
+
+    setattr(owner, name, wrapped)
+
+
+def _choose_generator(session: Session, factory: Any) -> None:
+    """DLIO has no key for a generator (training.md §3): ours is put in front of the factory, for its formats only."""
+    original = factory.get_generator
+
+    def get_generator(format_type: Any) -> Any:
+        name = session.engine.generator if session.engine else "builtin"
+        if name == "raw":
+            from pytest_mlpstorage.dlio.raw_generator import RawGenerator
+
+            return RawGenerator(session.progress)
+        if name == "parquet":
+            from pytest_mlpstorage.dlio.parquet_generator import ParquetGenerator
+
+            return ParquetGenerator(session.parquet, session.progress)
+        return original(format_type)
+
+    factory.get_generator = staticmethod(get_generator)
+
+
+def _is_local(arguments: Any) -> bool:
+    return str(getattr(arguments.storage_type, "value", arguments.storage_type)) == "local_fs"
+
+
+def _initialize(session: Session, benchmark: Any, call: Callable[[], Any]) -> Any:
+    """Before: the data set on disk is the one described. After: the classes in effect are the ones wanted."""
+    arguments = benchmark.args
+    if session.rank == 0 and _is_local(arguments) and not arguments.generate_only and not arguments.generate_data:
+        root = Path(str(arguments.storage_root or "."))
+        checks.check_dataset(
+            root / str(arguments.data_folder),
+            suffix=str(arguments.format),
+            files=int(arguments.num_files_train),
+            subfolders=int(arguments.num_subfolders_train),
+        )
+    # The other ranks wait for that verdict: DLIO's own error on them would come first and say less.
+    benchmark.comm.barrier()
+    result = call()
+    session.effective["classes"] = effective.prove_classes(session.wanted, arguments)
+    generator = getattr(benchmark, "data_generator", None)
+    session.effective["classes"]["generator_class"] = (
+        f"{type(generator).__module__}.{type(generator).__qualname__}" if generator else "none"
+    )
+    session.effective["arguments"] = effective.plain_arguments(arguments)
+    session.effective["expected_steps"] = 0 if arguments.generate_only else _steps(session, arguments)
+    session.write("effective", session.effective)
+    if generator is not None:
+        files = list(getattr(generator, "_file_list", None) or [])
+        mine = [generator.storage.get_uri(path) for path in files[session.rank :: session.size]] if _is_local(arguments) else []
+        session.end |= {"phase": "datagen", "files": len(mine), "bytes": checks.check_generated(mine)}
+    return result
+
+
+def _steps(session: Session, arguments: Any) -> int:
+    steps = checks.expected_steps(
+        files=int(arguments.num_files_train),
+        samples_per_file=int(arguments.num_samples_per_file),
+        batch_size=int(arguments.batch_size),
+        ranks=session.size,
+        limit=int(arguments.total_training_steps),
+    )
+    return max(steps, 0)
+
+
+def _finalize(session: Session, benchmark: Any, call: Callable[[], Any]) -> Any:
+    """After DLIO saved its results: they are complete on this rank, and the counters are put beside them."""
+    arguments = benchmark.args
+    if session.counters is not None:
+        session.write("io", session.io_record())
+    result = call()
+    if not arguments.generate_only:
+        done = checks.check_results(
+            Path(arguments.output_folder), rank=session.rank, epochs=int(arguments.epochs), steps=_steps(session, arguments)
+        )
+        session.end |= {"phase": "train", "epochs": len(done), "steps": sum(done.values())}
+    elif not session.end:
+        session.end = {"phase": "nothing"}
+    # No rank may call its run finished while another one's check still fails.
+    benchmark.comm.barrier()
+    return result

@@ -1,0 +1,73 @@
+"""Progress of a run, seen by wrapping DLIO's own counters: they are called as before and return as before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pytest_mlpstorage.dlio.session import Session
+
+__all__ = ["watch_generation", "watch_training"]
+
+
+def watch_training(session: Session, counter: Any) -> None:
+    """Note epochs and steps of ``counter`` (DLIO's StatsCounter class), and mark the I/O counters after each epoch."""
+    began = {"epoch": 0.0}
+
+    def started(_stats: Any, _epoch: Any, *_rest: Any) -> None:
+        began["epoch"] = time.monotonic()
+
+    def report(stats: Any, epoch: int, step: int, *, due: bool) -> None:
+        arguments = stats.args
+        steps = int(getattr(stats, "steps", 0))
+        record = float(getattr(arguments, "record_length", 0))
+        finished = list(getattr(stats, "train_au", []))
+        session.progress.train(
+            epoch=int(epoch),
+            epochs=int(arguments.epochs),
+            step=int(step),
+            steps=steps,
+            au=float(finished[-1]) if finished else None,
+            epoch_bytes=step * int(arguments.batch_size) * record * session.size,
+            seconds=time.monotonic() - began["epoch"],
+            due=due,
+        )
+
+    def stepped(stats: Any, epoch: Any, step: Any, *_rest: Any) -> None:
+        report(stats, epoch, step, due=False)
+
+    def ended(stats: Any, epoch: Any, steps: Any, *_rest: Any) -> None:
+        report(stats, epoch, steps, due=True)
+        if session.counters is not None:
+            session.counters.mark(epoch)
+
+    _after(counter, "start_train", started)
+    # Only rank 0 tells of its steps, so only there is a step made any longer.
+    if session.rank == 0:
+        _after(counter, "batch_processed", stepped)
+    _after(counter, "end_train", ended)
+
+
+def watch_generation(session: Session) -> None:
+    """Note the files that DLIO's own generators make; they import this function when they are chosen."""
+    import dlio_benchmark.utils.utility as utility
+
+    original = utility.progress
+
+    def progress(count: Any, total: Any, *args: Any, **kwargs: Any) -> Any:
+        session.progress.datagen(int(count), int(total))
+        return original(count, total, *args, **kwargs)
+
+    utility.progress = progress
+
+
+def _after(owner: Any, name: str, then: Callable[..., None]) -> None:
+    original = getattr(owner, name)
+
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = original(self, *args, **kwargs)
+        then(self, *args, *kwargs.values())
+        return result
+
+    setattr(owner, name, wrapped)

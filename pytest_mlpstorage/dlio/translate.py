@@ -1,0 +1,56 @@
+"""What the edition's vocabulary means to the registry's DLIO 2.0.0, which does not know all of it (training.md §2, §7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_mlpstorage.errors import ConfigurationError
+
+__all__ = ["RECORD_KEYS", "lookup", "translate_for_registry"]
+
+RECORD_KEYS = {
+    "dataset.record_length_bytes": "dataset.record_length",
+    "dataset.record_length_bytes_stdev": "dataset.record_length_stdev",
+    "dataset.record_length_bytes_resize": "dataset.record_length_resize",
+}
+
+
+def lookup(config: Mapping[str, Any], key: str, default: Any = None) -> Any:
+    """Return the value at a dotted key of nested mappings, or ``default``."""
+    at: Any = config
+    for part in key.split("."):
+        if not isinstance(at, Mapping) or part not in at:
+            return default
+        at = at[part]
+    return at
+
+
+def translate_for_registry(workload: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted keys and values to set before DLIO 2.0.0 reads ``workload`` (the nested ``workload`` section).
+
+    Record lengths in bytes become ``record_length…``; without checkpoints the tensors of rank 0 (half a gigabyte) and the
+    checkpoint folder are not made; with them the size comes from ``model.model_size``. Raises ConfigurationError where
+    both spellings are given and differ.
+    """
+    found: dict[str, Any] = {}
+    for official, old in RECORD_KEYS.items():
+        value, given = lookup(workload, official), lookup(workload, old)
+        if value is None:
+            continue
+        if given is not None and given != value:
+            raise ConfigurationError(
+                f"{official} and {old} contradict each other",
+                details={official: value, old: given},
+                suggestion=f"leave {old} out",
+            )
+        found[old] = value
+    if not lookup(workload, "workflow.checkpoint", False):
+        found["checkpoint.model_size"] = 0
+        found["checkpoint.layer_parameters"] = []
+        found["checkpoint.optimization_groups"] = []
+        # DLIO makes this folder although it will not write to it; the data folder is there anyway.
+        found["checkpoint.checkpoint_folder"] = lookup(workload, "dataset.data_folder", ".")
+    elif lookup(workload, "checkpoint.model_size") is None and lookup(workload, "model.model_size") is not None:
+        found["checkpoint.model_size"] = lookup(workload, "model.model_size")
+    return found

@@ -1,0 +1,165 @@
+"""What an item of ``benchmarks/`` does: preflight, one step, or the result of a case."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from pytest_mlpstorage.errors import MLPStorageError
+from pytest_mlpstorage.report import records
+from pytest_mlpstorage.session import BenchmarkSession
+from pytest_mlpstorage.verdict import Finding, Severity, fold
+from pytest_mlpstorage.workloads.base import Case, Step
+from pytest_mlpstorage.workloads.execute import Voice, deadline_seconds, execute
+
+__all__ = ["BenchmarkItem"]
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkItem:
+    """One item at work. Every MLPStorageError becomes a failure without traceback: its text is the message."""
+
+    session: BenchmarkSession
+    node: pytest.Item
+    voice: Voice
+    write_line: Callable[[str], None]
+
+    # -- the three kinds of item ------------------------------------------------------------------------------------
+
+    def preflight(self, case: Case) -> None:
+        """Judge the plan before any I/O; errors fail in closed and open, and in whatif where nothing could run."""
+        self._guarded(case, "preflight", lambda: self._preflight(case))
+
+    def step(self, case: Case, name: str) -> None:
+        """Carry out a step, or find it done."""
+        self._guarded(case, name, lambda: self._step(case, self.session.step(case, name)))
+
+    def result(self, case: Case) -> None:
+        """Judge the finished result and state its verdict."""
+        if self.session.dry_run:
+            pytest.skip("dry run: nothing was measured")
+        self._guarded(case, "result", lambda: self._result(case))
+
+    # -- how ----------------------------------------------------------------------------------------------------------
+
+    def _guarded(self, case: Case, phase: str, work: Callable[[], None]) -> None:
+        earlier = self.session.failed(case)
+        if earlier is not None:
+            pytest.skip(f"{earlier} of {case.id} failed")
+        try:
+            work()
+        except MLPStorageError as error:
+            self.session.mark_failed(case, phase)
+            pytest.fail(str(error), pytrace=False)
+        except pytest.fail.Exception:
+            if phase != "result":
+                self.session.mark_failed(case, phase)
+            raise
+        except BaseException:
+            self.session.mark_failed(case, phase)
+            raise
+
+    def _property(self, name: str, value: object) -> None:
+        self.node.user_properties.append((name, value if isinstance(value, str) else records.encode(value)))
+
+    def _preflight(self, case: Case) -> None:
+        config = self.session.config
+        if config.placeholders:
+            lines = [f"{s.key} = {s.value} ({s.origin})" for s in config.placeholders]
+            pytest.fail(
+                "the configuration still holds placeholders; set them in the file or with --mlps-set:\n  " + "\n  ".join(lines),
+                pytrace=False,
+            )
+        workload = self.session.workload(case)
+        plan = self.session.plan(case)
+        for line in plan.lines():
+            self.write_line(line)
+        findings: list[Finding] = list(workload.preflight(plan))
+        self._state(case, fold(findings))
+
+    def _state(self, case: Case, findings: Sequence[Finding], path: str = "") -> None:
+        """Record the findings and fail for those that this session fails for."""
+        self._property(records.FINDINGS, [records.finding_object(f) for f in findings])
+        self._property(records.DIVISION, self.session.config.division.value)
+        self._property(records.RESULT, path or case.id)
+        for finding in findings:
+            if finding.severity is not Severity.ERROR:
+                self.write_line(f"{case.id}: {finding.severity.value}: {finding.line()}")
+        bad = [f for f in findings if f.severity is Severity.ERROR or (self.session.strict and f.severity is Severity.WARNING)]
+        if bad:
+            records.add_first_finding(self.node.user_properties, bad[0])
+            pytest.fail("\n".join(f.line() for f in bad), pytrace=False)
+
+    def _step(self, case: Case, step: Step) -> None:
+        workload, plan, config = self.session.workload(case), self.session.plan(case), self.session.config
+        reason = workload.found(plan, step)
+        if reason is not None:
+            self._property(records.FOUND, reason)
+            self.write_line(f"{case.id} {step.name}: found, not repeated: {reason}")
+            return
+        if self.session.dry_run:
+            self._dry(case, step)
+            return
+        launcher = self.session.launcher()
+        expected = plan.expected_seconds(step)
+        limit = deadline_seconds(expected, config.launch.deadline_seconds)
+        begun = time.monotonic()
+        done = execute(workload, plan, step, config=config, launcher=launcher, voice=self.voice)
+        row: dict[str, Any] = {
+            "case": case.id,
+            "model": case.model,
+            "run": step.name,
+            "phase": step.phase,
+            "leaf": done.leaf.relative_to(config.results_dir).as_posix(),
+            "seconds": round(time.monotonic() - begun, 3),
+            "expected_seconds": round(expected, 1),
+            "deadline_seconds": round(limit, 1),
+            **done.collected.metrics,
+        }
+        self._property(records.RUN, row)
+        for note in done.collected.notes:
+            self.write_line(f"{case.id} {step.name}: {note}")
+
+    def _dry(self, case: Case, step: Step) -> None:
+        workload, plan, config = self.session.workload(case), self.session.plan(case), self.session.config
+        leaf = plan.leaf_parent(step) / "YYYYMMDD_HHMMSS"
+        job = workload.job(plan, step, staged=leaf, scratch=config.results_dir / ".mlps" / "scratch" / "RUN_ID", write=False)
+        if job is None:
+            self.write_line(f"{case.id} {step.name}: dry run: would write {leaf}")
+            return
+        from pytest_mlpstorage.launch.supervisor import guard_command
+
+        limit = deadline_seconds(plan.expected_seconds(step), config.launch.deadline_seconds)
+        self.write_line(f"{case.id} {step.name}: dry run, would start (deadline {limit:.0f} s):")
+        self.write_line("  " + shlex.join(self.session.launcher().command(job, guard_command())))
+
+    def _result(self, case: Case) -> None:
+        workload, plan, config = self.session.workload(case), self.session.plan(case), self.session.config
+        judged = workload.judge(plan)
+        if judged is None:
+            pytest.fail(f"{case.id}: no finished run is in the results tree; nothing can be judged", pytrace=False)
+        judgement = judged.judgement
+        self._property(
+            records.JUDGEMENT,
+            {
+                "division": config.division.value,
+                "submitter": config.submitter,
+                "system": config.system,
+                "benchmark_type": case.family,
+                "model": case.model,
+                "accelerator": judged.accelerator,
+                "path": judged.relpath,
+                "edition": config.edition,
+                "verdict": judgement.verdict.value,
+                "metrics": dict(judged.metrics),
+                "findings": [records.finding_object(f) for f in judgement.findings],
+            },
+        )
+        self._property(records.VERDICT, judgement.headline())
+        self.write_line(f"{case.id}: {judgement.headline()}")
+        self._state(case, judgement.findings, judged.relpath)

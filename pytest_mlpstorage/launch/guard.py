@@ -1,0 +1,187 @@
+"""The guard of one rank: starts the rank's program and sees to it that nothing of it outlives the run.
+
+It is the parent of the program and takes in every orphan below it. A TCP line to the starter (``MLPS_GUARD`` =
+``address,port,token``) says how the program ended and brings the order to end it. The guard also ends everything when
+that line breaks, when its own parent dies and when it is sent SIGTERM, SIGINT or SIGHUP; so nothing is left on a host
+that is cut off. The line is text, one message a line, words separated by tabs:
+
+====================================  ==================================================================
+guard → starter
+``hello TOKEN RANK HOST PID``         first word; PID is the program's
+``exit RANK CODE SIGNAL``             the program ended by itself: exit code, or the number of a signal
+``ended RANK WHY``                    the program is being ended from outside, and why
+``usage RANK`` + fields of Usage      answer to ``usage``
+``pong RANK``                         answer to ``ping``
+``bye RANK`` + four io counters       nothing of the rank is left; bytes as in Usage, over the rank's whole life
+starter → guard
+``ping``                              sent at an interval where ranks run on other hosts
+``usage``                             how much has the rank used?
+``die``                               end the rank
+====================================  ==================================================================
+
+Standard library only, and little of it: every launch waits for these imports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+from pytest_mlpstorage.launch.processes import descendants, die_with_parent, end_all, reap, spawn, take_orphans
+from pytest_mlpstorage.launch.usage import io_counters, tree_usage
+
+__all__ = ["CANNOT_START", "GUARD_VARIABLE", "SILENT_SECONDS", "main"]
+
+GUARD_VARIABLE = "MLPS_GUARD"
+SILENT_SECONDS = 10.0
+"""A guard that was pinged once, and then was not for so long, is cut off and ends its rank."""
+
+CANNOT_START = 75
+"""Exit code of a guard that could not start its rank (EX_TEMPFAIL)."""
+
+_CONNECT_SECONDS = 15.0
+_GRACE_SECONDS = 1.0
+_SAME_MOMENT_SECONDS = 0.03
+_RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
+
+
+class _Line:
+    """The TCP line to the starter."""
+
+    def __init__(self, address: str, port: int) -> None:
+        self.socket = socket.create_connection((address, port), timeout=_CONNECT_SECONDS)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.setblocking(False)  # a few hundred bytes at a time: the kernel always has room for them
+        self._buffer = b""
+
+    def say(self, *words: object) -> None:
+        """Send one message; a broken line is noticed by ``orders``."""
+        with contextlib.suppress(OSError):
+            self.socket.sendall(("\t".join(map(str, words)) + "\n").encode())
+
+    def orders(self) -> list[str] | None:
+        """Whole messages that have come, or None when the line is broken."""
+        try:
+            data = self.socket.recv(4096)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        if not data:
+            return None
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        return [line.decode() for line in lines]
+
+
+def _rank() -> str:
+    return next((os.environ[name] for name in _RANK_VARIABLES if name in os.environ), "-1")
+
+
+class _Guard:
+    def __init__(self, argv: list[str]) -> None:
+        address, port, self.token = os.environ[GUARD_VARIABLE].split(",")
+        self.rank = _rank()
+        self.parent = os.getppid()
+        self.stops: list[int] = []
+        self.wake, wake_end = os.pipe()
+        os.set_blocking(wake_end, False)
+        signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda number, _: self.stops.append(number))
+        die_with_parent(signal.SIGTERM)
+        take_orphans()
+        self.line = _Line(address, int(port))
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)  # Open MPI gives rank 0 a pipe that never ends
+        os.close(null)
+        self.pid = spawn(argv, death_signal=signal.SIGKILL)
+        self.line.say("hello", self.token, self.rank, socket.gethostname(), self.pid)
+
+    def run(self) -> int:
+        """Watch the program to its end; returns the exit code for the launcher."""
+        status, why = self._watch()
+        if status is not None:
+            code = os.waitstatus_to_exitcode(status)
+            self.line.say("exit", self.rank, max(code, 0), max(-code, 0))
+            code = 128 - code if code < 0 else code
+        else:
+            self.line.say("ended", self.rank, why)
+            code = CANNOT_START
+        me = os.getpid()
+        if reap():
+            end_all(lambda: descendants(me), grace_seconds=_GRACE_SECONDS, collect=True)
+            reap()
+        self.line.say("bye", self.rank, *io_counters(me))  # those of every child that was waited for are in our own
+        return code
+
+    def _watch(self) -> tuple[int | None, str]:
+        """The status of the program that ended by itself, or None and why it must be ended."""
+        poll = select.poll()
+        poll.register(self.wake, select.POLLIN)
+        poll.register(self.line.socket, select.POLLIN)
+        pinged: float | None = None
+        while True:
+            status = self._status()
+            if status is not None and not self._ended_from_outside(status):
+                return status, ""
+            if self.stops:
+                return None, f"signal {self.stops[0]}"
+            if os.getppid() != self.parent:
+                return None, "the launcher is gone"
+            if pinged is not None and time.monotonic() - pinged > SILENT_SECONDS:
+                return None, "no word from the supervisor"
+            poll.poll(None if pinged is None else SILENT_SECONDS * 1000)
+            self._drain()
+            orders = self.line.orders()
+            if orders is None:
+                return None, "the supervisor is gone"
+            for order in orders:
+                if order == "die":
+                    return None, "told to end"
+                if order == "ping":
+                    pinged = time.monotonic()
+                    self.line.say("pong", self.rank)
+                elif order == "usage":
+                    self.line.say("usage", self.rank, *tree_usage(self.pid).words())
+
+    def _status(self) -> int | None:
+        """Collect what has ended; the wait status of the program once it is among them."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return None
+            if pid in (0, self.pid):
+                return status if pid else None
+
+    def _ended_from_outside(self, status: int) -> bool:
+        """Whether a death by signal is the launcher's doing: it signals the whole group, this guard included."""
+        if not os.WIFSIGNALED(status) or self.stops:
+            return bool(self.stops)
+        select.select([self.wake], [], [], 0)
+        self._drain()
+        deadline = time.monotonic() + _SAME_MOMENT_SECONDS
+        while not self.stops and (rest := deadline - time.monotonic()) > 0:
+            if select.select([self.wake], [], [], rest)[0]:
+                self._drain()
+        return bool(self.stops)
+
+    def _drain(self) -> None:
+        while select.select([self.wake], [], [], 0)[0]:
+            os.read(self.wake, 4096)
+
+
+def main(argv: list[str]) -> int:
+    """Run ``argv`` as the program of this rank."""
+    try:
+        guard = _Guard(argv)
+    except (KeyError, ValueError, OSError) as error:
+        sys.stderr.write(f"the rank's guard cannot reach its supervisor: {type(error).__name__}: {error}\n")
+        return CANNOT_START
+    return guard.run()

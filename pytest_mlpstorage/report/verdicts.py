@@ -1,0 +1,90 @@
+"""verdicts.json and verdicts.csv: one object, or one row, per judged result."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_mlpstorage.report.records import finding_object
+from pytest_mlpstorage.report.text import cell
+from pytest_mlpstorage.results.atomic import file_system_error, write_json, write_text
+from pytest_mlpstorage.results.records import TrainingResult
+from pytest_mlpstorage.rules.aggregate import aggregate_training
+from pytest_mlpstorage.rules.judging import edition_of
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.results.records import Result
+    from pytest_mlpstorage.verdict import Judgement
+
+__all__ = ["IDENTITY", "metrics_of", "verdict_object", "write_verdicts"]
+
+IDENTITY: Final = ("division", "submitter", "system", "benchmark_type", "model", "accelerator", "path", "edition")
+"""Keys that say which result an object is about, in order."""
+
+
+def metrics_of(result: Result) -> dict[str, float]:
+    """Metrics of a result by name (units in the names), recomputed from its runs; a metric that cannot be had is absent."""
+    if not isinstance(result, TrainingResult):
+        return {}
+    return dict(aggregate_training(result, edition_of(result)).metrics)
+
+
+def verdict_object(result: Result, judgement: Judgement) -> dict[str, Any]:
+    """One object of verdicts.json (design §7): identity, verdict, metrics, findings."""
+    return {
+        "division": result.division.value,
+        "submitter": result.submitter,
+        "system": result.system,
+        "benchmark_type": result.benchmark,
+        "model": result.model,
+        "accelerator": result.accelerator if isinstance(result, TrainingResult) else None,
+        "path": result.relpath,
+        "edition": result.edition,
+        "verdict": judgement.verdict.value,
+        "metrics": metrics_of(result),
+        "findings": [finding_object(finding) for finding in judgement.findings],
+    }
+
+
+def write_verdicts(folder: Path, objects: Sequence[Mapping[str, Any]]) -> tuple[Path, Path]:
+    """Write ``verdicts.json`` and ``verdicts.csv``, making the folder; raises FileSystemError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise file_system_error("cannot make the folder of the verdicts", folder, error) from error
+    as_json, as_csv = folder / "verdicts.json", folder / "verdicts.csv"
+    write_json(as_json, list(objects))
+    write_text(as_csv, _table(objects))
+    return as_json, as_csv
+
+
+def _table(objects: Sequence[Mapping[str, Any]]) -> str:
+    """One row a result: its identity, verdict, each metric in a column of its own, findings by severity and as text."""
+    metrics = sorted({name for judged in objects for name in judged["metrics"]})
+    target = io.StringIO()
+    writer = csv.writer(target, lineterminator="\n")
+    writer.writerow([*IDENTITY, "verdict", *metrics, "errors", "warnings", "infos", "findings"])
+    for judged in objects:
+        findings = judged["findings"]
+        counts = [sum(f["count"] for f in findings if f["severity"] == severity) for severity in ("error", "warning", "info")]
+        writer.writerow(
+            [
+                *(cell(judged[key]) if judged[key] is not None else "" for key in IDENTITY),
+                judged["verdict"],
+                *(judged["metrics"].get(name, "") for name in metrics),
+                *counts,
+                cell(" | ".join(_line(f) for f in findings)),
+            ]
+        )
+    return target.getvalue()
+
+
+def _line(finding: Mapping[str, Any]) -> str:
+    parts = [f"[{finding['rule']}] {finding['severity']}: {finding['message']}"]
+    parts += [f"{key} {finding[key]}" for key in ("measured", "required") if finding[key] is not None]
+    place = ":".join(p for p in (finding["file"], finding["field"]) if p)
+    parts += [f"in {place}"] if place else []
+    return "; ".join(parts) + (f" (×{finding['count']})" if finding["count"] > 1 else "")

@@ -1,0 +1,75 @@
+"""A training result that was only planned, in the record of one that was run, so that preflight asks the same rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_mlpstorage.results.layout import result_path
+from pytest_mlpstorage.results.records import Leaf, LeafMetadata, Listing, Summary, TrainingResult
+from pytest_mlpstorage.verdict import Division
+
+__all__ = ["planned_result"]
+
+
+def planned_result(
+    *,
+    root: Path,
+    division: Division,
+    submitter: str,
+    system: str,
+    edition: str,
+    metadata: LeafMetadata,
+    summary: Summary,
+    runs: int,
+    datasize: LeafMetadata | None = None,
+    datagen: LeafMetadata | None = None,
+) -> TrainingResult:
+    """Build the result that a plan will give: ``runs`` leaves (warm-up included) of one metadata and one predicted summary.
+
+    ``planned`` is set on the result and its leaves, which have no files; their names have the shape of timestamps so that
+    a rule can count them. Raises ConfigurationError where a name may not be a level of the path.
+    """
+    model = metadata.model or ""
+    place = result_path(root, division, submitter, system, "training", model)
+    relpath = place.relative_to(root).as_posix()
+
+    def leaf(phase: str, number: int, leaf_metadata: LeafMetadata, predicted: Summary | None) -> Leaf:
+        name = f"00000000_{number:06d}"
+        return Leaf(
+            path=place / phase / name,
+            relpath=f"{relpath}/{phase}/{name}",
+            name=name,
+            phase=phase,
+            summary=predicted,
+            metadata=leaf_metadata,
+            planned=True,
+        )
+
+    run_leaves = tuple(leaf("run", number, metadata, summary) for number in range(1, runs + 1))
+    sizes = (leaf("datasize", 0, datasize, None),) if datasize is not None else ()
+    generated = (leaf("datagen", 0, datagen, None),) if datagen is not None else ()
+    phases = tuple(phase for phase, there in (("datagen", generated), ("datasize", sizes), ("run", run_leaves)) if there)
+    names = tuple(run.name for run in run_leaves)
+    return TrainingResult(
+        root=root,
+        relpath=relpath,
+        division=division,
+        submitter=submitter,
+        system=system,
+        model=model,
+        edition=edition,
+        accelerator=metadata.accelerator,
+        datasize=sizes,
+        datagen=generated,
+        runs=run_leaves,
+        entries=Listing(phases, phases),
+        datasize_entries=_names(sizes),
+        datagen_entries=_names(generated),
+        run_listing=Listing((*names, "results.json"), names),
+        planned=True,
+    )
+
+
+def _names(leaves: tuple[Leaf, ...]) -> Listing:
+    names = tuple(leaf.name for leaf in leaves)
+    return Listing(names, names)

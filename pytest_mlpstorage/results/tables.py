@@ -1,0 +1,158 @@
+"""The tables of a results tree, derived from its leaves: ``run/results.json`` and the organisation's results.json/.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pytest_mlpstorage.errors import FileSystemError
+from pytest_mlpstorage.results.atomic import write_json, write_text
+from pytest_mlpstorage.results.coerce import JSONObject
+from pytest_mlpstorage.results.columns import COLUMNS, MODEL_LABELS
+from pytest_mlpstorage.results.files import TreeFiles
+from pytest_mlpstorage.results.layout import rollup_path
+from pytest_mlpstorage.results.records import Leaf, TrainingResult
+from pytest_mlpstorage.verdict import Division
+
+__all__ = ["Row", "read_bandwidth_gib_per_second", "rollup_row", "run_table", "write_rollup", "write_run_table"]
+
+Row: TypeAlias = "dict[str, Any]"
+"""One row of the organisation's table: the 54 columns in order, blank ("") where there is nothing to say."""
+
+_MIB_PER_GIB = 1024
+_IDENTITY = ("Organization", "Division", "Benchmark Type", "Model", "Name", "Training - Accelerator Type")
+
+
+def run_table(result: TrainingResult) -> list[dict[str, Any]]:
+    """Rows of ``run/results.json``, one a run leaf, as recorded: nothing is averaged, a missing metric is absent."""
+    return [_run_row(result, leaf) for leaf in result.runs]
+
+
+def _run_row(result: TrainingResult, leaf: Leaf) -> dict[str, Any]:
+    metadata, summary = leaf.metadata, leaf.summary
+    metrics: dict[str, Any] = {}
+    if summary is not None:
+        recorded = summary.raw.get("metric")
+        metrics = {key: value for key, value in recorded.items() if value is not None} if isinstance(recorded, Mapping) else {}
+        counts = {"num_accelerators": summary.num_accelerators, "num_hosts": summary.num_hosts, "epochs": summary.epochs}
+        metrics |= {key: value for key, value in counts.items() if value is not None}
+    return {
+        "run_id": leaf.relpath,
+        "benchmark_type": result.benchmark,
+        "model": result.model,
+        "command": "run",
+        "num_processes": metadata.num_processes if metadata else None,
+        "accelerator": result.accelerator,
+        "parameters": dict(metadata.parameters) if metadata else {},
+        "system_info": _totals(metadata.system_info) if metadata else None,
+        "metrics": metrics,
+    }
+
+
+def _totals(system_info: JSONObject | None) -> dict[str, Any] | None:
+    """Keep the totals only: the hosts one by one stand in each leaf's metadata and may take a megabyte."""
+    if system_info is None:
+        return None
+    return {key: value for key, value in system_info.items() if not isinstance(value, (Mapping, list))}
+
+
+def write_run_table(result: TrainingResult) -> Path:
+    """Write or replace ``run/results.json`` (rule 2.1.16) of a result; raises FileSystemError."""
+    path = result.root.joinpath(*result.relpath.split("/"), "run", "results.json")
+    write_json(path, run_table(result))
+    return path
+
+
+def read_bandwidth_gib_per_second(measured: Sequence[Leaf]) -> float | None:
+    """Mean over the measured leaves of ``train_io_mean_MB_per_second`` (MiB/s), in GiB/s; None if any lacks it (rule 3.3.8)."""
+    rates = [leaf.summary.metric.io_mean_mib_per_second if leaf.summary else None for leaf in measured]
+    known = [rate for rate in rates if rate is not None]
+    return sum(known) / len(known) / _MIB_PER_GIB if known and len(known) == len(rates) else None
+
+
+def _agreed(values: Sequence[int | None]) -> int | str:
+    """Give the value that all leaves share; blank where they differ or one has none."""
+    first = values[0] if values else None
+    return first if first is not None and set(values) == {first} else ""
+
+
+def rollup_row(result: TrainingResult, *, warmup_runs: int, description: Mapping[str, Any] | None = None) -> Row:
+    """One row of the organisation's table: the training block from the measured leaves, the other blocks blank.
+
+    ``warmup_runs`` leaves are dropped from the front; ``description`` fills columns that the system description knows.
+    Raises ValueError for a column that does not exist.
+    """
+    unknown = set(description or {}) - set(COLUMNS)
+    if unknown:
+        raise ValueError(f"no such column: {', '.join(sorted(unknown))}")
+    measured = result.runs[warmup_runs:]
+    summaries = [leaf.summary for leaf in measured]
+    bandwidth = read_bandwidth_gib_per_second(measured)
+    known = {
+        "Organization": result.submitter,
+        "Division": result.division.value.upper(),
+        "Benchmark Type": result.benchmark,
+        "Model": MODEL_LABELS.get(result.model, result.model),
+        "Name": result.system,
+        "Training - Accelerator Type": result.accelerator or "",
+        "Training - # Client Nodes": _agreed([s.num_hosts if s else None for s in summaries]),
+        "Training - Logs": {"text": "Logs", "href": result.relpath},
+        "Training - # Simulated Accelerators": _agreed([s.num_accelerators if s else None for s in summaries]),
+        "Training - Read B/W (GiB/s)": "" if bandwidth is None else bandwidth,
+    }
+    return {column: {**known, **(description or {})}.get(column, "") for column in COLUMNS}
+
+
+def write_rollup(results_dir: Path, division: Division, submitter: str, rows: Sequence[Row]) -> tuple[Path, Path]:
+    """Write ``results/results.json`` and ``results.csv`` of an organisation with these rows added or replaced.
+
+    Rows of other results that stand in the table already are kept, and a Public ID stays with its row for ever. Raises
+    FileSystemError where the standing table cannot be read (it is then left alone) or the new one cannot be written.
+    """
+    folder = rollup_path(results_dir, division, submitter)
+    old = _standing_rows(folder / "results.json", results_dir)
+    merged = {_identity(row): row for row in old}
+    for row in rows:
+        standing = merged.get(_identity(row))
+        merged[_identity(row)] = {**row, "Public ID": row.get("Public ID") or (standing or {}).get("Public ID", "")}
+    table = [merged[key] for key in sorted(merged)]
+    write_json(folder / "results.json", table)
+    write_text(folder / "results.csv", _csv(table))
+    return folder / "results.json", folder / "results.csv"
+
+
+def _identity(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(row.get(column, "")) for column in _IDENTITY)
+
+
+def _standing_rows(path: Path, results_dir: Path) -> list[Row]:
+    if not path.exists():
+        return []
+    files = TreeFiles(results_dir)
+    content = files.content(path, limit=64 * 1024**2)
+    try:
+        rows = json.loads(content or b"")
+    except (ValueError, RecursionError):
+        rows = None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise FileSystemError(
+            "the table that stands there is not a list of rows; it is left alone",
+            details={"path": path},
+            suggestion="move it away; it is made anew from the leaves",
+        )
+    return rows
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    # Columns that newer tables have beyond the 54 follow in the order in which rows bring them.
+    extra = dict.fromkeys(key for row in rows for key in row if key not in COLUMNS)
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, [*COLUMNS, *extra], restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({key: value.get("href", "") if isinstance(value, Mapping) else value for key, value in row.items()})
+    return buffer.getvalue()

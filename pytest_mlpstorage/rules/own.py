@@ -1,0 +1,126 @@
+"""Rules of this suite that no edition has: what measured, whether the figures are what the raw files give, names left unfilled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.results.files import TreeFiles
+from pytest_mlpstorage.results.records import Leaf, LeafMetadata, TrainingResult
+from pytest_mlpstorage.rules.raw_files import check_leaf
+from pytest_mlpstorage.rules.registry import rule
+from pytest_mlpstorage.rules.runs import with_metadata
+from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
+
+__all__: list[str] = []
+
+_EVERY_EDITION = ("1.0", "2.0", "3.0")
+_PROVENANCE = "provenance.json"
+
+
+@rule("MLPS-ENGINE-1", "acceptedEngine", subject=TrainingResult, editions=("3.0",), severity=Severity.INFO, preflight=True)
+def accepted_engine(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+    """What measured is what the edition accepts: DLIO of an accepted revision, with its own reader and generator.
+
+    Anything else is a fair measurement of something that is not the closed benchmark, so the result is OPEN at best. A leaf
+    of another tool is judged by its provenance record; one without any says nothing, and nothing is said of it.
+    """
+    for leaf in (*result.datagen, *result.runs):
+        metadata = leaf.metadata
+        if metadata is None:
+            yield NoEvidence("metadata could not be read", leaf.relpath)
+        elif metadata.mlps:
+            yield from _own_engine(leaf, metadata, edition)
+        elif _PROVENANCE in leaf.files - leaf.pruned:
+            yield from _foreign_engine(result, leaf, edition)
+
+
+def _open(message: str, file: str, field: str, measured: str | None = None, required: str | None = None) -> Finding:
+    return Finding(message, severity=Severity.INFO, category=Category.OPEN, measured=measured, required=required, file=file, field=field)
+
+
+def _accepted(edition: Edition) -> str:
+    return f"one of {len(edition.dlio_revisions)} accepted revisions ({', '.join(sorted({r.version for r in edition.dlio_revisions}))})"
+
+
+def _own_engine(leaf: Leaf, metadata: LeafMetadata, edition: Edition) -> Iterator[Finding | NoEvidence]:
+    file = metadata.path or leaf.relpath
+    engine = metadata.mlps.get("engine")
+    if not isinstance(engine, Mapping):
+        if leaf.planned:
+            yield NoEvidence("the plan does not say which engine will measure", file)
+        else:
+            yield _open("the metadata does not say which engine measured", file, "mlps.engine")
+        return
+    commit, version = (str(_first(engine, key, f"dlio_{key}") or "") for key in ("commit", "version"))
+    if not edition.accepts_revision(commit):
+        shown = f"DLIO {version or 'of unknown version'}{f' ({commit[:12]})' if commit else ', from a package registry or a folder'}"
+        yield _open("the DLIO that measured is no accepted revision", file, "mlps.engine.commit", shown, _accepted(edition))
+    inner = engine.get("engine")
+    parts = inner if isinstance(inner, Mapping) else engine
+    for part, what in (("reader", "data were read"), ("generator", "data were generated")):
+        name = parts.get(part)
+        if name is not None and name != "builtin" and (part == "reader") == (leaf.phase == "run"):
+            yield _open(f"{what} by a plug-in and not by DLIO's own {part}", file, f"mlps.engine.{part}", str(name)[:80], "builtin")
+
+
+def _first(mapping: Mapping[str, Any], *keys: str) -> Any:
+    return next((mapping[key] for key in keys if mapping.get(key)), None)
+
+
+def _foreign_engine(result: TrainingResult, leaf: Leaf, edition: Edition) -> Iterator[Finding | NoEvidence]:
+    files = TreeFiles(result.root)
+    record = files.json_object(leaf.path / _PROVENANCE)
+    file = f"{leaf.relpath}/{_PROVENANCE}"
+    if record is None:
+        for problem in files.problems:
+            yield NoEvidence(problem.message, problem.file)
+        return
+    dlio = record.get("dlio")
+    commit = str(dlio.get("commit") or "unknown") if isinstance(dlio, Mapping) else "unknown"
+    if commit != "unknown" and not edition.accepts_revision(commit):
+        yield _open("the DLIO that measured is no accepted revision", file, "dlio.commit", commit[:40], _accepted(edition))
+
+
+@rule("MLPS-METRIC-1", "metricsAgreeWithRawFiles", subject=TrainingResult, editions=("3.0",))
+def metrics_agree(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+    """Utilization and throughput of every summary are what the ranks' own files give.
+
+    The epochs' values are the mean (utilization) and the sum (throughput) over the ranks, the means those over the epochs:
+    these involve no clock and must agree. A rank's own values must agree with its step and block times as far as clocks do; there a
+    difference is a warning. Ranks whose files are not there are no evidence.
+    """
+    for run in with_metadata(result):
+        if isinstance(run, NoEvidence):
+            yield run
+        elif run[0].summary is None:
+            yield NoEvidence("summary could not be read", run[0].relpath)
+        else:
+            yield from check_leaf(run[0], run[1], root=result.root)
+
+
+_PLACEHOLDER = re.compile(
+    r"""<[^<>]*>                                            # as the shipped configurations mark them
+      | ^(?:your|my)[-_.]?(?:org(?:anisation|anization)?|company|name|system|submitter)\b
+      | ^(?:change|replace|fill)[-_.]?(?:me|this|in)$
+      | ^(?:todo|tbd|xxx+|placeholder|example|foo|submitter|organi[sz]ation|system[-_.]?name|none|null|unknown|undefined)$
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+@rule("MLPS-NAME-1", "noPlaceholderNames", subject=TrainingResult, editions=_EVERY_EDITION, severity=Severity.WARNING, preflight=True)
+def no_placeholder_names(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+    """Submitter and system are names of somebody and something, not what an example left to be filled in."""
+    for what, name in (("submitter", result.submitter), ("system", result.system)):
+        if _PLACEHOLDER.search(name):
+            yield Finding(
+                f"the {what} looks like a placeholder",
+                severity=Severity.WARNING,
+                category=Category.CLOSED,
+                measured=name,
+                required=f"the name of the {what}",
+                file=result.relpath,
+            )

@@ -1,0 +1,175 @@
+"""Compares a run's summary with the files that its ranks left (rule MLPS-METRIC-1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pytest_mlpstorage.editions.sizing import record_bytes
+from pytest_mlpstorage.results.coerce import integer
+from pytest_mlpstorage.results.reader import read_epoch_stats, read_rank_outputs
+from pytest_mlpstorage.results.recompute import BlockTimes, EpochValues, compare, epoch_values, recompute_block
+from pytest_mlpstorage.results.records import EpochStats, Leaf, LeafMetadata, RankOutput, Summary
+from pytest_mlpstorage.rules.aggregate import mean
+from pytest_mlpstorage.units import MIB
+from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
+
+__all__ = ["check_leaf"]
+
+_EXACT = 1e-6
+"""Relative difference that sums in another order may have."""
+
+
+def check_leaf(leaf: Leaf, metadata: LeafMetadata, *, root: Path) -> Iterator[Finding | NoEvidence]:
+    """Compare the summary of a run with its ranks' files, and its means with its own lists."""
+    summary = leaf.summary
+    if summary is None:
+        return
+    yield from _means(summary, metadata)
+    outputs, problems = read_rank_outputs(leaf, root=root)
+    ranks = summary.num_accelerators
+    missing = [str(rank) for rank in range(min(ranks or 0, 100_000)) if rank not in {output.rank for output in outputs}]
+    if ranks is None or missing or not outputs:
+        damage = f" ({problems[0].file}: {problems[0].message})" if problems else ""
+        which = f"of rank {', '.join(missing[:4])}{'…' if len(missing) > 4 else ''}" if missing else "of the ranks"
+        yield NoEvidence(f"no readable output file {which}{damage}", leaf.relpath)
+        return
+    yield from _epochs(summary, [_reported(output) for output in outputs if output.rank < ranks])
+    yield from _clocks(leaf, metadata, outputs, root)
+
+
+def _close(reported: float, recomputed: float) -> bool:
+    return math.isclose(reported, recomputed, rel_tol=_EXACT, abs_tol=_EXACT)
+
+
+def _means(summary: Summary, metadata: LeafMetadata) -> Iterator[Finding]:
+    """The summary's means against its own lists, and its I/O rate against its samples."""
+    metric = summary.metric
+    pairs: list[tuple[str, float | None, Sequence[float] | None]] = [
+        ("metric.train_au_mean_percentage", metric.au_mean_percent, metric.au_percent),
+        ("metric.train_throughput_mean_samples_per_second", metric.mean_samples_per_second, metric.samples_per_second),
+    ]
+    for field, reported, values in pairs:
+        if reported is not None and values and not _close(reported, mean(values)):
+            yield Finding(
+                "a mean of a summary is not that of its epochs", measured=reported, required=mean(values), file=summary.path, field=field
+            )
+    length = metadata.parameter_number("dataset.record_length_bytes") or metadata.parameter_number("dataset.record_length")
+    rate, samples = metric.io_mean_mib_per_second, metric.mean_samples_per_second
+    if rate is not None and samples is not None and length and length > 0:
+        expected = samples * record_bytes({"record_length_bytes": length}) / MIB
+        if not _close(rate, expected):
+            yield Finding(
+                "the I/O rate of a summary is not its samples times their size",
+                measured=rate,
+                required=expected,
+                file=summary.path,
+                field="metric.train_io_mean_MB_per_second",
+            )
+
+
+def _weighted(parts: Sequence[tuple[int, EpochValues]]) -> EpochValues | None:
+    """Blocks of one epoch as one value, weighted by their steps; None where there is no step."""
+    steps = sum(count for count, _ in parts)
+    if not steps:
+        return None
+    au = sum(count * value.au_percent for count, value in parts) / steps
+    return EpochValues(au, sum(count * value.samples_per_second for count, value in parts) / steps)
+
+
+def _reported(output: RankOutput) -> dict[int, EpochValues]:
+    """Values by epoch as one rank reports them; a value that is not there is NaN, which agrees with nothing."""
+    values = {}
+    for number, epoch in output.epochs.items():
+        parts = [
+            (len(steps), EpochValues(epoch.au_percent.get(block, math.nan), epoch.samples_per_second.get(block, math.nan)))
+            for block, steps in epoch.step_seconds.items()
+        ]
+        value = _weighted(parts)
+        if value is not None:
+            values[number] = value
+    return values
+
+
+def _epochs(summary: Summary, ranks: Sequence[Mapping[int, EpochValues]]) -> Iterator[Finding]:
+    """The summary's values per epoch against mean and sum over the ranks."""
+    aus, rates = summary.metric.au_percent, summary.metric.samples_per_second
+    if aus is None or rates is None:
+        return
+    numbers = sorted(set.intersection(*(set(rank) for rank in ranks))) if ranks else []
+    if len(numbers) != len(aus) or len(aus) != len(rates):
+        counts = f"{len(aus)} utilizations and {len(rates)} rates"
+        yield Finding(
+            "a summary has not one value for each epoch of its ranks",
+            measured=counts,
+            required=f"{len(numbers)} of each",
+            file=summary.path,
+        )
+        return
+    told = {number: EpochValues(au, rate) for number, au, rate in zip(numbers, aus, rates, strict=True)}
+    recomputed = {number: epoch_values(ranks, number) for number in numbers}
+    for found in compare(told, recomputed, from_clocks=False):
+        yield Finding(
+            f"a value of epoch {found.epoch} is not what the ranks' files give",
+            measured=found.reported,
+            required=found.recomputed,
+            file=summary.path,
+            field="metric.train_au_percentage" if found.field == "au" else "metric.train_throughput_samples_per_second",
+        )
+
+
+def _clocks(leaf: Leaf, metadata: LeafMetadata, outputs: Sequence[RankOutput], root: Path) -> Iterator[Finding]:
+    """Each rank's values against its block and step times, where both are there."""
+    batch_size = integer(metadata.parameter("reader.batch_size"))
+    first_step_counts = _first_step_counts(metadata)
+    if batch_size is None or batch_size < 1 or first_step_counts is None:
+        return
+    stats, _ = read_epoch_stats(leaf, root=root)
+    by_rank = {output.rank: output for output in outputs}
+    for part in stats:
+        output = by_rank.get(part.rank)
+        if output is None:
+            continue
+        recomputed = _from_times(part, output, batch_size, first_step_counts=first_step_counts)
+        for found in compare(_reported(output), recomputed, from_clocks=True):
+            yield Finding(
+                f"{found.field} of rank {part.rank} in epoch {found.epoch} is not what its own times give",
+                severity=Severity.WARNING,
+                category=Category.CLOSED,
+                measured=found.reported,
+                required=found.recomputed,
+                file=output.path,
+                field=f"{found.epoch}.{found.field}",
+            )
+
+
+def _first_step_counts(metadata: LeafMetadata) -> bool | None:
+    """Whether the DLIO that measured counts the first step of a block in samples/s; None where nothing tells.
+
+    Conflict C-5: the rule's wording counts it and the registry's DLIO does; the accepted revisions do not.
+    """
+    engine = metadata.mlps.get("engine")
+    flavour = engine.get("flavour") if isinstance(engine, Mapping) else None
+    return None if flavour is None else flavour == "registry"
+
+
+def _from_times(stats: EpochStats, output: RankOutput, batch_size: int, *, first_step_counts: bool) -> dict[int, EpochValues]:
+    """Values of one rank from its block and step times; an epoch whose times are incomplete is left out."""
+    values = {}
+    for number, epoch in output.epochs.items():
+        spans = stats.parts.get(number, {})
+        parts = []
+        for block, steps in epoch.step_seconds.items():
+            wall = (
+                spans[f"block{block}"].wall_seconds if f"block{block}" in spans else spans[block].wall_seconds if block in spans else None
+            )
+            compute = epoch.compute_seconds.get(block, ())
+            if wall is not None and len(compute) == len(steps):
+                parts.append(
+                    (len(steps), recompute_block(BlockTimes(wall, compute, steps), batch_size, first_step_counts=first_step_counts))
+                )
+        value = _weighted(parts)
+        if value is not None and len(parts) == len(epoch.step_seconds):
+            values[number] = value
+    return values

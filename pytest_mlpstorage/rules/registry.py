@@ -1,0 +1,121 @@
+"""The register of rules: each is one generator function over one kind of subject."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.verdict import Division, Finding, NoEvidence, Severity
+
+__all__ = ["REGISTRY", "Evaluation", "Registry", "Rule", "RuleFunction", "all_rules", "rule", "rule_order"]
+
+RuleFunction: TypeAlias = Callable[[Any, Edition], Iterator["Finding | NoEvidence"]]
+Function = TypeVar("Function", bound=RuleFunction)
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What one rule said of one subject: its findings (rule id filled in), and the records that it lacked."""
+
+    rule: Rule
+    findings: tuple[Finding, ...]
+    lacking: tuple[NoEvidence, ...]
+
+    @property
+    def verified(self) -> bool:
+        """Whether the rule had all the records that it reads."""
+        return not self.lacking
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """One rule of the rule book. ``preflight``: it can judge a plan, because it reads only what a plan knows.
+
+    ``severity`` is that of its gravest finding; only error rules count for *verified n of m*.
+    """
+
+    id: str
+    name: str
+    subject: type
+    editions: tuple[str, ...]
+    severity: Severity
+    preflight: bool
+    divisions: tuple[Division, ...]
+    function: RuleFunction
+
+    @property
+    def text(self) -> str:
+        """The rule in our own words: the docstring of its function."""
+        return inspect.cleandoc(self.function.__doc__ or "")
+
+    def evaluate(self, subject: object, edition: Edition) -> Evaluation:
+        """Ask the rule about a subject."""
+        findings, lacking = [], []
+        for said in self.function(subject, edition):
+            if isinstance(said, NoEvidence):
+                lacking.append(said)
+            else:
+                findings.append(dataclasses.replace(said, rule=said.rule or self.id))
+        return Evaluation(self, tuple(findings), tuple(lacking))
+
+
+class Registry:
+    """The rules by id; a rule is registered once for each kind of subject."""
+
+    def __init__(self) -> None:
+        self._rules: dict[tuple[str, type], Rule] = {}
+
+    def add(self, rule: Rule) -> None:
+        """Take in a rule; raises ValueError for an id that the subject has already, and for a rule that says nothing."""
+        if not rule.text:
+            raise ValueError(f"rule {rule.id}: its function has no docstring, which is the rule in our own words")
+        if (rule.id, rule.subject) in self._rules:
+            raise ValueError(f"rule {rule.id} is registered twice for {rule.subject.__name__}")
+        self._rules[rule.id, rule.subject] = rule
+
+    def all_rules(self) -> tuple[Rule, ...]:
+        """Every rule, in order of id."""
+        return tuple(sorted(self._rules.values(), key=lambda r: (rule_order(r.id), r.subject.__name__)))
+
+    def rules_for(self, subject: type, edition: str, division: Division) -> tuple[Rule, ...]:
+        """Rules that are asked about a subject of this kind, in order of id."""
+        return tuple(r for r in self.all_rules() if issubclass(subject, r.subject) and edition in r.editions and division in r.divisions)
+
+
+REGISTRY = Registry()
+
+
+def rule(
+    id: str,
+    name: str,
+    *,
+    subject: type,
+    editions: Sequence[str],
+    severity: Severity = Severity.ERROR,
+    preflight: bool = False,
+    divisions: Sequence[Division] = tuple(Division),
+    registry: Registry = REGISTRY,
+) -> Callable[[Function], Function]:
+    """Register a generator ``(subject, edition) -> Iterator[Finding | NoEvidence]`` as a rule; its docstring is its text.
+
+    Raises ValueError for a second rule of one id and for a function without docstring.
+    """
+
+    def register(function: Function) -> Function:
+        registry.add(Rule(id, name, subject, tuple(editions), severity, preflight, tuple(divisions), function))
+        return function
+
+    return register
+
+
+def all_rules() -> tuple[Rule, ...]:
+    """Every rule of the rule book, in order of id."""
+    return REGISTRY.all_rules()
+
+
+def rule_order(id: str) -> tuple[tuple[int, int, str], ...]:
+    """A sorting key: 2.1.9 stands before 2.1.17, ids that begin with letters come after."""
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in id.split("."))

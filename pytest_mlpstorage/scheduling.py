@@ -1,0 +1,47 @@
+"""How items are dealt to xdist's workers: one benchmark at a time, the rules of one result together."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["make_scheduler", "scope_of"]
+
+_RULE_ITEM = re.compile(r"::test_rule\[(?P<rule>[^\]/]*?)-(?P<subject>(?:closed|open|whatif)/[^\]]*)\]$", re.IGNORECASE)
+
+
+def scope_of(nodeid: str) -> str:
+    """The group of an item: items of one group run on one worker, one after another.
+
+    A rule item belongs to its result, so that a worker parses a result's files once. Everything else is a benchmark
+    (ours, or a user's own on the ``mpi_launcher`` fixture) and shares one group, whatever its root: node ids of
+    ``--pyargs`` suites begin with any path.
+    """
+    match = _RULE_ITEM.search(nodeid)
+    if match:
+        return f"rules of {match['subject']}"
+    if "::test_rule[" in nodeid:
+        return nodeid
+    return "benchmarks"
+
+
+def make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A scheduler for this session, or None (xdist's own choice) where neither suite is run.
+
+    Built on a public hook and not on ``--dist=loadgroup``: its marks are not read with pytest 9.2 (pytest-xdist#1386),
+    and the safety of a measurement must not hang on them.
+    """
+    if not (config.getoption("mlps_config") or config.getoption("mlps_results_dir")):
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneBenchmarkAtATime(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+        """xdist's scope scheduling with our scopes."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            return scope_of(nodeid)
+
+    return OneBenchmarkAtATime(config, log)

@@ -1,0 +1,127 @@
+"""What one pytest process knows of its benchmarks: configuration, cases, plans, and which phase has failed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlpstorage.config import Setting, SuiteConfig
+from pytest_mlpstorage.errors import ConfigurationError, MLPStorageError
+from pytest_mlpstorage.workloads.base import Case, Plan, Step, Workload
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.cluster.facts import ClusterFacts
+    from pytest_mlpstorage.launch.job import Launcher
+
+__all__ = ["BenchmarkSession"]
+
+
+@dataclasses.dataclass
+class BenchmarkSession:
+    """The benchmarks of one configuration in this process. Cluster facts, launcher and plans are made when first asked."""
+
+    config: SuiteConfig
+    workloads: Mapping[str, Workload]
+    dry_run: bool = False
+    strict: bool = False
+    _cases: dict[str, tuple[Case, ...]] = dataclasses.field(default_factory=dict)
+    _plans: dict[str, Plan | MLPStorageError] = dataclasses.field(default_factory=dict)
+    _failed: dict[str, str] = dataclasses.field(default_factory=dict)
+    _cluster: ClusterFacts | None = None
+    _launcher: Launcher | None = None
+
+    def cases(self, family: str | None) -> tuple[Case, ...]:
+        """Cases of one family; with None those of every family that has no module of its own in ``benchmarks/``."""
+        if family is None:
+            return tuple(case for name in self.config.families if name not in BUILT_IN for case in self.cases(name))
+        if family not in self.config.families:
+            return ()
+        if family not in self._cases:
+            self._cases[family] = tuple(self.workloads[family].cases(self.config))
+        return self._cases[family]
+
+    def workload(self, case: Case) -> Workload:
+        """The workload that a case belongs to."""
+        return self.workloads[case.family]
+
+    def launcher(self) -> Launcher:
+        """The MPI launcher; raises DependencyError or MPIError where there is none."""
+        if self._launcher is None:
+            from pytest_mlpstorage.launch.detect import find_launcher
+
+            self._launcher = find_launcher(self.config.launch.launcher)
+        return self._launcher
+
+    def cluster(self) -> ClusterFacts:
+        """Facts of every host, asked once a session."""
+        if self._cluster is None:
+            from pytest_mlpstorage.cluster.collect import collect_cluster
+
+            declared = self.config.cluster.memory_per_host_bytes
+            self._cluster = collect_cluster(
+                None if self._local() else self.launcher(),
+                self.config.cluster.hosts,
+                [self.config.data_dir, self.config.results_dir],
+                declared_memory_bytes=declared,
+            )
+        return self._cluster
+
+    def _local(self) -> bool:
+        from pytest_mlpstorage.launch.job import is_local
+
+        hosts = self.config.cluster.hosts
+        return len(hosts) <= 1 and all(is_local(host.name) for host in hosts)
+
+    def plan(self, case: Case) -> Plan:
+        """The plan of a case, made once; a plan that cannot be made raises the same error each time."""
+        key = f"{case.family}:{case.id}"
+        if key not in self._plans:
+            try:
+                self._plans[key] = self.workload(case).plan(case, self.config, self.cluster())
+            except MLPStorageError as error:
+                self._plans[key] = error
+        plan = self._plans[key]
+        if isinstance(plan, MLPStorageError):
+            raise plan
+        return plan
+
+    def step(self, case: Case, name: str) -> Step:
+        """The step of a case by name."""
+        for step in case.steps:
+            if step.name == name:
+                return step
+        raise ConfigurationError(f"{case.id} has no step {name!r}", details={"steps": ", ".join(s.name for s in case.steps)})
+
+    def failed(self, case: Case) -> str | None:
+        """Why the later phases of this case are not worth trying, or None."""
+        return self._failed.get(f"{case.family}:{case.id}")
+
+    def mark_failed(self, case: Case, phase: str) -> None:
+        """Remember the first phase of a case that failed."""
+        self._failed.setdefault(f"{case.family}:{case.id}", phase)
+
+    def show(self) -> Sequence[str]:
+        """Every effective value with its origin: the configuration's, then each case's parameters."""
+        from pytest_mlpstorage.config import show
+
+        lines = list(show(self.config))
+        for family in self.config.families:
+            for case in self.cases(family):
+                lines += ["", f"{family} {case.id}: effective parameters"]
+                lines += _table(self.workloads[family].settings(case, self.config))
+        return lines
+
+
+def _table(settings: Sequence[Setting]) -> list[str]:
+    width = max((len(s.key) for s in settings), default=0)
+    values = max((len(_text(s.value)) for s in settings), default=0)
+    return [f"  {s.key:<{width}}  {_text(s.value):<{min(values, 40)}}  {s.origin}" for s in settings]
+
+
+def _text(value: Any) -> str:
+    return str(value)
+
+
+BUILT_IN = ("training",)
+"""Families whose items have a module of their own; the others share ``benchmarks/test_workloads.py``."""

@@ -1,0 +1,169 @@
+"""What happens before the first item: read the user's input, check it, lock what a second start must not touch."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_mlpstorage.errors import MLPStorageError
+from pytest_mlpstorage.options import config_dirs
+from pytest_mlpstorage.stash import LOCKS, SESSION, TREE, TREE_ROOT
+
+__all__ = ["configure", "header", "lock", "show_config"]
+
+
+def _given(config: pytest.Config) -> dict[str, object]:
+    """Options that set a key of the configuration, by that key."""
+    found = {"results_dir": config.getoption("mlps_results_dir"), "data_dir": config.getoption("mlps_data_dir")}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def configure(config: pytest.Config, asked: frozenset[str]) -> None:
+    """Load the configuration and find the tree, or raise pytest.UsageError with all that is wrong."""
+    if config.getoption("help") or config.getoption("version"):
+        return
+    try:
+        _configure(config, asked)
+    except MLPStorageError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _configure(config: pytest.Config, asked: frozenset[str]) -> None:
+    name = config.getoption("mlps_config")
+    if name is not None:
+        if "benchmarks" in asked and not sys.platform.startswith("linux"):
+            raise pytest.UsageError(f"benchmarks/ runs on Linux only, this is {sys.platform}; rules/ works here")
+        config.stash[SESSION] = _benchmark_session(config, name)
+        for text in config.stash[SESSION].config.warnings:
+            warnings.warn(pytest.PytestConfigWarning(text), stacklevel=2)
+    elif "benchmarks" in asked:
+        raise pytest.UsageError(
+            "benchmarks/ needs a configuration: pytest benchmarks/ --mlps-config=quick.yaml (or closed.yaml, open.yaml, your own)"
+        )
+    for option in ("--mlps-set", "--mlps-dry-run", "--mlps-show-config", "--mlps-data-dir"):
+        if name is None and config.getoption(option.removeprefix("--").replace("-", "_")):
+            raise pytest.UsageError(f"{option} needs --mlps-config=FILE")
+    tree = config.getoption("mlps_results_dir")
+    if tree is not None and name is None:
+        config.stash[TREE_ROOT] = _tree_root(config, tree)
+    elif name is not None:
+        config.stash[TREE_ROOT] = config.stash[SESSION].config.results_dir
+    elif "rules" in asked:
+        raise pytest.UsageError("rules/ needs a results tree: pytest rules/ --results-dir=DIR")
+    if "rules" in asked and name is not None:
+        _tree_root(config, str(config.stash[TREE_ROOT]))
+
+
+def _tree_root(config: pytest.Config, given: str) -> Path:
+    root = (config.invocation_params.dir / Path(given).expanduser()).resolve()
+    if not root.is_dir():
+        raise pytest.UsageError(f"--results-dir={given}: there is no such directory ({root})")
+    from pytest_mlpstorage.results.reader import read_tree
+
+    tree = read_tree(root)
+    if not tree.results:
+        ignored = "".join(f"\n  {path}: {reason}" for path, reason in tree.ignored[:20])
+        raise pytest.UsageError(
+            f"--results-dir={given}: no result is in {root}; looked for\n  "
+            + "\n  ".join(tree.looked_for)
+            + (f"\nleft out:{ignored}" if ignored else "")
+        )
+    config.stash[TREE] = tree
+    return root
+
+
+def _benchmark_session(config: pytest.Config, name: str) -> Any:
+    from pytest_mlpstorage.config import find_config, load_config
+    from pytest_mlpstorage.session import BenchmarkSession
+    from pytest_mlpstorage.workloads.registry import load_workloads
+
+    workloads = load_workloads()
+    where = config.invocation_params.dir
+    path = find_config(name, invocation_dir=where, config_dirs=config_dirs())
+    suite = load_config(
+        path,
+        families=[workload.schema() for workload in workloads.values()],
+        options=_given(config),
+        assignments=config.getoption("mlps_set"),
+        environ=os.environ,
+        invocation_dir=where,
+    )
+    session = BenchmarkSession(suite, workloads, dry_run=config.getoption("mlps_dry_run"), strict=config.getoption("mlps_strict"))
+    for family in suite.families:
+        session.cases(family)  # an unknown model or accelerator is the user's input too: refused here, not at collection
+    return session
+
+
+def show_config(config: pytest.Config) -> list[str]:
+    """The lines of ``--mlps-show-config``; raises pytest.UsageError as any start does."""
+    config._do_configure()
+    try:
+        return list(config.stash[SESSION].show())
+    except MLPStorageError as error:
+        raise pytest.UsageError(str(error)) from error
+    finally:
+        config._ensure_unconfigure()
+
+
+def lock(config: pytest.Config) -> None:
+    """Lock the results tree and the data folder against a second start; clear away what a killed one left half-made."""
+    session = config.stash.get(SESSION, None)
+    if session is None or session.dry_run or config.option.collectonly:
+        return
+    from pytest_mlpstorage.results.lock import data_lock, results_lock
+    from pytest_mlpstorage.results.sweep import sweep_stale
+
+    locks = config.stash[LOCKS] = ExitStack()
+    try:
+        results = locks.enter_context(results_lock(session.config.results_dir))
+        data = locks.enter_context(data_lock(session.config.data_dir))
+        for text in (results.warning, data.warning):
+            if text:
+                warnings.warn(pytest.PytestConfigWarning(text), stacklevel=2)
+        swept = sweep_stale(session.config.results_dir, results)
+    except MLPStorageError as error:
+        locks.close()
+        raise pytest.UsageError(str(error)) from error
+    for path in swept:
+        warnings.warn(pytest.PytestConfigWarning(f"an earlier start ended without finishing; its evidence is in {path}"), stacklevel=2)
+
+
+def header(config: pytest.Config, package_version: str) -> list[str]:
+    """The header lines: what is run or judged, with which engine and MPI."""
+    session = config.stash.get(SESSION, None)
+    if session is None:
+        root = config.stash.get(TREE_ROOT, None)
+        return [f"mlpstorage {package_version}: judging {root}"] if root else []
+    suite = session.config
+    mark = " -- NOT FOR SUBMISSION" if suite.division.value == "whatif" else ""
+    lines = [
+        f"mlpstorage {package_version}: edition {suite.edition}, division {suite.division.value}{mark}, from {suite.path}",
+        f"mlpstorage results: {suite.results_dir}; data: {suite.data_dir}",
+    ]
+    if not config.option.collectonly:
+        lines.append(f"mlpstorage engines: {_dlio()}; {_mpi(session)}")
+    return lines
+
+
+def _dlio() -> str:
+    try:
+        return f"DLIO {version('dlio_benchmark')}"
+    except PackageNotFoundError:
+        return "DLIO is not installed"
+
+
+def _mpi(session: Any) -> str:
+    try:
+        launcher = session.launcher()
+    except MLPStorageError as error:
+        return error.message
+    from pytest_mlpstorage.launch.detect import describe
+
+    return describe(launcher)

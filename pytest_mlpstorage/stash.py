@@ -1,0 +1,21 @@
+"""Keys under which this plugin keeps its objects in ``config.stash``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from pytest_mlpstorage.results.records import Tree
+    from pytest_mlpstorage.session import BenchmarkSession
+
+__all__ = ["LOCKS", "SESSION", "TREE", "TREE_ROOT"]
+
+SESSION: pytest.StashKey[BenchmarkSession] = pytest.StashKey()
+TREE_ROOT: pytest.StashKey[Path] = pytest.StashKey()
+TREE: pytest.StashKey[Tree] = pytest.StashKey()
+LOCKS: pytest.StashKey[ExitStack] = pytest.StashKey()

@@ -1,0 +1,128 @@
+"""The small interface of a workload: its section of the configuration, its cases, plan, command and collection."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:  # collection must not pay for what only a run needs
+    from pytest_mlpstorage.cluster.facts import ClusterFacts
+    from pytest_mlpstorage.config import FamilySchema, ItemConfig, Setting, SuiteConfig
+    from pytest_mlpstorage.launch.job import Job
+    from pytest_mlpstorage.launch.supervisor import Outcome
+    from pytest_mlpstorage.results.records import LeafMetadata
+    from pytest_mlpstorage.verdict import Finding, Judgement
+
+__all__ = ["Case", "Collected", "Judged", "Plan", "Step", "Workload"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One launch of a case, in order: ``datagen``, then the runs ``warmup``, ``1``, ``2`` and so on.
+
+    ``phase`` is the level of the results tree it is written to; ``index`` counts the leaves of that phase from 0.
+    """
+
+    name: str
+    phase: str
+    index: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One entry of a family's section: what the items of one class share. ``id`` is the text in their brackets."""
+
+    family: str
+    id: str
+    model: str
+    item: ItemConfig
+    steps: tuple[Step, ...]
+
+
+class Plan(Protocol):
+    """A case with everything known before it is launched."""
+
+    @property
+    def case(self) -> Case:
+        """The case that was planned."""
+
+    def leaf_parent(self, step: Step) -> Path:
+        """Directory that the step's leaf will stand in, under a timestamp."""
+
+    def lines(self) -> Sequence[str]:
+        """The plan for people: sizes and which limit binds, bytes to write and read, memory a rank, expected time."""
+
+    def metadata(self, step: Step, leaf: Path) -> LeafMetadata:
+        """The metadata record of a leaf that this step will write at ``leaf`` (its final path)."""
+
+    def expected_seconds(self, step: Step) -> float:
+        """How long the step should take; the deadline is made of it."""
+
+    def bytes_to_write(self, step: Step) -> int:
+        """Bytes the step puts on the storage under test."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Collected:
+    """What a finished launch measured: metric name (its unit in it) → value, what a reader must know, and our block."""
+
+    metrics: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+    mlps: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """A judged result: its path in the tree, its verdict, its metrics (units in the names) and what it measured."""
+
+    relpath: str
+    judgement: Judgement
+    metrics: Mapping[str, float | int | str | None]
+    accelerator: str | None = None
+
+
+class Workload(Protocol):
+    """A family of workloads, found by the entry point group ``pytest_mlpstorage.workloads``."""
+
+    family: str
+
+    def schema(self) -> FamilySchema:
+        """The family's section of the configuration: its own keys and the official ones."""
+
+    def settings(self, case: Case, config: SuiteConfig) -> Sequence[Setting]:
+        """Every effective official parameter of a case with its origin, from the configuration and the edition alone."""
+
+    def cases(self, config: SuiteConfig) -> Sequence[Case]:
+        """The cases of a configuration, from the configuration alone: collection asks neither cluster nor engine."""
+
+    def plan(self, case: Case, config: SuiteConfig, cluster: ClusterFacts) -> Plan:
+        """Work out sizes and parameters; raises ConfigurationError for what cannot be."""
+
+    def preflight(self, plan: Any) -> Iterator[Finding]:
+        """Everything that can be found out before the first byte of I/O, rules and probes, as findings with their ids."""
+
+    def found(self, plan: Any, step: Step) -> str | None:
+        """Why the step need not be done again (a finished phase that is in the tree), or None.
+
+        Raises ConfigurationError or FileSystemError where what is there contradicts the plan.
+        """
+
+    def job(self, plan: Any, step: Step, *, staged: Path, scratch: Path, write: bool) -> Job | None:
+        """The launch of a step, or None for a calculation; with ``write`` its input files are put below ``scratch``."""
+
+    def prepare(self, plan: Any, step: Step, *, run_id: str) -> tuple[str, ...]:
+        """Called before the launch, to mark what will be half-made; returns what a person should know."""
+
+    def collect(self, plan: Any, step: Step, *, staged: Path, scratch: Path, outcome: Outcome) -> Collected:
+        """Read what the run left; raises BenchmarkExecutionError where it is not what a finished run leaves."""
+
+    def finish(self, plan: Any, step: Step, *, leaf: Path, run_id: str, collected: Collected) -> None:
+        """Called when the leaf stands in its place, to mark what is now complete."""
+
+    def judge(self, plan: Any) -> Judged | None:
+        """Judge the finished result as it is read back from the tree; None where nothing was measured yet."""
+
+    def diagnose(self, stderr_tail: Sequence[str]) -> str | None:
+        """The cause that an engine's own words name, or None."""

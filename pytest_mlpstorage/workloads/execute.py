@@ -1,0 +1,146 @@
+"""One step of a workload, from an empty staged leaf to a leaf in its place, or to kept evidence of a failure."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import shlex
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlpstorage.config import SuiteConfig
+from pytest_mlpstorage.errors import MLPStorageError
+from pytest_mlpstorage.launch.supervisor import Beat, Outcome, require_success, run_job
+from pytest_mlpstorage.results.layout import STAGING, metadata_name, output_name
+from pytest_mlpstorage.results.records import LeafMetadata
+from pytest_mlpstorage.results.writer import LeafWriter
+from pytest_mlpstorage.workloads.base import Collected, Plan, Step, Workload
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.launch.job import Launcher
+
+__all__ = ["DEADLINE_FACTOR", "DEADLINE_GRACE_SECONDS", "Done", "Voice", "deadline_seconds", "execute"]
+
+DEADLINE_FACTOR = 3.0
+DEADLINE_GRACE_SECONDS = 600.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Voice:
+    """Where a running step speaks: ``beat`` each heartbeat, ``echo`` the program's own lines (None: not wanted)."""
+
+    beat: Callable[[Beat], None] | None = None
+    echo: Callable[[str], None] | None = None
+    say: Callable[[str], None] = lambda _text: None
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """A step that was carried out: its leaf, what was measured and what the launch cost."""
+
+    leaf: Path
+    collected: Collected
+    outcome: Outcome | None
+
+
+def deadline_seconds(expected_seconds: float, configured_seconds: float | None) -> float:
+    """The configured deadline, else 3 × expected + 10 min (design §5)."""
+    return configured_seconds if configured_seconds is not None else DEADLINE_FACTOR * expected_seconds + DEADLINE_GRACE_SECONDS
+
+
+def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, launcher: Launcher, voice: Voice) -> Done:
+    """Carry out one step. Nothing appears at its final path unless the step was finished and checked.
+
+    Raises BenchmarkExecutionError for a run that failed or did not leave what a finished run leaves; the staged leaf is
+    then kept under ``.mlps/failed`` with its logs and the reason, and the error names it. KeyboardInterrupt passes
+    through after the same.
+    """
+    started = datetime.now()
+    run_id = secrets.token_hex(6)
+    writer = LeafWriter.create_next(config.results_dir, plan.leaf_parent(step), run_id=run_id, now=started)
+    scratch = config.results_dir / STAGING / "scratch" / run_id
+    scratch.mkdir(parents=True)
+    metadata = dataclasses.replace(plan.metadata(step, writer.final), invocation_start_time=started)
+    outcome: Outcome | None = None
+    try:
+        job = workload.job(plan, step, staged=writer.path, scratch=scratch, write=True)
+        for line in workload.prepare(plan, step, run_id=run_id):
+            voice.say(line)
+        if job is None:
+            collected = Collected({})
+        else:
+            outcome = run_job(
+                launcher,
+                job,
+                stdout=writer.path / output_name(workload.family, step.phase, "stdout"),
+                stderr=writer.path / output_name(workload.family, step.phase, "stderr"),
+                deadline_seconds=deadline_seconds(plan.expected_seconds(step), config.launch.deadline_seconds),
+                heartbeat=voice.beat,
+                heartbeat_seconds=config.launch.heartbeat_seconds,
+                stall_warning_seconds=config.launch.stall_warning_seconds,
+                stall_abort_seconds=config.launch.stall_abort_seconds,
+                run_id=run_id,
+                echo=voice.echo,
+                diagnose=workload.diagnose,
+            )
+            require_success(outcome)
+            collected = workload.collect(plan, step, staged=writer.path, scratch=scratch, outcome=outcome)
+        _write_metadata(writer, workload, metadata, outcome, collected, run_id)
+        leaf = writer.commit()
+    except BaseException as error:
+        # Whatever ends the step, Ctrl-C included, its evidence is kept and the same error goes on.
+        evidence = writer.fail(_reason(error), _evidence(metadata, outcome))
+        if isinstance(error, MLPStorageError):
+            error.details["evidence"] = str(evidence)
+        raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    workload.finish(plan, step, leaf=leaf, run_id=run_id, collected=collected)
+    return Done(leaf, collected, outcome)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, MLPStorageError):
+        return error.message
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted from the keyboard"
+    return f"{type(error).__name__}: {error}"
+
+
+def _evidence(metadata: LeafMetadata, outcome: Outcome | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"metadata": metadata.to_json()}
+    if outcome is not None:
+        found["launch"] = _launch_record(outcome)
+    return found
+
+
+def _launch_record(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "command": list(outcome.command),
+        "returncode": outcome.returncode,
+        "signal": outcome.signal,
+        "cause": outcome.cause,
+        "failed_rank": outcome.failed_rank,
+        "failed_host": outcome.failed_host,
+        "elapsed_seconds": outcome.elapsed_seconds,
+    }
+
+
+def _write_metadata(
+    writer: LeafWriter, workload: Workload, metadata: LeafMetadata, outcome: Outcome | None, collected: Collected, run_id: str
+) -> None:
+    mlps = {**metadata.mlps, **collected.mlps, "run_id": run_id, "metrics": dict(collected.metrics), "notes": list(collected.notes)}
+    if outcome is not None:
+        mlps["launch"] = _launch_record(outcome)
+    ended = datetime.now()
+    final = dataclasses.replace(
+        metadata,
+        invocation_end_time=ended,
+        runtime_seconds=(ended - started).total_seconds() if (started := metadata.invocation_start_time) else None,
+        executed_command=shlex.join(outcome.command) if outcome else "",
+        mlps=mlps,
+    )
+    writer.write_json(metadata_name(workload.family, writer.final.name), final.to_json())

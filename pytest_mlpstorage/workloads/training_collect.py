@@ -1,0 +1,115 @@
+"""Reading what DLIO left: exit code 0 is no proof, so every count is checked before a leaf may stand in the tree."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlpstorage.errors import BenchmarkExecutionError
+from pytest_mlpstorage.results.reader import read_leaf
+from pytest_mlpstorage.results.records import Leaf
+from pytest_mlpstorage.workloads.base import Collected
+from pytest_mlpstorage.workloads.training_job import EVIDENCE
+from pytest_mlpstorage.workloads.training_verify import verify_run
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.launch.supervisor import Outcome
+    from pytest_mlpstorage.workloads.base import Step
+    from pytest_mlpstorage.workloads.training_plan import TrainingPlan
+
+__all__ = ["collect"]
+
+
+def _bad(message: str, **details: object) -> BenchmarkExecutionError:
+    return BenchmarkExecutionError(message, details=details)
+
+
+def _evidence(folder: Path, ranks: int, kind: str) -> list[Mapping[str, Any]]:
+    """The evidence files of one kind of all ranks; raises where a rank left none: it did not reach its end."""
+    records, missing = [], []
+    for rank in range(ranks):
+        path = folder / f"{rank}_{kind}.json"
+        try:
+            records.append(json.loads(path.read_text()))
+        except (OSError, json.JSONDecodeError):
+            missing.append(rank)
+    if missing:
+        raise _bad(f"rank {', '.join(map(str, missing))} of {ranks} left no {kind} mark: the job ended with 0 but not all ranks finished")
+    return records
+
+
+def collect(plan: TrainingPlan, step: Step, *, staged: Path, scratch: Path, outcome: Outcome) -> Collected:
+    """Check a finished datagen or run and return its figures. Raises BenchmarkExecutionError for anything less."""
+    folder = scratch / EVIDENCE
+    _evidence(folder, plan.ranks, "end")
+    effective = _evidence(folder, plan.ranks, "effective")
+    engine = engine_block(effective)
+    if step.phase == "datagen":
+        return _datagen(plan, engine)
+    root = staged.parent
+    leaf = read_leaf(staged, root=root, phase="run")
+    io = _evidence(folder, plan.ranks, "io")
+    found = _run(plan, leaf, root, engine, io)
+    return dataclasses.replace(found, metrics={**found.metrics, "launch_seconds": outcome.elapsed_seconds})
+
+
+def engine_block(effective: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """What measured: DLIO's version and commit, the classes in use, and what was translated for it."""
+    first = effective[0]
+    return {
+        "engine": {
+            "name": "dlio",
+            "version": first["dlio_version"],
+            "flavour": first["flavour"],
+            "commit": first["dlio_commit"],
+            **dict(first["engine"]),
+            "translated": first["translated"],
+            "translated_from": first["translated_from"],
+            "ignored": first["ignored"],
+            "stand_ins": first["stand_ins"],
+            "world_size": first["size"],
+            "hosts": sorted({str(record["host"]) for record in effective}),
+        }
+    }
+
+
+def _datagen(plan: TrainingPlan, engine: dict[str, Any]) -> Collected:
+    train = plan.data_folder / "train"
+    sizes = [p.stat().st_size for p in train.rglob(f"*.{plan.file_suffix}")]
+    if len(sizes) < plan.files:
+        raise _bad(f"data generation left {len(sizes)} of {plan.files} files", folder=train)
+    if min(sizes) == 0:
+        raise _bad(f"data generation left {sizes.count(0)} empty files", folder=train)
+    written = sum(sizes)
+    ratio = written / plan.dataset_bytes if plan.dataset_bytes else 0.0
+    # With a standard deviation the sizes vary by design; without one the bytes must be those that will be reported.
+    notes = () if plan.has_spread or abs(ratio - 1) < 0.01 else (f"bytes on disk are {ratio:.3f} of the nominal {plan.dataset_bytes}",)
+    return Collected({"files": float(len(sizes)), "bytes_on_disk": float(written)}, notes, engine)
+
+
+def _run(plan: TrainingPlan, leaf: Leaf, root: Path, engine: dict[str, Any], io: list[Mapping[str, Any]]) -> Collected:
+    if leaf.summary is None:
+        problems = "; ".join(f"{p.file}: {p.message}" for p in leaf.problems) or "it is missing"
+        raise _bad(f"DLIO ended with 0 but left no usable summary.json: {problems}")
+    checked = verify_run(plan, leaf, root=root, first_step_counts=engine["engine"]["flavour"] == "registry")
+    read_bytes = sum(int(record["total"]["rchar"]) for record in io)
+    device_bytes = sum(int(record["total"]["read_bytes"]) for record in io)
+    expected = plan.epoch_bytes * plan.epochs
+    if read_bytes < expected and not plan.has_spread:
+        raise _bad(
+            "the ranks read fewer bytes than their steps ask for",
+            read=f"{read_bytes} bytes by ranks and read workers",
+            expected=f"{expected} bytes = {plan.epochs} epochs × {plan.steps_per_epoch} steps",
+        )
+    metrics = {
+        "train_au_mean_percentage": checked.au_percent,
+        "train_throughput_mean_samples_per_second": checked.samples_per_second,
+        "train_io_mean_MiB_per_second": checked.mib_per_second,
+        "read_bytes_by_ranks": float(read_bytes),
+        "read_bytes_from_device": float(device_bytes),
+        "read_bytes_expected": float(expected),
+    }
+    return Collected(metrics, checked.notes, {**engine, "recomputed": checked.record})

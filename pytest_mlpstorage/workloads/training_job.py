@@ -1,0 +1,93 @@
+"""The command of a DLIO launch: hydra overrides in the edition's vocabulary, and the files it reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from pytest_mlpstorage.launch.job import Job
+from pytest_mlpstorage.workloads.parameters import read
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.workloads.base import Step
+    from pytest_mlpstorage.workloads.training_plan import TrainingPlan
+
+__all__ = ["CONFIGS", "EVIDENCE", "hydra_value", "make_job", "overrides"]
+
+CONFIGS = "configs"
+EVIDENCE = "evidence"
+
+# What hydra's grammar reads as a plain string; anything else is quoted.
+_PLAIN = re.compile(r"^[A-Za-z_/.][A-Za-z0-9_/.\-]*$")
+_WORDS = frozenset({"null", "true", "false", "nan", "inf"})
+
+
+def hydra_value(value: Any) -> str:
+    """A value in hydra's override grammar; strings with blanks or signs are quoted."""
+    if value is None:
+        return "null"
+    if isinstance(value, (bool, int, float)):
+        return str(value)
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(hydra_value(v) for v in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{k}:{hydra_value(v)}" for k, v in value.items()) + "}"
+    text = str(value)
+    if _PLAIN.match(text) and text.lower() not in _WORDS:
+        return text
+    return "'" + text.replace("\\'", "\\\\'").replace("'", "\\'") + "'"
+
+
+def overrides(plan: TrainingPlan, step: Step) -> list[str]:
+    """The hydra overrides of a step: what differs from the workload file, no translation for an older DLIO."""
+    changes = dict(plan.overrides)
+    workflow = {"generate_data": False, "train": True}
+    if step.phase == "datagen":
+        workflow = {"generate_data": True, "train": False, "checkpoint": False}
+        template = plan.edition.training.datagen_parameters(plan.model)
+        changes = {**{k: v for k, v in template.items() if k not in changes and not k.startswith("workflow.")}, **changes}
+    for key, value in workflow.items():
+        if read(plan.parameters, f"workflow.{key}") is not value:
+            changes[f"workflow.{key}"] = value
+    if read(plan.parameters, "workflow.checkpoint") is True and step.phase == "run":
+        changes.setdefault("checkpoint.checkpoint_folder", str(plan.config.data_dir / "checkpoints" / plan.model))
+    return [f"++workload.{key}={hydra_value(value)}" for key, value in sorted(changes.items())]
+
+
+def make_job(plan: TrainingPlan, step: Step, *, staged: Path, scratch: Path, write: bool) -> Job:
+    """``mpirun … python -m pytest_mlpstorage.dlio`` for datagen or a run.
+
+    The workload file is made from the edition's template below ``scratch``; the working directory is there too, because
+    registry DLIO creates its checkpoint folder even with checkpoints off.
+    """
+    configs = scratch / CONFIGS
+    evidence = scratch / EVIDENCE
+    if write:
+        (configs / "workload").mkdir(parents=True)
+        evidence.mkdir()
+        text = yaml.safe_dump(plan.template.copy_parameters(), sort_keys=False)
+        (configs / "workload" / f"{plan.template.name}.yaml").write_text(text)
+    program = [
+        "-m",
+        "pytest_mlpstorage.dlio",
+        f"--mlps-ranks={plan.ranks}",
+        f"--mlps-evidence={evidence}",
+        f"workload={plan.template.name}",
+        *overrides(plan, step),
+        f"++hydra.run.dir={hydra_value(str(staged))}",
+        "++hydra.output_subdir=dlio_config",
+        f"--config-dir={configs}",
+    ]
+    return Job(
+        ranks=plan.ranks,
+        program=tuple(program),
+        env={"MLPS_PROGRESS": str(scratch / "progress.jsonl")},
+        hosts=plan.config.cluster.hosts,
+        cwd=scratch,
+        mpi_args=plan.config.launch.mpi_args,
+        oversubscribe=plan.config.launch.oversubscribe,
+    )

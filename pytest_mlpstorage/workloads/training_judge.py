@@ -1,0 +1,40 @@
+"""The verdict of a training case: its plan before a run, its result after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pytest_mlpstorage.results.reader import read_training_result
+from pytest_mlpstorage.verdict import Finding
+from pytest_mlpstorage.workloads.base import Judged
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.workloads.training_plan import TrainingPlan
+
+__all__ = ["judge_training", "preflight_rules"]
+
+
+def preflight_rules(plan: TrainingPlan) -> Iterator[Finding]:
+    """Findings of every rule that can judge a plan. In whatif an error of a rule is information: nothing is claimed."""
+    from pytest_mlpstorage.rules import evaluate_preflight, weighed
+
+    for evaluation in evaluate_preflight(plan.planned_result()):
+        yield from weighed(evaluation.findings, plan.config.division)
+
+
+def judge_training(plan: TrainingPlan) -> Judged | None:
+    """Write the tables that the rules ask for, then judge the result as it stands in the tree; None before the first run."""
+    from pytest_mlpstorage.results.tables import rollup_row, write_rollup, write_run_table
+    from pytest_mlpstorage.rules import aggregate_training, evaluate, judge_result
+
+    root = plan.config.results_dir
+    result = read_training_result(plan.result_dir(), root=root)
+    if not result.runs:
+        return None
+    write_run_table(result)
+    row = rollup_row(result, warmup_runs=plan.edition.training.warmup_runs)
+    write_rollup(root, plan.config.division, plan.config.submitter, [row])
+    result = read_training_result(plan.result_dir(), root=root)
+    judgement = judge_result(result, evaluate(result))
+    return Judged(result.relpath, judgement, dict(aggregate_training(result, plan.edition).metrics), plan.accelerator)

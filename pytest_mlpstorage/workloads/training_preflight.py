@@ -1,0 +1,126 @@
+"""What can be known before the first byte of training I/O: engine, paths, space, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pytest_mlpstorage.dlio.capabilities import probe, require
+from pytest_mlpstorage.dlio.checks import check_workload
+from pytest_mlpstorage.dlio.engine import choose
+from pytest_mlpstorage.dlio.keys import nearest, official_keys
+from pytest_mlpstorage.errors import MLPStorageError
+from pytest_mlpstorage.results.state import Complete, read_dataset_state
+from pytest_mlpstorage.units import format_bytes
+from pytest_mlpstorage.verdict import Division, Finding, Severity
+from pytest_mlpstorage.workloads.training_judge import preflight_rules
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.config import SuiteConfig
+    from pytest_mlpstorage.workloads.training_plan import TrainingPlan
+
+__all__ = ["preflight"]
+
+SPACE_MARGIN = 1.02
+"""File systems need some room of their own beyond the data's bytes."""
+
+
+def preflight(plan: TrainingPlan) -> Iterator[Finding]:
+    """All that stands in the way of this plan, and what a reader should know of it."""
+    yield from preflight_rules(plan)
+    yield from _engine(plan)
+    yield from _paths(plan, plan.config)
+    yield from _space(plan)
+    yield from _memory(plan)
+    if plan.steps_per_epoch < 2:
+        yield Finding(
+            "too few samples: a run needs two steps an epoch, since the first step of an epoch does not count",
+            measured=f"{plan.files * plan.samples_per_file} samples",
+            required=f"{2 * plan.batch_size * plan.ranks} samples",
+            field="dataset.num_files_train",
+            rule="MLPS-STEPS-1",
+        )
+
+
+def _engine(plan: TrainingPlan) -> Iterator[Finding]:
+    capabilities = probe()
+    installed = f"DLIO {capabilities.version} ({capabilities.flavour})" if capabilities.installed else "no DLIO"
+    try:
+        require(capabilities)
+        check_workload(plan.parameters, kind=capabilities.flavour, ranks=plan.ranks, absent=capabilities.missing)
+        engine = choose(plan.parameters, flavour=capabilities.flavour, reader="auto", generator="auto")
+        if engine.generator == "parquet" and not capabilities.pyarrow:
+            yield Finding("parquet needs pyarrow, which is not installed: pip install pyarrow", measured=installed, rule="MLPS-DLIO-1")
+    except MLPStorageError as error:
+        hint = f" ({error.suggestion})" if error.suggestion else ""
+        yield Finding(f"{plan.case.id} cannot run here: {error.message}{hint}", measured=installed, rule="MLPS-DLIO-1")
+        return
+    known = official_keys()
+    mine = {key for key, entry in known.items() if capabilities.engine in entry.engines}
+    # What is translated on the way, and what an engine part of ours carries out, takes effect without DLIO knowing it.
+    served = {"dataset.record_length_bytes", "dataset.record_length_bytes_stdev", "dataset.record_length_bytes_resize", "reader.odirect"}
+    for key, setting in plan.case.item.parameters.items():
+        entry = known.get(key)
+        free = entry is None or (entry.type == "any") or key.startswith("dataset.parquet")
+        if key not in mine and not free and not (capabilities.needs_translation and key in served):
+            near = nearest(key, mine)
+            hint = f"; did you mean {near}?" if near else ""
+            yield Finding(
+                f"the installed DLIO does not know {key} (set in {setting.origin}) and would ignore it in silence{hint}",
+                measured=installed,
+                required=", ".join(entry.engines) if entry is not None else None,
+                field=key,
+                rule="MLPS-DLIO-2",
+            )
+
+
+def _paths(plan: TrainingPlan, config: SuiteConfig) -> Iterator[Finding]:
+    for host in plan.cluster.hosts:
+        data, results = host.mount(config.data_dir), host.mount(config.results_dir)
+        if data.is_memory_fs:
+            yield Finding(
+                f"{config.data_dir} on {host.name} is in memory, not on storage",
+                measured=data.fstype,
+                required="a file system on storage",
+                field="data_dir",
+                rule="MLPS-PATH-1",
+            )
+        if data.device == results.device:
+            whatif = config.division is Division.WHATIF
+            yield Finding(
+                f"data and results lie on one file system on {host.name}: writing results disturbs what is measured",
+                severity=Severity.WARNING if whatif else Severity.ERROR,
+                measured=f"{data.target} ({data.fstype})",
+                required="two file systems (rule 3.4.2)",
+                field="results_dir",
+                rule="MLPS-PATH-2",
+            )
+
+
+def _space(plan: TrainingPlan) -> Iterator[Finding]:
+    if isinstance(read_dataset_state(plan.config.data_dir, plan.model), Complete):
+        return
+    needed = int(plan.dataset_bytes * SPACE_MARGIN)
+    mount = plan.cluster.hosts[0].mount(plan.config.data_dir)
+    if mount.free_bytes < needed:
+        yield Finding(
+            f"{plan.config.data_dir} has too little free space for {plan.files} files of {format_bytes(plan.size.file_bytes)}",
+            measured=format_bytes(mount.free_bytes),
+            required=format_bytes(needed),
+            field="data_dir",
+            rule="MLPS-SPACE-1",
+        )
+
+
+def _memory(plan: TrainingPlan) -> Iterator[Finding]:
+    needed = plan.rank_memory_bytes * plan.ranks_on_fullest_host
+    for host in plan.cluster.hosts:
+        available = host.memory["MemAvailable"]
+        if available < needed:
+            yield Finding(
+                f"{host.name} has too little free memory for {plan.ranks_on_fullest_host} ranks with {plan.read_threads} read workers each",
+                measured=format_bytes(available),
+                required=f"about {format_bytes(needed)}",
+                field="reader.read_threads",
+                rule="MLPS-MEMORY-1",
+            )

@@ -1,0 +1,167 @@
+"""Which phases of a training case stand finished in the results tree and the data folder, and marking them so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlpstorage.errors import FileSystemError
+from pytest_mlpstorage.results.reader import read_training_result
+from pytest_mlpstorage.results.records import Leaf
+from pytest_mlpstorage.results.state import (
+    Complete,
+    DatasetManifest,
+    DatasetState,
+    InProgress,
+    Unreadable,
+    begin_dataset,
+    complete_dataset,
+    read_dataset_state,
+)
+from pytest_mlpstorage.workloads.parameters import dotted
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.workloads.base import Collected, Step
+    from pytest_mlpstorage.workloads.training_plan import TrainingPlan
+
+__all__ = ["begin_datagen", "differences", "finish_datagen", "found"]
+
+# Where the data lie and how many subfolders they have may differ between two looks at one result.
+_NOT_COMPARED = frozenset(
+    {"dataset.data_folder", "dataset.total_disk_bytes", "workflow.generate_data", "workflow.train", "workflow.checkpoint"}
+)
+
+
+def differences(planned: Mapping[str, Any], recorded: Mapping[str, Any]) -> list[str]:
+    """Official parameters that a recorded leaf has otherwise than the plan, as ``key: recorded, planned`` lines."""
+    mine, theirs = dict(dotted(planned)), dict(dotted(recorded))
+    return [
+        f"{key}: {theirs.get(key)!r} in the tree, {mine.get(key)!r} planned"
+        for key in sorted((mine.keys() | theirs.keys()) - _NOT_COMPARED)
+        if str(mine.get(key)) != str(theirs.get(key))
+    ]
+
+
+def _leaves(plan: TrainingPlan, phase: str) -> list[Leaf]:
+    """Finished leaves of a phase, oldest first."""
+    result = read_training_result(plan.result_dir(), root=plan.config.results_dir)
+    leaves = {"datasize": result.datasize, "datagen": result.datagen, "run": result.runs}[phase]
+    return [leaf for leaf in leaves if leaf.metadata is not None]
+
+
+def _refuse_foreign(plan: TrainingPlan, leaf: Leaf) -> None:
+    assert leaf.metadata is not None
+    different = differences(plan.metadata_parameters(leaf.phase), leaf.metadata.parameters)
+    if str(leaf.metadata.num_processes) != str(plan.ranks):
+        different.append(f"num_processes: {leaf.metadata.num_processes} in the tree, {plan.ranks} planned")
+    if leaf.metadata.accelerator != plan.accelerator:
+        different.append(f"accelerator: {leaf.metadata.accelerator} in the tree, {plan.accelerator} planned")
+    if different:
+        raise FileSystemError(
+            f"{leaf.relpath} was made with other parameters; one result holds runs of one workload only",
+            details={"differences": "; ".join(different)},
+            suggestion="choose another --results-dir or another system name, or set the parameters back",
+        )
+
+
+def found(plan: TrainingPlan, step: Step) -> str | None:
+    """Why a step counts as done, or None. Raises FileSystemError where what is there contradicts the plan."""
+    leaves = _leaves(plan, step.phase)
+    if step.phase == "datasize":
+        for leaf in leaves:
+            _refuse_foreign(plan, leaf)
+        return leaves[-1].relpath if leaves else None
+    if step.phase == "run":
+        for leaf in leaves:
+            _refuse_foreign(plan, leaf)
+        if len(leaves) > step.index:
+            return leaves[step.index].relpath
+        require_dataset(plan)
+        return None
+    return _datagen_found(plan, leaves)
+
+
+def _datagen_found(plan: TrainingPlan, leaves: list[Leaf]) -> str | None:
+    state = read_dataset_state(plan.config.data_dir, plan.model)
+    if isinstance(state, InProgress):
+        for leaf in leaves:
+            if leaf.metadata is not None and leaf.metadata.mlps.get("run_id") == state.run_id:
+                # Killed between the leaf and the mark: the leaf is only written when every byte was counted.
+                complete_dataset(
+                    plan.config.data_dir, _manifest(plan, leaf.path, state.run_id, dict(leaf.metadata.mlps.get("metrics", {})))
+                )
+                return f"{leaf.relpath} (its data set was complete but for the mark)"
+    if isinstance(state, Complete):
+        _require_match(plan, state)
+        return (
+            leaves[-1].relpath if leaves else f"complete data set in {plan.data_folder}, made by {state.manifest.source_datagen_result_dir}"
+        )
+    if leaves:
+        if len(_leaves(plan, "run")) >= sum(s.phase == "run" for s in plan.case.steps):
+            return f"{leaves[-1].relpath} (the data set itself is no longer in {plan.data_folder}; every run is done)"
+        raise FileSystemError(
+            f"{leaves[-1].relpath} says that the data set was generated, but {plan.data_folder} holds no complete one",
+            suggestion="bring the data set back, or start anew with another --results-dir: a result has exactly one datagen (rule 2.1.13)",
+        )
+    return None
+
+
+def require_dataset(plan: TrainingPlan) -> None:
+    """Raise FileSystemError unless the complete data set of this plan is in its place."""
+    state = read_dataset_state(plan.config.data_dir, plan.model)
+    if isinstance(state, Complete):
+        _require_match(plan, state)
+        return
+    what = _half_made(state) or "there is none"
+    raise FileSystemError(
+        f"no complete data set in {plan.data_folder}: {what}",
+        suggestion=f"run the datagen item first: pytest benchmarks/ -k 'test_datagen and {plan.case.id}'",
+    )
+
+
+def _half_made(state: DatasetState) -> str:
+    """Say what is half-made; empty where nothing is."""
+    if isinstance(state, InProgress):
+        return f"one was begun at {state.since} by run {state.run_id} and not finished"
+    return f"its mark {state.file} cannot be read ({state.message})" if isinstance(state, Unreadable) else ""
+
+
+def _require_match(plan: TrainingPlan, state: Complete) -> None:
+    different = [str(difference) for difference in state.manifest.differences(plan.dataset_parameters)]
+    if state.manifest.num_files_train < plan.files:
+        different.append(f"dataset.num_files_train: {state.manifest.num_files_train} on disk, {plan.files} wanted")
+    if different:
+        raise FileSystemError(
+            f"the data set in {plan.data_folder} is not the one planned",
+            details={"differences": "; ".join(different), "made by": state.manifest.source_datagen_result_dir},
+            suggestion="choose another --mlps-data-dir, or remove that folder",
+        )
+
+
+def begin_datagen(plan: TrainingPlan, run_id: str) -> tuple[str, ...]:
+    """Mark the data set as half-made; says so when it was half-made before."""
+    half_made = _half_made(read_dataset_state(plan.config.data_dir, plan.model))
+    begin_dataset(plan.config.data_dir, plan.model, run_id=run_id)
+    return (f"{plan.data_folder}: {half_made}; generating it anew, every file is written again",) if half_made else ()
+
+
+def _manifest(plan: TrainingPlan, leaf: Path, run_id: str, metrics: Mapping[str, float]) -> DatasetManifest:
+    return DatasetManifest(
+        model=plan.model,
+        run_id=run_id,
+        num_files_train=plan.files,
+        num_samples_per_file=plan.samples_per_file,
+        record_length_bytes=round(plan.size.record_bytes),
+        format=plan.file_suffix,
+        total_bytes_on_disk=int(metrics["bytes_on_disk"]),
+        source_datagen_result_dir=leaf.relative_to(plan.config.results_dir).as_posix(),
+        completed=datetime.now().astimezone().isoformat(timespec="seconds"),
+        parameters=plan.dataset_parameters,
+    )
+
+
+def finish_datagen(plan: TrainingPlan, leaf: Path, run_id: str, collected: Collected) -> None:
+    """Mark the data set as complete."""
+    complete_dataset(plan.config.data_dir, _manifest(plan, leaf, run_id, collected.metrics))

@@ -1,0 +1,52 @@
+"""The configurations in ``configs/`` do what their comments say."""
+
+from pathlib import Path
+
+import pytest
+
+from pytest_mlpstorage.config import load_config
+from pytest_mlpstorage.verdict import Division
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+BLANKS = ["submitter", "system", "data_dir", "results_dir"]
+
+
+def _load(name, training, tmp_path):
+    return load_config(CONFIGS / name, families=[training], options={}, assignments=[], environ={}, invocation_dir=tmp_path)
+
+
+def _entries(config):
+    return [
+        (item.own.model, item.own.accelerator, item.own.accelerators, {key: setting.value for key, setting in item.parameters.items()})
+        for item in config.families["training"].items
+    ]
+
+
+def test_quick_runs_two_small_workloads_once_warm_and_twice_measured(training, tmp_path):
+    config = _load("quick.yaml", training, tmp_path)
+    assert config.division is Division.WHATIF
+    assert config.placeholders == config.warnings == ()
+    assert (config.data_dir, config.results_dir) == (tmp_path / "mlps-data", tmp_path / "mlps-results")
+    assert config.families["training"].own.model_dump() == {"warmup_runs": 1, "measured_runs": 2}
+    unet3d, retinanet = _entries(config)
+    assert unet3d[:3] == ("unet3d", "b200", 2)
+    assert unet3d[3]["dataset.num_files_train"] * unet3d[3]["dataset.record_length_bytes"] == 280 * 1024**2
+    assert retinanet[:3] == ("retinanet", "b200", 2)
+    assert retinanet[3]["dataset.num_files_train"] * retinanet[3]["dataset.record_length_bytes"] < 150 * 1024**2
+    assert "NOT FOR SUBMISSION" in (CONFIGS / "quick.yaml").read_text()
+
+
+@pytest.mark.parametrize(("name", "division"), [("closed.yaml", Division.CLOSED), ("open.yaml", Division.OPEN)])
+def test_closed_and_open_collect_with_the_blanks_a_user_fills_in(name, division, training, tmp_path):
+    config = _load(name, training, tmp_path)
+    assert config.division is division
+    assert [placeholder.key for placeholder in config.placeholders] == BLANKS
+    assert config.families["training"].own.model_dump() == {"warmup_runs": None, "measured_runs": None}
+    assert {entry[2] for entry in _entries(config)} == {8}
+
+
+def test_closed_sets_nothing_that_only_open_allows_and_open_does(training, tmp_path):
+    closed = {key for entry in _entries(_load("closed.yaml", training, tmp_path)) for key in entry[3]}
+    opened = {key for entry in _entries(_load("open.yaml", training, tmp_path)) for key in entry[3]}
+    assert closed == {"reader.read_threads"}
+    assert opened == {"reader.read_threads", "dataset.num_samples_per_file"}

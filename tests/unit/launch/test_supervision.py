@@ -1,0 +1,165 @@
+"""The supervisor, starter and guards over a launcher that starts processes without any MPI."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_mlpstorage.errors import BenchmarkExecutionError, MPIError
+from pytest_mlpstorage.launch.job import Host, Job
+from pytest_mlpstorage.launch.processes import carriers
+from pytest_mlpstorage.launch.supervisor import require_success, run_job
+
+# Starts `number` ranks as an MPI launcher does, waits for them, and ends with `code`, or with the first bad code of a rank.
+PLAIN = """
+import os, subprocess, sys
+number, code, *argv = sys.argv[1:]
+ranks = [subprocess.Popen(argv, env={**os.environ, "PMI_RANK": str(n)}) for n in range(int(number))]
+codes = [rank.wait() for rank in ranks]
+sys.exit(int(code) if code != "ranks" else next((c for c in codes if c), 0))
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plain:
+    """A launcher of ``started`` processes (None: as many as asked for) that ends with ``code``."""
+
+    started: int | None = None
+    code: str = "ranks"
+    script: str = PLAIN
+    name: str = "plain"
+    executable: Path = Path(sys.executable)
+    said: str = ""
+
+    def version(self):
+        return "1"
+
+    def command(self, job, guard=()):
+        number = job.ranks if self.started is None else self.started
+        return [sys.executable, "-c", self.script, str(number), self.code, *guard, sys.executable, *job.program]
+
+    def explain(self, lines):
+        return self.said
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run(program, launcher=None, ranks=2, **options):
+        options.setdefault("deadline_seconds", 30.0)
+        files = {"stdout": tmp_path / "o", "stderr": tmp_path / "e"}
+        outcome = run_job(launcher or Plain(), Job(ranks, ("-c", program)), **files, **options)
+        assert carriers(outcome.run_id) == []
+        return outcome
+
+    return run
+
+
+def test_all_ranks_ended_well_is_success(run):
+    outcome = run("print('x')")
+    assert (outcome.returncode, outcome.cause, outcome.stderr_tail) == (0, "", ())
+    require_success(outcome)
+
+
+def test_a_launcher_that_reports_success_for_too_few_ranks_is_not_believed(run):
+    outcome = run("pass", Plain(started=1))
+    assert outcome.returncode == 125
+    assert outcome.cause == f"only 1 of 2 ranks ended with exit code 0, though {Path(sys.executable).name} reported success"
+
+
+def test_a_rank_that_failed_is_named_though_the_launcher_reports_success(run):
+    outcome = run("import os, sys, time; sys.exit(5) if os.environ['PMI_RANK'] == '1' else time.sleep(20)", Plain(code="0"))
+    assert (outcome.returncode, outcome.failed_rank) == (5, 1)
+    assert outcome.elapsed_seconds < 10
+
+
+def test_a_launcher_that_fails_after_its_ranks_ended_well_is_the_cause(run):
+    outcome = run("pass", Plain(code="9"))
+    assert (outcome.returncode, outcome.failed_rank) == (9, None)
+    assert outcome.cause == f"{Path(sys.executable).name} ended with exit code 9"
+
+
+def test_a_launcher_that_hangs_after_its_ranks_is_ended_and_the_ranks_count(run, monkeypatch):
+    outcome = run("pass", Plain(script=PLAIN.replace("sys.exit(", "import time; time.sleep(60); sys.exit(")))
+    assert outcome.returncode == 0
+    assert 10 < outcome.elapsed_seconds < 16
+
+
+def test_a_launcher_that_starts_nothing_is_an_mpi_error_with_command_words_and_remedy(run):
+    script = "import sys; sys.stderr.write('no slots here\\n'); sys.exit(213)"
+    with pytest.raises(MPIError) as caught:
+        run("pass", Plain(script=script, said="there are not enough slots"))
+    assert caught.value.message == "no rank was started: there are not enough slots"
+    assert caught.value.details["exit code"] == 213
+    assert "no slots here" in str(caught.value)
+    assert "oversubscribe" in caught.value.suggestion
+
+
+def test_a_launcher_that_is_not_there_is_an_mpi_error(run, tmp_path):
+    class Gone(Plain):
+        def command(self, job, guard=()):
+            return [str(tmp_path / "mpirun")]
+
+    with pytest.raises(MPIError, match="no rank was started"):
+        run("pass", Gone())
+
+
+def test_a_deadline_before_the_first_rank_is_an_outcome(run):
+    outcome = run("pass", Plain(script="import time; time.sleep(60)"), deadline_seconds=1.0)
+    assert (outcome.returncode, outcome.cause) == (124, "deadline of 1.0 s")
+
+
+def test_a_failing_heartbeat_ends_the_job_and_goes_on(run):
+    def heartbeat(_beat):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run("import time; time.sleep(60)", heartbeat=heartbeat, heartbeat_seconds=1.0, run_id="abcdef123456")
+    assert carriers("abcdef123456") == []
+
+
+def test_an_interrupt_during_the_start_leaves_nothing(run, monkeypatch):
+    from pytest_mlpstorage.launch import supervisor
+
+    popen = supervisor.subprocess.Popen
+
+    def interrupted(*args, **kwargs):
+        popen(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(supervisor.subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run("import time; time.sleep(60)", run_id="abcdef123457")
+    assert carriers("abcdef123457") == []
+
+
+def test_a_stranger_on_the_guards_port_is_turned_away(run):
+    stranger = (
+        "import os, socket\n"
+        "host, port, token = os.environ['MLPS_GUARD'].split(',')\n"
+        "line = socket.create_connection((host, int(port)))\n"
+        "line.sendall(b'hello\\twrong\\t7\\thost\\t1\\n')\n"
+        "assert line.recv(10) == b''"
+    )
+    outcome = run(stranger)
+    assert outcome.returncode == 0
+    assert [io.rank for io in outcome.io] == [0, 1]
+
+
+def test_hosts_that_cannot_be_resolved_are_an_mpi_error_that_names_them(tmp_path):
+    job = Job(2, ("-c", "pass"), hosts=(Host("no-such-host.invalid"),))
+    with pytest.raises(MPIError, match=r"no-such-host\.invalid"):
+        run_job(Plain(), job, stdout=tmp_path / "o", stderr=tmp_path / "e", deadline_seconds=9)
+
+
+def test_success_is_required_with_rank_signal_command_and_stderr(run):
+    outcome = run("import os, sys\nsys.stderr.write('last words\\n')\nif os.environ['PMI_RANK'] == '0': os.kill(os.getpid(), 9)")
+    with pytest.raises(BenchmarkExecutionError) as caught:
+        require_success(outcome)
+    text = str(caught.value)
+    assert "ended by SIGKILL" in text
+    assert "last words" in text
+    assert "PMI_RANK" in caught.value.details["command"]
+    assert caught.value.details["rank"].startswith("0 on ")
