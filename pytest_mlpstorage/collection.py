@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_mlpstorage.options import suite_dirs
 from pytest_mlpstorage.session import BUILT_IN
 from pytest_mlpstorage.stash import SESSION, TREE, TREE_ROOT
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.results.records import Tree
 
 __all__ = ["has_no_case", "order", "parametrize"]
 
@@ -19,7 +23,12 @@ def _inside(path: Path, suite: str) -> bool:
 
 
 def has_no_case(collector: pytest.Module | pytest.Class, obj: object) -> bool:
-    """Whether ``obj`` is a class of ``benchmarks/`` for which this configuration has no case."""
+    """Whether ``obj`` is a class or function of our suites for which this configuration or tree has no case."""
+    if inspect.isfunction(obj) and obj.__name__ == "test_unjudged" and _inside(collector.path, "rules"):
+        from pytest_mlpstorage.rules import rules_for
+
+        tree = _tree(collector.config)
+        return tree is None or all(rules_for(subject) for subject in tree.results)
     if not inspect.isclass(obj) or not hasattr(obj, "family") or not _inside(collector.path, "benchmarks"):
         return False
     session = collector.config.stash.get(SESSION, None)
@@ -30,6 +39,8 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     """Give an item of either suite its parameters; leaves every other test alone."""
     if "mlps" in metafunc.fixturenames and "case" in metafunc.fixturenames:
         _cases(metafunc)
+    elif "unjudged" in metafunc.fixturenames and _inside(Path(str(metafunc.module.__file__)), "rules"):
+        _unjudged(metafunc)
     elif {"rule", "subject"} <= set(metafunc.fixturenames) and _inside(Path(str(metafunc.module.__file__)), "rules"):
         _rules(metafunc)
 
@@ -80,19 +91,36 @@ def _cases(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("case", list(cases), ids=names)
 
 
-def _rules(metafunc: pytest.Metafunc) -> None:
+def _tree(config: pytest.Config) -> Tree | None:
+    """The tree that is judged, read once a process."""
     from pytest_mlpstorage.results.reader import read_tree
-    from pytest_mlpstorage.rules import rules_for
 
-    config = metafunc.config
     root = config.stash.get(TREE_ROOT, None)
     if root is None:
-        metafunc.parametrize(("rule", "subject"), [])
-        return
+        return None
     if TREE not in config.stash:
         config.stash[TREE] = read_tree(root)
+    return config.stash[TREE]
+
+
+def _unjudged(metafunc: pytest.Metafunc) -> None:
+    from pytest_mlpstorage.rules import rules_for
+
+    tree = _tree(metafunc.config)
+    params = [
+        pytest.param(f"this version has no rules for {subject.benchmark}", id=subject.relpath)
+        for subject in (tree.results if tree is not None else ())
+        if not rules_for(subject)
+    ]
+    metafunc.parametrize("unjudged", params)
+
+
+def _rules(metafunc: pytest.Metafunc) -> None:
+    from pytest_mlpstorage.rules import rules_for
+
+    tree = _tree(metafunc.config)
     pairs = []
-    for subject in config.stash[TREE].results:
+    for subject in tree.results if tree is not None else ():
         if subject.benchmark != metafunc.module.BENCHMARK:
             continue
         for rule in rules_for(subject):

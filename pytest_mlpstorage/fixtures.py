@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.items import BenchmarkItem
     from pytest_mlpstorage.launch.job import Launcher
     from pytest_mlpstorage.launch.supervisor import Outcome
+    from pytest_mlpstorage.results.records import Result
+    from pytest_mlpstorage.rules import Rule
 
-__all__ = ["MPILauncher", "Ran", "cluster", "mlps", "mpi_launcher"]
+__all__ = ["MPILauncher", "Ran", "cluster", "mlps", "mlps_judge", "mpi_launcher"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,3 +103,26 @@ def mlps(request: pytest.FixtureRequest) -> BenchmarkItem:
         pytest.fail("this item needs a configuration: pytest benchmarks/ --mlps-config=quick.yaml", pytrace=False)
     voice, write_line = voice_of(request.config)
     return BenchmarkItem(session, request.node, voice, write_line)
+
+
+@pytest.fixture
+def mlps_judge(request: pytest.FixtureRequest) -> Callable[[Rule, Result], None]:
+    """Evaluates one rule on one result: fails for an error, skips as *not verified* where the rule lacks its evidence."""
+
+    def judge(rule: Rule, subject: Result) -> None:
+        from pytest_mlpstorage.report.records import record_rule
+        from pytest_mlpstorage.rules import edition_of, failing, weighed
+
+        evaluation = rule.evaluate(subject, edition_of(subject))
+        findings = weighed(evaluation.findings, subject.division)
+        record_rule(request.node.user_properties, subject, evaluation, findings)
+        for finding in findings:
+            sys.stdout.write(f"{finding.severity.value}: {finding.line()}\n")
+        bad = failing(findings, strict=request.config.getoption("mlps_strict"))
+        if bad:
+            pytest.fail("\n".join(finding.line() for finding in bad), pytrace=False)
+        if evaluation.lacking:
+            reasons = dict.fromkeys(f"{lacking.reason} in {lacking.file}" for lacking in evaluation.lacking)
+            pytest.skip("not verified, no evidence: " + "; ".join(reasons))
+
+    return judge

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from pytest_mlpstorage import __version__
-from pytest_mlpstorage.fixtures import cluster, mlps, mpi_launcher
+from pytest_mlpstorage.fixtures import cluster, mlps, mlps_judge, mpi_launcher
 from pytest_mlpstorage.options import add_options, suites_asked
-from pytest_mlpstorage.stash import LOCKS, SESSION, TREE_ROOT
+from pytest_mlpstorage.stash import LOCKS
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["cluster", "mlps", "mpi_launcher"]
+__all__ = ["cluster", "mlps", "mlps_judge", "mpi_launcher"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
         # Both suites have files of equal names and no packages; this must hold outside this repository's ini too.
         config.option.importmode = "importlib"
     startup.configure(config, asked)
+    startup.report(config)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -101,13 +99,3 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from pytest_mlpstorage.scheduling import make_scheduler
 
     return make_scheduler(config, log)
-
-
-@pytest.fixture(scope="session")
-def mlps_results_dir(pytestconfig: pytest.Config) -> Path:
-    """The results tree of this session; fails where no ``--results-dir`` or configuration names one."""
-    if SESSION in pytestconfig.stash:
-        return pytestconfig.stash[SESSION].config.results_dir
-    if TREE_ROOT in pytestconfig.stash:
-        return pytestconfig.stash[TREE_ROOT]
-    pytest.fail("this needs --results-dir=DIR", pytrace=False)

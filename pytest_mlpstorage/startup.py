@@ -16,7 +16,7 @@ from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.options import config_dirs
 from pytest_mlpstorage.stash import LOCKS, SESSION, TREE, TREE_ROOT
 
-__all__ = ["configure", "header", "lock", "show_config"]
+__all__ = ["configure", "header", "lock", "report", "show_config"]
 
 
 def _given(config: pytest.Config) -> dict[str, object]:
@@ -81,6 +81,7 @@ def _tree_root(config: pytest.Config, given: str) -> Path:
 
 def _benchmark_session(config: pytest.Config, name: str) -> Any:
     from pytest_mlpstorage.config import find_config, load_config
+    from pytest_mlpstorage.editions import edition_names
     from pytest_mlpstorage.session import BenchmarkSession
     from pytest_mlpstorage.workloads.registry import load_workloads
 
@@ -93,12 +94,33 @@ def _benchmark_session(config: pytest.Config, name: str) -> Any:
         options=_given(config),
         assignments=config.getoption("mlps_set"),
         environ=os.environ,
+        editions=edition_names(),
         invocation_dir=where,
     )
     session = BenchmarkSession(suite, workloads, dry_run=config.getoption("mlps_dry_run"), strict=config.getoption("mlps_strict"))
     for family in suite.families:
         session.cases(family)  # an unknown model or accelerator is the user's input too: refused here, not at collection
     return session
+
+
+def report(config: pytest.Config) -> None:
+    """Register the reports of this session, where one of our suites can run in it."""
+    if TREE_ROOT not in config.stash or hasattr(config, "workerinput"):
+        return
+    from pytest_mlpstorage.report.dry import DryRunReport
+    from pytest_mlpstorage.report.hooks import register, result_finder
+
+    root, session = config.stash[TREE_ROOT], config.stash.get(SESSION, None)
+    output = config.getoption("mlps_output")
+    register(
+        config,
+        results_dir=root,
+        find_result=result_finder(root, config.stash.get(TREE, None)),
+        whatif=session is not None and session.config.division.value == "whatif",
+        output_dir=(config.invocation_params.dir / output) if output is not None else None,
+    )
+    if session is not None and session.dry_run and config.getoption("capture") != "no":
+        config.pluginmanager.register(DryRunReport(), "mlpstorage-dry-run")
 
 
 def show_config(config: pytest.Config) -> list[str]:

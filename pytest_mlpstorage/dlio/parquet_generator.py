@@ -12,7 +12,7 @@ from dlio_benchmark.data_generator.data_generator import DataGenerator
 
 from pytest_mlpstorage.dlio.parquet_schema import Column, columns, row_bytes, row_group_rows
 from pytest_mlpstorage.dlio.progress import Progress
-from pytest_mlpstorage.dlio.raw_generator import SEED
+from pytest_mlpstorage.dlio.raw_data import SEED
 
 __all__ = ["ParquetGenerator", "random_table"]
 
