@@ -13,6 +13,7 @@ import pytest
 from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.report import records
 from pytest_mlpstorage.session import BenchmarkSession
+from pytest_mlpstorage.units import format_bytes, format_seconds
 from pytest_mlpstorage.verdict import Finding, Severity, fold
 from pytest_mlpstorage.workloads.base import Case, Step
 from pytest_mlpstorage.workloads.execute import Voice, deadline_seconds, execute
@@ -105,6 +106,7 @@ class BenchmarkItem:
         if self.session.dry_run:
             self._dry(case, step)
             return
+        workload.require(plan, step)
         launcher = self.session.launcher()
         expected = plan.expected_seconds(step)
         limit = deadline_seconds(expected, config.launch.deadline_seconds)
@@ -134,8 +136,11 @@ class BenchmarkItem:
             return
         from pytest_mlpstorage.launch.supervisor import guard_command
 
-        limit = deadline_seconds(plan.expected_seconds(step), config.launch.deadline_seconds)
-        self.write_line(f"{case.id} {step.name}: dry run, would start (deadline {limit:.0f} s):")
+        expected = plan.expected_seconds(step)
+        limit = deadline_seconds(expected, config.launch.deadline_seconds)
+        moved = f"writes {format_bytes(plan.bytes_to_write(step))}, reads {format_bytes(plan.bytes_to_read(step))}"
+        took = f"about {format_seconds(expected)}, deadline {format_seconds(limit)}"
+        self.write_line(f"{case.id} {step.name}: dry run, {moved}, {took}; would start:")
         self.write_line("  " + shlex.join(self.session.launcher().command(job, guard_command())))
 
     def _result(self, case: Case) -> None:

@@ -18,13 +18,14 @@ GENERATORS = ("auto", "builtin", "raw")
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
-    """What was asked of the rank program; ``hydra`` is left for DLIO, options such as ``--config-dir`` last."""
+    """What was asked of the rank program; ``hydra`` is left for DLIO, options such as ``--config-dir`` (``config_dir``) last."""
 
     ranks: int | None
     evidence: Path | None
     reader: str
     generator: str
     hydra: tuple[str, ...]
+    config_dir: Path | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -54,4 +55,13 @@ def parse(argv: Sequence[str]) -> Arguments:
         else:
             overrides.append(word)
     evidence = own.mlps_evidence.absolute() if own.mlps_evidence else None
-    return Arguments(own.mlps_ranks, evidence, own.mlps_reader, own.mlps_generator, (*overrides, *options))
+    return Arguments(own.mlps_ranks, evidence, own.mlps_reader, own.mlps_generator, (*overrides, *options), _config_dir(options))
+
+
+def _config_dir(options: Sequence[str]) -> Path | None:
+    """Value of ``--config-dir`` or ``-cd`` among Hydra's options."""
+    for index, word in enumerate(options):
+        name, equals, value = word.partition("=")
+        if name in ("--config-dir", "-cd"):
+            return Path(value if equals else options[index + 1]).absolute() if equals or index + 1 < len(options) else None
+    return None

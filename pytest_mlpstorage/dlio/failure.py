@@ -68,7 +68,8 @@ def dead_workers() -> list[tuple[int, str]]:
     """
     found = []
     for child in gc.get_objects():
-        if isinstance(child, BaseProcess) and child is not current_process() and getattr(child, "_popen", None) is not None:
+        # By type: isinstance asks the object for its class, and some of torch's objects warn when they are asked.
+        if issubclass(type(child), BaseProcess) and child is not current_process() and getattr(child, "_popen", None) is not None:
             code = child.exitcode
             if code is not None and code < 0:
                 found.append((child.pid or 0, signal.Signals(-code).name))

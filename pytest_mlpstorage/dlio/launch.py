@@ -89,12 +89,15 @@ def _run(arguments: Arguments, rank: int, size: int) -> Session:
     from pytest_mlpstorage.dlio import hooks
     from pytest_mlpstorage.dlio.checks import check_size
     from pytest_mlpstorage.dlio.flavour import require_dlio
+    from pytest_mlpstorage.dlio.search_path import prefer_configs
     from pytest_mlpstorage.dlio.session import Session
 
     check_size(size, arguments.ranks)
     session = Session(arguments, rank=rank, size=size, kind=require_dlio(), stand_ins=STAND_INS)
     dlio_main = hooks.attach(session)
     session.begin_counting()
+    if arguments.config_dir is not None:
+        prefer_configs(arguments.config_dir)
     # Hydra takes its command line from here.
     sys.argv = ["pytest_mlpstorage.dlio", *arguments.hydra]
     dlio_main()

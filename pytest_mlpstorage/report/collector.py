@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from pytest_mlpstorage.report.records import Facts, facts
+from pytest_mlpstorage.report.reasons import reasons
+from pytest_mlpstorage.report.records import Facts, facts, finding_from
 from pytest_mlpstorage.report.runs import RunRow, merge, row_of_item, rows_of_result
 from pytest_mlpstorage.report.verdicts import verdict_object
 from pytest_mlpstorage.results.records import OtherResult, Result
 from pytest_mlpstorage.rules.judging import Said, judge_said
-from pytest_mlpstorage.verdict import Division, Severity
+from pytest_mlpstorage.verdict import Division
 
 __all__ = ["Item", "JudgedResult", "SuiteReport"]
 
@@ -101,8 +102,11 @@ class SuiteReport:
         for item in self.items:
             written = item.facts.judgement
             if written is not None:
-                reasons = tuple(f.line() for f in item.facts.findings if f.severity is not Severity.INFO)
-                found[str(written["path"])] = JudgedResult(written, item.facts.verdict or str(written["verdict"]), reasons)
+                verdict = str(written["verdict"])
+                findings = [finding_from(finding) for finding in written["findings"]]
+                found[str(written["path"])] = JudgedResult(
+                    written, item.facts.verdict or verdict, reasons(verdict, item.facts.reasons, findings)
+                )
         return list(found.values())
 
     def _by_rules(self, find: FindResult) -> list[JudgedResult]:
@@ -117,7 +121,8 @@ class SuiteReport:
     def _judged(self, path: str, said: Mapping[str, Said], find: FindResult) -> JudgedResult:
         result = find(path) or _by_place(path)
         judgement = judge_said(result.benchmark, result.division, result.edition, said)
-        return JudgedResult(verdict_object(result, judgement), judgement.headline(), judgement.reasons)
+        why = reasons(judgement.verdict.value, judgement.reasons, judgement.findings)
+        return JudgedResult(verdict_object(result, judgement), judgement.headline(), why)
 
 
 def _by_place(path: str) -> Result:

@@ -8,30 +8,28 @@ from typing import Any
 
 import pytest
 
-from pytest_mlpstorage.errors import MLPStorageError
+from pytest_mlpstorage.errors import MLPStorageError, ValidationError
 from pytest_mlpstorage.report import html, junit
 from pytest_mlpstorage.report.collector import FindResult, SuiteReport
 from pytest_mlpstorage.report.records import facts
 from pytest_mlpstorage.report.terminal import rerun_command, summary_lines
 from pytest_mlpstorage.report.text import escaped, plain
 from pytest_mlpstorage.report.verdicts import write_verdicts
-from pytest_mlpstorage.results.records import Result
+from pytest_mlpstorage.results.reader import read_training_result
+from pytest_mlpstorage.results.records import Result, Tree
 
 __all__ = ["ReportPlugin", "register", "result_finder"]
 
 _NAME = "mlpstorage-report"
 
 
-def result_finder(results_dir: Path, tree: Any = None) -> FindResult:
+def result_finder(results_dir: Path, tree: Tree | None = None) -> FindResult:
     """Finds a training result by its path: in ``tree`` where this process has read it, else in the files below ``results_dir``."""
     known: dict[str, Result] = {result.relpath: result for result in tree.results} if tree is not None else {}
 
     def find(path: str) -> Result | None:
         if path in known:
             return known[path]
-        from pytest_mlpstorage.errors import ValidationError
-        from pytest_mlpstorage.results.reader import read_training_result
-
         try:
             found = read_training_result(results_dir / path, root=results_dir)
         except ValidationError:  # a result of another family, which its own rules judge
@@ -108,10 +106,9 @@ class ReportPlugin:
         if not self.report.items and not self.problems:
             return
         judged, runs = self.report.close(self.find_result)
-        arguments = list(self.config.invocation_params.args)
-        rerun = rerun_command(
-            [str(a) for a in arguments], self.report.failed, has_cache=self.config.pluginmanager.hasplugin("cacheprovider")
-        )
+        arguments = [str(argument) for argument in self.config.invocation_params.args]
+        has_cache = self.config.pluginmanager.hasplugin("cacheprovider")
+        rerun = rerun_command(arguments, self.config.option.file_or_dir or [], self.report.failed, has_cache=has_cache)
         terminalreporter.section("MLPerf Storage")
         for line in summary_lines(judged, runs, self.report.failed, files=self._where(), rerun=rerun):
             terminalreporter.write_line(line.text, **line.markup)

@@ -34,7 +34,7 @@ span.skipped,.skipped .col-result{color:var(--mlps-wait)}
 #results-table .col-testId{overflow-wrap:anywhere}
 #results-table td.col-measured,#results-table td.col-required{overflow-wrap:anywhere;max-width:22em}
 #results-table .col-verdict{white-space:nowrap;font-weight:600}
-.summary__data h2:first-child{display:none}
+.summary__data>h2{display:none}
 .mlps{color:var(--mlps-ink);margin:.4rem 0 1.2rem} .mlps h2{margin:1.2rem 0 .5rem}
 .mlps-card{background:var(--mlps-card);border:1px solid var(--mlps-line);border-left:5px solid var(--mlps-note);border-radius:6px;
 padding:.7rem 1rem;margin:.6rem 0}

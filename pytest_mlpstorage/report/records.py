@@ -24,6 +24,7 @@ __all__ = [
     "JUDGEMENT",
     "LACKING",
     "MEASURED",
+    "REASONS",
     "REQUIRED",
     "RESULT",
     "RULE",
@@ -52,6 +53,7 @@ SEVERITY: Final = "mlps_severity"
 FINDINGS: Final = "mlps_findings"
 LACKING: Final = "mlps_lacking"
 JUDGEMENT: Final = "mlps_judgement"
+REASONS: Final = "mlps_reasons"
 RUN: Final = "mlps_run"
 FOUND: Final = "mlps_found"
 
@@ -165,6 +167,7 @@ class Facts:
     findings: tuple[Finding, ...] = ()
     lacking: tuple[NoEvidence, ...] = ()
     judgement: Mapping[str, Any] | None = None
+    reasons: tuple[str, ...] = ()
     run: Mapping[str, Any] | None = None
 
 
@@ -179,6 +182,7 @@ def facts(properties: Iterable[Sequence[object]]) -> Facts | None:
         findings=tuple(finding_from(written) for written in _json(ours.get(FINDINGS), [])),
         lacking=tuple(NoEvidence(**written) for written in _json(ours.get(LACKING), [])),
         judgement=_json(ours.get(JUDGEMENT), None),
+        reasons=tuple(_json(ours.get(REASONS), [])),
         run=_json(ours.get(RUN), None),
     )
 

@@ -92,10 +92,9 @@ def _runs(runs: Sequence[RunRow]) -> Iterator[Line]:
         yield Line(f"… and {len(runs) - _RUNS} more runs")
 
 
-def rerun_command(arguments: Sequence[str], failed: Sequence[Item], *, has_cache: bool) -> str:
-    """The shortest command that repeats what failed: ``--lf`` where pytest remembers it, else the node ids."""
+def rerun_command(arguments: Sequence[str], paths: Sequence[str], failed: Sequence[Item], *, has_cache: bool) -> str:
+    """The shortest command that repeats what failed: ``--lf`` where pytest remembers it, else the node ids for the ``paths``."""
     options = [a for a in arguments if a not in ("--lf", "--last-failed")]
     if has_cache:
         return shlex.join(["pytest", "--lf", *options])
-    only_options = [a for a in options if a.startswith("-")]
-    return shlex.join(["pytest", *only_options, *(item.nodeid for item in failed)])
+    return shlex.join(["pytest", *(a for a in options if a not in paths), *(item.nodeid for item in failed)])

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.verdict import Division, Finding, NoEvidence, Severity
+from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity
 
 __all__ = ["REGISTRY", "Evaluation", "Registry", "Rule", "RuleFunction", "all_rules", "rule", "rule_order"]
 
 RuleFunction: TypeAlias = Callable[[Any, Edition], Iterator["Finding | NoEvidence"]]
 Function = TypeVar("Function", bound=RuleFunction)
+
+_WEIGHT = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,15 +53,33 @@ class Rule:
         """The rule in our own words: the docstring of its function."""
         return inspect.cleandoc(self.function.__doc__ or "")
 
+    def applies(self, edition_name: str, division: Division) -> bool:
+        """Whether the rule is part of the edition and counts in the division; a whatif result is looked at by every rule."""
+        return edition_name in self.editions and (division is Division.WHATIF or division in self.divisions)
+
     def evaluate(self, subject: object, edition: Edition) -> Evaluation:
-        """Ask the rule about a subject."""
-        findings, lacking = [], []
-        for said in self.function(subject, edition):
-            if isinstance(said, NoEvidence):
-                lacking.append(said)
-            else:
-                findings.append(dataclasses.replace(said, rule=said.rule or self.id))
-        return Evaluation(self, tuple(findings), tuple(lacking))
+        """Ask the rule about a subject. Findings that differ only in their file become one with a count."""
+        said = list(self.function(subject, edition))
+        findings = [self._own(item) for item in said if isinstance(item, Finding)]
+        lacking = [item for item in said if isinstance(item, NoEvidence)]
+        return Evaluation(self, _fold_files(findings), tuple(dict.fromkeys(lacking)))
+
+    def _own(self, finding: Finding) -> Finding:
+        if _WEIGHT[finding.severity] > _WEIGHT[self.severity]:
+            # A rule that only warns cannot cost a verdict, whatever its function forgot to say.
+            category = Category.CLOSED if finding.category is Category.INVALID else finding.category
+            finding = dataclasses.replace(finding, severity=self.severity, category=category)
+        return dataclasses.replace(finding, rule=finding.rule or self.id)
+
+
+def _fold_files(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """One finding of six equal ones on six runs, in the first run's file, with the count."""
+    first: dict[Finding, Finding] = {}
+    for finding in findings:
+        key = dataclasses.replace(finding, file="", count=1)
+        known = first.get(key)
+        first[key] = dataclasses.replace(known, count=known.count + finding.count) if known else finding
+    return tuple(first.values())
 
 
 class Registry:
@@ -82,7 +102,7 @@ class Registry:
 
     def rules_for(self, subject: type, edition: str, division: Division) -> tuple[Rule, ...]:
         """Rules that are asked about a subject of this kind, in order of id."""
-        return tuple(r for r in self.all_rules() if issubclass(subject, r.subject) and edition in r.editions and division in r.divisions)
+        return tuple(r for r in self.all_rules() if issubclass(subject, r.subject) and r.applies(edition, division))
 
 
 REGISTRY = Registry()

@@ -63,6 +63,9 @@ class Plan(Protocol):
     def bytes_to_write(self, step: Step) -> int:
         """Bytes the step puts on the storage under test."""
 
+    def bytes_to_read(self, step: Step) -> int:
+        """Bytes the step reads from the storage under test."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Collected:
@@ -111,6 +114,9 @@ class Workload(Protocol):
 
     def job(self, plan: Any, step: Step, *, staged: Path, scratch: Path, write: bool) -> Job | None:
         """The launch of a step, or None for a calculation; with ``write`` its input files are put below ``scratch``."""
+
+    def require(self, plan: Any, step: Step) -> None:
+        """Raise FileSystemError unless what the step reads is in its place; called before a leaf is begun."""
 
     def prepare(self, plan: Any, step: Step, *, run_id: str) -> tuple[str, ...]:
         """Called before the launch, to mark what will be half-made; returns what a person should know."""

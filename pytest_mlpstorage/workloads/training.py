@@ -99,6 +99,13 @@ class TrainingWorkload:
 
         return None if step.phase == "datasize" else make_job(plan, step, staged=staged, scratch=scratch, write=write)
 
+    def require(self, plan: TrainingPlan, step: Step) -> None:
+        """A run needs the complete data set of its plan."""
+        from pytest_mlpstorage.workloads.training_state import require_dataset
+
+        if step.phase == "run":
+            require_dataset(plan)
+
     def prepare(self, plan: TrainingPlan, step: Step, *, run_id: str) -> tuple[str, ...]:
         """Mark the data set as half-made before its first byte."""
         from pytest_mlpstorage.workloads.training_state import begin_datagen

@@ -39,7 +39,10 @@ def hydra_value(value: Any) -> str:
     text = str(value)
     if _PLAIN.match(text) and text.lower() not in _WORDS:
         return text
-    return "'" + text.replace("\\'", "\\\\'").replace("'", "\\'") + "'"
+    # In quotes a backslash counts only before a quote or at the end.
+    inner = re.sub(r"(\\*)'", lambda found: found[1] * 2 + "\\'", text)
+    tail = len(inner) - len(inner.rstrip("\\"))
+    return f"'{inner}{chr(92) * tail}'"
 
 
 def overrides(plan: TrainingPlan, step: Step) -> list[str]:

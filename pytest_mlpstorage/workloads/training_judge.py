@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ def preflight_rules(plan: TrainingPlan) -> Iterator[Finding]:
     from pytest_mlpstorage.rules import evaluate_preflight, weighed
 
     for evaluation in evaluate_preflight(plan.planned_result()):
-        yield from weighed(evaluation.findings, plan.config.division)
+        for finding in weighed(evaluation.findings, plan.config.division):
+            # The leaf that a planned result names does not exist: a reader must not look for it.
+            yield dataclasses.replace(finding, file="the plan")
 
 
 def judge_training(plan: TrainingPlan) -> Judged | None:

@@ -281,5 +281,5 @@ class TrainingPlan:
             edition=self.edition.name,
             metadata=self.metadata(step, self.leaf_parent(step) / "planned"),
             summary=summary,
-            runs=sum(s.phase == "run" for s in self.case.steps),
+            runs=1,
         )

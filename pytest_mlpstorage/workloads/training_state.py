@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Collected, Step
     from pytest_mlpstorage.workloads.training_plan import TrainingPlan
 
-__all__ = ["begin_datagen", "differences", "finish_datagen", "found"]
+__all__ = ["begin_datagen", "differences", "finish_datagen", "found", "require_dataset"]
 
 # Where the data lie and how many subfolders they have may differ between two looks at one result.
 _NOT_COMPARED = frozenset(
@@ -76,10 +76,7 @@ def found(plan: TrainingPlan, step: Step) -> str | None:
     if step.phase == "run":
         for leaf in leaves:
             _refuse_foreign(plan, leaf)
-        if len(leaves) > step.index:
-            return leaves[step.index].relpath
-        require_dataset(plan)
-        return None
+        return leaves[step.index].relpath if len(leaves) > step.index else None
     return _datagen_found(plan, leaves)
 
 

@@ -67,7 +67,6 @@ class Started:
         self.folder = folder
         self.run_id = secrets.token_hex(6)
         self.outcome: Outcome | None = None
-        self.before = set(segments())
 
     def rank(self, number: int) -> int:
         file = self.folder / f"ready-{number}"
@@ -79,19 +78,14 @@ class Started:
         return [pid for pid in carriers(self.run_id) if all(word in command_of(pid) for word in words)]
 
     def files(self) -> list[Path]:
-        """Temporary files of this run, and shared memory outside of its folder, that are still there."""
-        named = [*Path(tempfile.gettempdir()).glob(f"mlps-{self.run_id}*"), *Path("/dev/shm").glob(f"mlps-{self.run_id}*")]
-        return [*named, *(set(segments()) - self.before)]
+        """Temporary files and shared memory of this run that are still there."""
+        return [*Path(tempfile.gettempdir()).glob(f"mlps-{self.run_id}*"), *Path("/dev/shm").glob(f"mlps-{self.run_id}*")]
 
     def nothing_is_left(self, seconds: float = BOUND_SECONDS) -> float:
         """Wait until no process carries the run's id; returns after how many seconds that was."""
         start = time.monotonic()
         wait_for(lambda: not carriers(self.run_id), seconds, lambda: [name_of(pid) for pid in carriers(self.run_id)])
         return time.monotonic() - start
-
-
-def segments() -> list[Path]:
-    return [*Path("/dev/shm").glob("sm_segment.*"), *Path("/dev/shm").glob("vader_segment.*")]
 
 
 def command_of(pid):

@@ -97,6 +97,13 @@ def test_the_temporary_folder_of_a_run_is_removed(run):
     assert not any(Path(folder).exists() or Path(folder).parent.exists() for folder in out.split())
 
 
+def test_shared_memory_of_the_transport_lies_in_a_folder_of_the_run(run):
+    program = "from mpi4py import MPI; import os; print(*os.listdir('/dev/shm/mlps-' + os.environ['MLPS_RUN_ID']), flush=True)"
+    outcome, out, _ = run(("-c", program + "; MPI.COMM_WORLD.Barrier()"))
+    assert "_segment." in out
+    assert not Path(f"/dev/shm/mlps-{outcome.run_id}").exists()
+
+
 def test_an_exit_code_names_its_rank(run):
     outcome, _, err = run(
         ("-c", "import os, sys, time\nif os.environ['OMPI_COMM_WORLD_RANK'] == '1': sys.exit('no such data')\ntime.sleep(60)")

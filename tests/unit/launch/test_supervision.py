@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -163,3 +167,51 @@ def test_success_is_required_with_rank_signal_command_and_stderr(run):
     assert "last words" in text
     assert "PMI_RANK" in caught.value.details["command"]
     assert caught.value.details["rank"].startswith("0 on ")
+
+
+class Background:
+    """A job over hosts that are reached by network, as far as one machine can play that, in a thread."""
+
+    run_id = "abcdef12345"
+
+    def __init__(self, folder, digit):
+        self.run_id += digit
+        self.job = Job(2, ("-c", "import time; time.sleep(60)"), hosts=(Host("127.0.0.2"),))
+        self.thread = threading.Thread(target=self.body, args=(folder,))
+        self.thread.start()
+        limit = time.monotonic() + 20
+        while len(self.find("time.sleep(60)")) < 5:  # launcher, guards, programs
+            assert time.monotonic() < limit
+            time.sleep(0.05)
+
+    def body(self, folder):
+        self.outcome = run_job(Plain(), self.job, stdout=folder / "o", stderr=folder / "e", deadline_seconds=50, run_id=self.run_id)
+
+    def find(self, words):
+        return [pid for pid in carriers(self.run_id) if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")]
+
+
+@pytest.mark.fault
+def test_a_guard_without_a_word_ends_a_job_on_other_hosts_and_names_its_rank(tmp_path):
+    job = Background(tmp_path, "a")
+    os.kill(job.find("__main__.py guard")[-1], signal.SIGSTOP)
+    job.thread.join(25)
+    assert "no word from rank" in job.outcome.cause
+    assert job.outcome.failed_rank in (0, 1)
+    assert carriers(job.run_id) == []
+
+
+@pytest.mark.fault
+def test_guards_that_are_cut_off_end_their_ranks_by_themselves(tmp_path):
+    job = Background(tmp_path, "b")
+    time.sleep(2.5)  # until the first ping
+    starter = job.find("__main__.py starter")[0]
+    os.kill(starter, signal.SIGSTOP)
+    limit = time.monotonic() + 20
+    while len(job.find("time.sleep(60)")) > 1:  # the stopped starter has these words too
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+    os.kill(starter, signal.SIGCONT)
+    job.thread.join(20)
+    assert job.outcome.returncode != 0
+    assert carriers(job.run_id) == []

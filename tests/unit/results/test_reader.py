@@ -233,6 +233,17 @@ def test_results_of_other_families_are_recognised_by_their_place(tmp_path):
     ]
 
 
+def test_results_are_in_the_order_of_their_paths(tmp_path):
+    for submitter in ("a", "a-b", "B"):
+        (tmp_path / "closed" / submitter / "results/s/training/unet3d").mkdir(parents=True)
+    assert [result.submitter for result in read_tree(tmp_path).results] == ["B", "a-b", "a"]
+
+
+def test_a_manifest_that_is_a_pipe_is_a_problem_and_nobody_waits_for_it(tree):
+    os.mkfifo(tree / "closed" / "acme" / "submission.yaml")
+    assert read_tree(tree).problems == (ReadProblem("closed/acme/submission.yaml", "is no regular file"),)
+
+
 def test_a_result_of_any_model_name_is_a_result(tmp_path):
     (tmp_path / "closed/acme/results/fastfs/training/resnet50").mkdir(parents=True)
     assert only(tmp_path).model == "resnet50"

@@ -104,6 +104,11 @@ def test_the_newer_name_of_the_hosts_is_read_too():
     assert LeafMetadata.from_json({"cluster_information": {"num_hosts": "2"}}).system == SystemInfo(num_hosts=2)
 
 
+def test_hosts_written_as_the_text_of_a_python_object_are_no_evidence_and_no_damage():
+    metadata = LeafMetadata.from_json({"cluster_information": "<mlpstorage.rules.ClusterInformation object at 0x7dae>"})
+    assert (metadata.system_info, metadata.system, metadata.problems) == (None, None, ())
+
+
 def test_an_empty_data_dir_is_not_given():
     assert LeafMetadata.from_json({"args": {"data_dir": ""}}).data_dir is None
     assert LeafMetadata.from_json({"args": None}).data_dir is None

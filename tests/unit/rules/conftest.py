@@ -1,3 +1,5 @@
+"""A valid tree for the tests of rules."""
+
 import sys
 from pathlib import Path
 

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 from pytest_mlpstorage.editions import edition
@@ -28,9 +29,15 @@ COMPUTE_SECONDS = 0.162
 FILES = 28_000  # the step floor of 8 accelerators: 500 × 7 × 8
 HOST_GIB = 256.0
 
+# The writer forces every file to disk; a tree is written once a session and copied for each test.
+_SCRATCH = tempfile.TemporaryDirectory(prefix="mlps-rule-trees-")
+_WRITTEN: dict[str, Path] = {}
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingTree:
+    """One result on disk. Methods that take ``run`` change that run, or all of them."""
+
     root: Path
     division: Division
     submitter: str
@@ -52,16 +59,22 @@ class TrainingTree:
         engine=None,
         overrides=None,
     ) -> TrainingTree:
+        key = json.dumps([division, submitter, system, model, accelerator, runs, engine, overrides])
         tree = cls(root, Division(division), submitter, system, model, accelerator)
-        root.mkdir(parents=True, exist_ok=True)
-        engine = ACCEPTED_ENGINE if engine is None else engine
-        start = dt.datetime(2026, 7, 13, 8, 0, 0)
-        tree._leaf("datasize", start, engine, overrides or {})
-        tree._leaf("datagen", start + dt.timedelta(minutes=1), engine, overrides or {})
-        for number in range(runs):
-            tree._leaf("run", start + dt.timedelta(minutes=10 + 5 * number), engine, overrides or {})
-        (tree.result_dir / "run" / "results.json").write_text("[]")
+        if key not in _WRITTEN:
+            _WRITTEN[key] = Path(_SCRATCH.name) / str(len(_WRITTEN))
+            dataclasses.replace(tree, root=_WRITTEN[key])._write(runs, ACCEPTED_ENGINE if engine is None else engine, overrides or {})
+        shutil.copytree(_WRITTEN[key], root, dirs_exist_ok=True)
         return tree
+
+    def _write(self, runs: int, engine: dict, overrides: dict) -> None:
+        self.root.mkdir(parents=True)
+        start = dt.datetime(2026, 7, 13, 8, 0, 0)
+        self._leaf("datasize", start, engine, overrides)
+        self._leaf("datagen", start + dt.timedelta(minutes=1), engine, overrides)
+        for number in range(runs):
+            self._leaf("run", start + dt.timedelta(minutes=10 + 5 * number), engine, overrides)
+        (self.result_dir / "run" / "results.json").write_text("[]")
 
     # -- reading back -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,39 @@
+"""Why a verdict is what it is, in few lines: what decided it, what was not looked at, what a reader should know besides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pytest_mlpstorage.verdict import Category, Finding, Severity, Verdict
+
+__all__ = ["reasons"]
+
+_GROUPED = ("not built yet", "not evaluated in this session")
+"""Endings of reasons that come in dozens; they become one line with the rules' ids."""
+
+
+def reasons(verdict: str, decided_by: Sequence[str], findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Lines under a verdict: ``decided_by`` (rules of one kind of reason in one line), then findings that did not decide it."""
+    lines = _group(decided_by)
+    for finding in findings:
+        line = finding.line()
+        if line in decided_by:
+            continue
+        if verdict == Verdict.WHATIF.value and finding.category is Category.INVALID:
+            lines.append(f"would be INVALID: {line}")
+        elif finding.severity is Severity.ERROR:
+            lines.append(line)
+        elif finding.category is Category.OPEN:
+            lines.append(f"OPEN at best: {line}")
+        elif finding.severity is Severity.WARNING:
+            lines.append(f"warning: {line}")
+    return tuple(dict.fromkeys(lines))
+
+
+def _group(decided_by: Sequence[str]) -> list[str]:
+    lines = [line for line in decided_by if not line.endswith(_GROUPED)]
+    for ending in _GROUPED:
+        ids = [line.split(" ", 1)[0] for line in decided_by if line.endswith(ending)]
+        if ids:
+            lines.append(f"{ending}: {', '.join(ids)}")
+    return lines

@@ -1,0 +1,196 @@
+"""Each way in which DLIO fails, through our items: one clear failure, bounded, evidence kept, nothing left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+from small_suite import CONFIG, children, finish
+
+pytestmark = [pytest.mark.real, pytest.mark.fault]
+
+
+def fails_with(ended, *words):
+    assert ended.code == 1, ended.text
+    assert [word for word in words if word not in ended.text] == [], ended.text
+    assert "Traceback (most recent call last)" not in ended.text.split("last lines of stderr")[0]
+
+
+def is_kept_as_evidence(suite, *words):
+    assert suite.leaves() == []
+    (reason,) = suite.evidence()
+    assert [word for word in words if word not in str(reason)] == [], reason
+
+
+def test_a_killed_rank_is_named_with_its_signal(ready):
+    process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=40")
+    ready.wait_for(ready.training)
+    begun = time.monotonic()
+    os.kill(ready.ranks()[1], signal.SIGKILL)
+    ended = finish(process)
+    assert time.monotonic() - begun < 30
+    fails_with(ended, "rank 1", "SIGKILL", "last lines of stderr", ".mlps/failed/")
+    is_kept_as_evidence(ready, "SIGKILL")
+
+
+def test_a_killed_read_worker_is_named(ready):
+    process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=40")
+    ready.wait_for(ready.training)
+    begun = time.monotonic()
+    worker = next(pid for rank in ready.ranks().values() for pid in children(rank))
+    os.kill(worker, signal.SIGKILL)
+    ended = finish(process)
+    assert time.monotonic() - begun < 30
+    fails_with(ended, "read worker", str(worker), "SIGKILL", "last lines of stderr")
+    is_kept_as_evidence(ready, "read worker")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=["TERM", "INT", "KILL"])
+def test_a_signal_to_mpirun_ends_the_run_with_a_cause(ready, number):
+    process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=40")
+    ready.wait_for(ready.training)
+    mpirun = next(pid for pid in ready.processes() if os.path.basename(open(f"/proc/{pid}/cmdline").read().split("\0")[0]) == "mpirun")
+    os.kill(mpirun, number)
+    ended = finish(process)
+    fails_with(ended, "last lines of stderr") if number != signal.SIGKILL else fails_with(ended, "SIGKILL")
+    is_kept_as_evidence(ready)
+
+
+def test_missing_data_is_refused_before_anything_is_launched(suite):
+    ended = suite.run("-k", "test_run")
+    fails_with(ended, "no complete data set", "test_datagen and unet3d-b200")
+    assert suite.evidence() == []
+
+
+def test_fewer_files_than_the_manifest_says(ready):
+    for path in sorted(ready.train.iterdir())[:3]:
+        path.unlink()
+    ended = ready.run("-k", "test_run")
+    fails_with(ended, "holds 25 files", "28 are needed")
+    is_kept_as_evidence(ready)
+
+
+def test_more_files_than_needed_are_no_fault(ready):
+    first = sorted(ready.train.iterdir())[0]
+    first.with_name("img_99_of_28.npz").write_bytes(first.read_bytes())
+    ended = ready.run("-k", "test_run")
+    assert ended.code == 0, ended.text
+
+
+def test_files_that_do_not_divide_among_the_ranks(suite):
+    ended = suite.run("--mlps-set", "dataset.num_files_train=27")
+    fails_with(ended, "multiple of the 2 accelerators", "26 or 28")
+
+
+def test_too_few_files_for_one_batch(suite):
+    ended = suite.run("--mlps-set", "dataset.num_files_train=12")
+    fails_with(ended, "too few")
+
+
+def test_a_damaged_file_ends_the_run(ready):
+    for path in ready.train.iterdir():
+        path.write_bytes(b"no archive")
+    ended = ready.run("-k", "test_run")
+    fails_with(ended, "last lines of stderr")
+    is_kept_as_evidence(ready)
+
+
+def test_a_reader_class_that_does_not_exist(ready):
+    ended = ready.run("-k", "test_run", "--mlps-set", "reader.reader_classname=nowhere.Reader")
+    fails_with(ended, "nowhere")
+    is_kept_as_evidence(ready)
+
+
+def test_a_class_of_the_wrong_kind_is_not_ignored(ready):
+    ended = ready.run("-k", "test_run", "--mlps-set", "reader.reader_classname=json.JSONDecoder")
+    fails_with(ended, "reader.reader_classname", "JSONDecoder")
+    is_kept_as_evidence(ready)
+
+
+@pytest.mark.parametrize("folders", ["1", "2"])
+def test_a_wrong_number_of_subfolders(ready, folders):
+    ended = ready.run("-k", "test_run or test_preflight", "--mlps-set", f"dataset.num_subfolders_train={folders}")
+    fails_with(ended, "num_subfolders_train")
+
+
+def test_a_format_that_needs_tensorflow_is_refused_by_name(suite):
+    (suite.folder / "suite.yaml").write_text(CONFIG.split("  workloads:")[0] + "  workloads:\n    - {model: resnet50, accelerator: h100, accelerators: 2}\n")
+    ended = suite.run()
+    fails_with(ended, "resnet50-h100 cannot run here", "tensorflow")
+
+
+def test_the_deadline_ends_a_run(ready):
+    ended = ready.run("-k", "test_run", "--mlps-set", "launch.deadline=6s", "--mlps-set", "train.epochs=100")
+    fails_with(ended, "deadline")
+    assert ended.seconds < 40
+    is_kept_as_evidence(ready, "deadline")
+
+
+@pytest.mark.parametrize("where", ["datagen", "run"])
+def test_ctrl_c_ends_with_2_and_the_next_start_goes_on(suite, ready, where):
+    if where == "datagen":
+        ready.train.parent.rename(ready.folder / "away")
+        process = ready.start("--mlps-set", "dataset.record_length_bytes=33554432", "--mlps-set", "dataset.num_files_train=280")
+        ready.wait_for(lambda: ready.train.is_dir() and len(list(ready.train.iterdir())) > 3)
+    else:
+        process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=40")
+        ready.wait_for(ready.training)
+    os.kill(process.pid, signal.SIGINT)
+    ended = finish(process)
+    assert ended.code == 2, ended.text
+    ready.wait_for(lambda: ready.processes() == [], 15)
+    assert "interrupted" in str(suite.evidence())
+    if where == "datagen":
+        # Data that are half-made are not run on …
+        refused = ready.run("-k", "test_run")
+        fails_with(refused, "was begun at", "not finished")
+        # … and are generated anew, which is said.
+        again = ready.run("-s")
+        assert "generating it anew" in again.text
+    else:
+        again = ready.run("-k", "test_run")
+    assert again.code == 0, again.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["KILL", "TERM"])
+def test_a_killed_pytest_leaves_no_process_and_a_tree_that_starts_again(ready, number):
+    process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=40")
+    ready.wait_for(ready.training)
+    os.kill(process.pid, number)
+    process.wait(10)
+    ready.wait_for(lambda: ready.processes() == [], 15)
+    again = ready.run("-k", "test_run")
+    assert again.code == 0, again.text
+    assert "ended without finishing" in again.text
+    assert len(ready.leaves()) == 1
+
+
+def test_a_killed_xdist_worker_leaves_no_process(ready):
+    process = ready.start("-n1", "-k", "test_run", "--mlps-set", "train.epochs=40", "--max-worker-restart=0")
+    ready.wait_for(ready.training)
+    worker = next(pid for pid in ready.processes() if pid != process.pid and b"execnet" in open(f"/proc/{pid}/cmdline", "rb").read())
+    os.kill(worker, signal.SIGKILL)
+    finish(process)
+    ready.wait_for(lambda: ready.processes() == [], 15)
+
+
+def test_a_second_start_at_the_same_time_is_refused_by_name(ready):
+    process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=10")
+    ready.wait_for(ready.training)
+    second = ready.run("-k", "test_run")
+    assert second.code == 4
+    assert str(process.pid) in second.text
+    assert finish(process).code == 0
+
+
+def test_a_second_start_on_a_finished_tree_finds_all_and_writes_nothing(suite):
+    first = suite.run()
+    assert first.code == 0, first.text
+    before = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in suite.folder.rglob("*") if "lock" not in p.name}
+    second = suite.run("-rA")
+    assert second.code == 0
+    assert second.text.count("found, not repeated") == 3
+    after = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in suite.folder.rglob("*") if "lock" not in p.name}
+    assert {p: (before.get(p), after[p]) for p in after if before.get(p) != after[p] and p.is_file()} == {}

@@ -1,0 +1,93 @@
+"""What people read: terminal, HTML and the step summary, with friendly and with hostile names."""
+
+from pytest_mlpstorage.report import html
+from pytest_mlpstorage.report.collector import Item, JudgedResult
+from pytest_mlpstorage.report.junit import write_step_summary
+from pytest_mlpstorage.report.reasons import reasons
+from pytest_mlpstorage.report.records import Facts
+from pytest_mlpstorage.report.runs import RunRow, merge, row_of_item
+from pytest_mlpstorage.report.terminal import rerun_command, summary_lines
+from pytest_mlpstorage.verdict import Category, Finding, Severity
+
+EVIL = "<script>alert('x')</script>\x1b[2J|`"
+
+
+def judged(headline="INVALID", division="closed", **changes):
+    written = {
+        "division": division, "submitter": "acme", "system": "fastfs", "benchmark_type": "training", "model": "unet3d",
+        "accelerator": "b200",
+        "path": f"{division}/acme/results/fastfs/training/unet3d", "edition": "3.0", "verdict": headline.split(" (")[0],
+        "metrics": {"Read B/W (GiB/s)": 1.23456}, "findings": [], **changes,
+    }  # fmt: skip
+    return JudgedResult(written, headline, ("because",))
+
+
+def lines(*results, runs=(), failed=(), files=None, rerun="pytest --lf"):
+    return [line.text for line in summary_lines(results, runs, failed, files=files or {}, rerun=rerun)]
+
+
+def test_hostile_names_reach_neither_browser_nor_terminal_nor_table(tmp_path):
+    evil = judged(submitter=EVIL, system=EVIL, model=EVIL, accelerator=EVIL, path=f"closed/{EVIL}", metrics={EVIL: EVIL})
+    evil = JudgedResult(evil.written, evil.headline, (EVIL,))
+    run = RunRow(*[EVIL] * 4, mark=EVIL, other=EVIL)
+    page = html.verdicts_html([evil]).removeprefix(html.STYLE) + html.runs_html([run]) + "".join(html.row_cells(Facts(*[EVIL] * 9)))
+    assert "<script" not in page
+    assert "\x1b" not in page
+    assert not any("\x1b" in line for line in lines(evil, runs=[run], files={"a": EVIL}, failed=[Item("x", "failed", Facts())], rerun=EVIL))
+    write_step_summary(tmp_path / "summary.md", [evil])
+    table = (tmp_path / "summary.md").read_text()
+    assert "<script" not in table
+    assert table.count("|") == 4 * 3
+
+
+def test_the_verdict_comes_first_with_its_figures_and_reasons():
+    assert lines(judged())[:3] == [
+        "INVALID  closed/acme/results/fastfs/training/unet3d on b200",
+        "    Read B/W (GiB/s) 1.235",
+        "    because",
+    ]
+
+
+def test_a_whatif_result_is_marked_as_not_for_submission():
+    assert any("not for submission" in line for line in lines(judged("WHATIF (not a submission)", "whatif")))
+    assert not any("not for submission" in line for line in lines(judged()))
+    assert "not for submission" in html.title("whatif")
+
+
+def test_what_failed_can_be_run_again_by_a_command():
+    failed = [Item("rules/test_training.py::test_rule[3.3.2-x/y]", "failed", Facts())]
+    arguments = ["rules/", "--results-dir=my tree", "-n2"]
+    assert rerun_command(arguments, ["rules/"], failed, has_cache=True) == "pytest --lf rules/ '--results-dir=my tree' -n2"
+    assert (
+        rerun_command(arguments, ["rules/"], failed, has_cache=False)
+        == "pytest '--results-dir=my tree' -n2 'rules/test_training.py::test_rule[3.3.2-x/y]'"
+    )
+
+
+def test_rules_that_are_not_built_are_one_line():
+    unverified = ("2.1.11 a: not built yet", "3.3.2 b: no evidence: gone", "2.1.12 c: not built yet")
+    assert reasons("NOT VERIFIED", unverified, ()) == ("3.3.2 b: no evidence: gone", "not built yet: 2.1.11, 2.1.12")
+
+
+def test_what_did_not_decide_is_told_too():
+    opened = Finding("engine", Severity.INFO, Category.OPEN, rule="E")
+    warned = Finding("few", Severity.WARNING, Category.CLOSED, rule="W")
+    demoted = Finding("bad", Severity.INFO, rule="X")
+    assert reasons("NOT VERIFIED", (), (opened, warned)) == ("OPEN at best: [E] engine", "warning: [W] few")
+    assert reasons("OPEN", (opened.line(),), (opened,)) == ("[E] engine",)
+    assert reasons("WHATIF", ("whatif",), (demoted,)) == ("whatif", "would be INVALID: [X] bad")
+
+
+def test_a_run_of_another_family_shows_what_it_measured():
+    row = row_of_item({"model": "m", "run": "1", "leaf": "l", "seconds": 2.0, "queries_per_second": 1234.5, "note": "x"})
+    assert (row.seconds, row.au_percent, row.other) == (2.0, None, "queries_per_second 1,234.5")
+
+
+def test_a_run_is_one_row_whether_the_tree_or_an_item_told_of_it():
+    said = row_of_item({"model": "m", "leaf": "b", "seconds": 9.0, "train_au_mean_percentage": 1.0})
+    rows = merge([RunRow("m", leaf="b", au_percent=95.0, seconds=5.0), RunRow("m", leaf="c")], [said, RunRow("m", leaf="a")])
+    assert [(row.leaf, row.au_percent, row.seconds) for row in rows] == [("a", None, None), ("b", 95.0, 9.0), ("c", None, None)]
+
+
+def test_many_runs_are_cut_and_counted():
+    assert lines(runs=[RunRow("m", leaf=f"{n:03}") for n in range(70)])[-1] == "… and 10 more runs"
