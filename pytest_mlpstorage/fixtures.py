@@ -15,7 +15,7 @@ from pytest_mlpstorage.stash import SESSION
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import ClusterFacts
     from pytest_mlpstorage.items import BenchmarkItem
-    from pytest_mlpstorage.launch.job import Launcher
+    from pytest_mlpstorage.launch.job import HostLike, Launcher
     from pytest_mlpstorage.launch.supervisor import Outcome
     from pytest_mlpstorage.results.records import Result
     from pytest_mlpstorage.rules import Rule
@@ -37,7 +37,7 @@ class MPILauncher:
     """Runs rank programs under the session's MPI, supervised and bounded, with everything reaped at the end."""
 
     launcher: Launcher
-    hosts: tuple[object, ...]
+    hosts: tuple[HostLike, ...]
     folder: Path
 
     def run(

@@ -98,7 +98,7 @@ class Judgement:
             return f"NOT VERIFIED ({self.rules_verified} of {self.rules_total} rules)"
         if self.verdict is Verdict.WHATIF:
             return "WHATIF (not a submission)"
-        return self.verdict.value
+        return str(self.verdict.value)
 
 
 def fold(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -38,6 +38,8 @@ def load_config(session: Session, load: Callable[[Any, Any], Any], arguments: An
     checks.check_workload(given, kind=session.kind, ranks=session.size, absent=session.stand_ins)
     engine = choose(given, flavour=session.kind, reader=session.arguments.reader, generator=session.arguments.generator)
     session.engine = engine
+    session.training = checks.is_training(given)
+    session.checkpointing = bool(lookup(given, "workflow.checkpoint", False))
     session.parquet = lookup(given, "dataset.parquet") or {}
     translated = {**(translate_for_registry(given) if session.kind != flavour.MLCOMMONS else {}), **engine.settings}
     sources = _sources(given, translated, engine.reader, engine.generator)

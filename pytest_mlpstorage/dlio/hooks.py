@@ -70,11 +70,12 @@ def _is_local(arguments: Any) -> bool:
 def _initialize(session: Session, benchmark: Any, call: Callable[[], Any]) -> Any:
     """Before: the data set on disk is the one described. After: the classes in effect are the ones wanted."""
     arguments = benchmark.args
-    if session.rank == 0 and _is_local(arguments) and not arguments.generate_only and not arguments.generate_data:
+    listed = session.training and not arguments.generate_data and not getattr(arguments, "skip_listing", False)
+    if session.rank == 0 and listed and _is_local(arguments):
         root = Path(str(arguments.storage_root or "."))
         checks.check_dataset(
             root / str(arguments.data_folder),
-            suffix=str(arguments.format),
+            suffix=str(getattr(arguments.format, "value", arguments.format)),
             files=int(arguments.num_files_train),
             subfolders=int(arguments.num_subfolders_train),
         )
@@ -87,7 +88,7 @@ def _initialize(session: Session, benchmark: Any, call: Callable[[], Any]) -> An
         f"{type(generator).__module__}.{type(generator).__qualname__}" if generator else "none"
     )
     session.effective["arguments"] = effective.plain_arguments(arguments)
-    session.effective["expected_steps"] = 0 if arguments.generate_only else _steps(session, arguments)
+    session.effective["expected_steps"] = _steps(session, arguments) if session.training else 0
     session.write("effective", session.effective)
     if generator is not None:
         files = list(getattr(generator, "_file_list", None) or [])
@@ -113,13 +114,13 @@ def _finalize(session: Session, benchmark: Any, call: Callable[[], Any]) -> Any:
     if session.counters is not None:
         session.write("io", session.io_record())
     result = call()
-    if not arguments.generate_only:
+    if session.training:
         done = checks.check_results(
             Path(arguments.output_folder), rank=session.rank, epochs=int(arguments.epochs), steps=_steps(session, arguments)
         )
         session.end |= {"phase": "train", "epochs": len(done), "steps": sum(done.values())}
     elif not session.end:
-        session.end = {"phase": "nothing"}
+        session.end = {"phase": "checkpoint" if session.checkpointing else "nothing"}
     # No rank may call its run finished while another one's check still fails.
     benchmark.comm.barrier()
     return result

@@ -24,18 +24,18 @@ def sample_sizes(*, files: int, samples: int, mean_bytes: float, stdev_bytes: fl
     return np.maximum(drawn, 1).astype(np.int64)
 
 
-def write_random_file(path: str, size_bytes: int, pool: memoryview, generator: np.random.Generator) -> None:
-    """Write and fsync ``size_bytes`` that neither compress nor repeat block by block; raises OSError.
-
-    ``pool`` holds random bytes, at least twice the block size: each block begins at another place of it, which is much
-    faster than drawing every byte and leaves deduplication by aligned blocks nothing to find.
-    """
+def write_random_file(path: str, size_bytes: int, source: np.random.SFC64) -> None:
+    """Write and fsync ``size_bytes``, every one drawn: nothing to compress and nothing to deduplicate. Raises OSError."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         left = size_bytes
         while left > 0:
-            start = int(generator.integers(0, len(pool) // 2))
-            left -= os.write(descriptor, pool[start : start + min(left, len(pool) // 2)])
+            want = min(left, BLOCK_BYTES)
+            block = source.random_raw(-(-want // 8)).view(np.uint8).data[:want]
+            while block:
+                done = os.write(descriptor, block)
+                left -= done
+                block = block[done:]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

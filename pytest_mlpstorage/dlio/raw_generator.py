@@ -10,7 +10,7 @@ import numpy as np
 from dlio_benchmark.data_generator.data_generator import DataGenerator
 
 from pytest_mlpstorage.dlio.progress import Progress
-from pytest_mlpstorage.dlio.raw_data import BLOCK_BYTES, SEED, sample_sizes, write_random_file
+from pytest_mlpstorage.dlio.raw_data import SEED, sample_sizes, write_random_file
 from pytest_mlpstorage.errors import BenchmarkExecutionError
 
 __all__ = ["RawGenerator"]
@@ -33,13 +33,12 @@ class RawGenerator(DataGenerator):  # type: ignore[misc]  # DLIO carries no type
             mean_bytes=float(self._args.record_length),
             stdev_bytes=float(self._args.record_length_stdev),
         ).sum(axis=1)
-        random = np.random.default_rng([SEED, int(self.my_rank)])
-        pool = memoryview(random.bytes(2 * min(BLOCK_BYTES, max(int(sizes.max(initial=1)), 4096))))
+        source = np.random.SFC64([SEED, int(self.my_rank)])
         written = 0
         folders = set()
         for index in range(self.my_rank, len(files), self.comm_size):
             path = self.storage.get_uri(files[index])
-            write_random_file(path, int(sizes[index]), pool, random)
+            write_random_file(path, int(sizes[index]), source)
             written += int(sizes[index])
             folders.add(Path(path).parent)
             self._progress.datagen(min(index + self.comm_size, len(files)), len(files), written * self.comm_size)

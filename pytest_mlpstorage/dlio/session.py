@@ -31,6 +31,8 @@ class Session:
         self.progress = Progress(Path(progress) if progress and rank == 0 else None)
         self.counters: RankCounters | None = None
         self.engine: Engine | None = None
+        self.training = False
+        self.checkpointing = False
         self.wanted: Mapping[str, Any] = {}
         self.parquet: Mapping[str, Any] = {}
         self.effective: dict[str, Any] = {}

@@ -55,6 +55,7 @@ _START_SECONDS = 60.0
 _START_SECONDS_PER_RANK = 0.5
 _GUARDS_SECONDS = 2.5
 _LAUNCHER_SECONDS = 2.0
+_KILLED_SECONDS = 0.5
 _AFTER_RANKS_SECONDS = 10.0
 _AFTER_LOSS_SECONDS = 1.0
 _SWEEP_SECONDS = 1.0
@@ -270,8 +271,8 @@ class _Starter:
         if not ended():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.launcher, signal.SIGKILL)
-            self._until(ended, _LAUNCHER_SECONDS)
-        self._until(lambda: not self.board.connected, _LAUNCHER_SECONDS)
+            self._until(ended, _KILLED_SECONDS)
+        self._until(lambda: not self.board.connected, _KILLED_SECONDS)
 
     def _report(self) -> None:
         me = os.getpid()

@@ -43,6 +43,7 @@ _HELPER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("__main__.py
 _ECHO_SECONDS = 0.2
 _ANSWER_SECONDS = 0.5
 _END_SECONDS = 10.0
+_HURRY_SECONDS = 3.0
 _SWEEP_SECONDS = 2.0
 _AFTER_DEADLINE_SECONDS = 30.0
 _LOOKS_PER_STALL = 4
@@ -273,7 +274,7 @@ class _Run:
                     word = ""
                 self.listen(limit - time.monotonic())
             except KeyboardInterrupt:
-                word = "kill"
+                word, limit = "kill", min(limit, time.monotonic() + _HURRY_SECONDS)
         self.control.close()  # this alone ends a starter that was interrupted before it was known here
         if self.starter is not None:
             try:

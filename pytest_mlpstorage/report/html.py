@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_mlpstorage.report.collector import JudgedResult
+from pytest_mlpstorage.report.reasons import split
 from pytest_mlpstorage.report.records import Facts
 from pytest_mlpstorage.report.runs import RunRow
 from pytest_mlpstorage.report.text import escaped, number
@@ -41,6 +42,7 @@ padding:.7rem 1rem;margin:.6rem 0}
 .mlps-card h3{margin:0;font-size:17px;letter-spacing:.02em} .mlps-card p{margin:.15rem 0 0}
 .mlps-card code,.mlps table code{font:12px ui-monospace,monospace;overflow-wrap:anywhere}
 .mlps-card ul{margin:.5rem 0 0;padding-left:1.2rem} .mlps-card li{margin:.15rem 0;overflow-wrap:anywhere}
+.mlps-card details{margin-top:.4rem;color:var(--mlps-soft)} .mlps-card summary{cursor:pointer}
 .mlps-good{border-left-color:var(--mlps-good)} .mlps-good h3,.mlps-text-good{color:var(--mlps-good)}
 .mlps-bad{border-left-color:var(--mlps-bad)} .mlps-bad h3,.mlps-text-bad{color:var(--mlps-bad)}
 .mlps-wait{border-left-color:var(--mlps-wait)} .mlps-wait h3,.mlps-text-wait{color:var(--mlps-wait)}
@@ -80,16 +82,23 @@ def _card(result: JudgedResult) -> str:
     figures = "".join(
         f"<div><span>{escaped(name)}</span> <b>{escaped(number(value, 3))}</b></div>" for name, value in written["metrics"].items()
     )
-    reasons = [f"<li>{escaped(reason)}</li>" for reason in result.reasons[:_LONGEST_REASONS]]
-    if len(result.reasons) > _LONGEST_REASONS:
-        reasons.append(f"<li>… and {len(result.reasons) - _LONGEST_REASONS} more, see verdicts.json</li>")
+    shown, folded = split(written, result.reasons)
+    details = f"<details><summary>{len(folded)} findings</summary>{_list(folded)}</details>" if folded else ""
     return (
         f'<div class="mlps-card mlps-{_kind(result.headline)}"><h3>{escaped(result.headline)}</h3>'
         f"<p><b>{escaped(written['benchmark_type'])} {what}</b> · {who}</p><p><code>{escaped(result.path)}</code></p>"
         + (f'<div class="mlps-figures">{figures}</div>' if figures else "")
-        + (f"<ul>{''.join(reasons)}</ul>" if reasons else "")
+        + _list(shown)
+        + details
         + "</div>"
     )
+
+
+def _list(lines: Sequence[str]) -> str:
+    items = [f"<li>{escaped(line)}</li>" for line in lines[:_LONGEST_REASONS]]
+    if len(lines) > _LONGEST_REASONS:
+        items.append(f"<li>… and {len(lines) - _LONGEST_REASONS} more, see verdicts.json</li>")
+    return f"<ul>{''.join(items)}</ul>" if items else ""
 
 
 def runs_html(runs: Sequence[RunRow]) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from pytest_mlpstorage.rules.registry import rule_order
 from pytest_mlpstorage.verdict import Category, Finding, Severity, Verdict
 
-__all__ = ["reasons"]
+__all__ = ["reasons", "split"]
+
+_WOULD_BE_INVALID = "would be INVALID: "
+"""What a line begins with that tells a whatif result how it would fare as a submission."""
 
 _GROUPED = ("not built yet", "not evaluated in this session")
 """Endings of reasons that come in dozens; they become one line with the rules' ids."""
@@ -20,7 +25,7 @@ def reasons(verdict: str, decided_by: Sequence[str], findings: Iterable[Finding]
         if line in decided_by:
             continue
         if verdict == Verdict.WHATIF.value and finding.category is Category.INVALID:
-            lines.append(f"would be INVALID: {line}")
+            lines.append(_WOULD_BE_INVALID + line)
         elif finding.severity is Severity.ERROR:
             lines.append(line)
         elif finding.category is Category.OPEN:
@@ -37,3 +42,16 @@ def _group(decided_by: Sequence[str]) -> list[str]:
         if ids:
             lines.append(f"{ending}: {', '.join(ids)}")
     return lines
+
+
+def split(written: Mapping[str, Any], lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The lines to show at once and those to show on demand, of a result as verdicts.json has it.
+
+    A whatif result breaks rules by intent: they are named in one line, and described on demand.
+    """
+    folded = [line for line in lines if line.startswith(_WOULD_BE_INVALID)]
+    shown = [line for line in lines if line not in folded]
+    broken = {str(f["rule"]) for f in written["findings"] if f["category"] == Category.INVALID.value} if folded else ()
+    if broken:
+        shown.append(f"as a submission it would be INVALID by {', '.join(sorted(broken, key=rule_order))}")
+    return shown, folded

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_mlpstorage.report.collector import Item, JudgedResult
+from pytest_mlpstorage.report.reasons import split
 from pytest_mlpstorage.report.runs import RunRow
 from pytest_mlpstorage.report.text import number, plain
 
@@ -45,9 +46,10 @@ def summary_lines(
         metrics = ", ".join(f"{plain(name)} {number(value, 3)}" for name, value in result.written["metrics"].items())
         if metrics:
             yield Line(f"    {metrics}")
-        yield from (Line(f"    {plain(reason)}") for reason in result.reasons[:_REASONS])
-        if len(result.reasons) > _REASONS:
-            yield Line(f"    … and {len(result.reasons) - _REASONS} more")
+        reasons, _ = split(result.written, result.reasons)
+        yield from (Line(f"    {plain(reason)}") for reason in reasons[:_REASONS])
+        if len(reasons) > _REASONS:
+            yield Line(f"    … and {len(reasons) - _REASONS} more")
     yield from _runs(runs)
     if any(result.written["division"] == "whatif" for result in judged):
         yield Line("")

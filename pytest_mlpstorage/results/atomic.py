@@ -41,8 +41,13 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write or replace a text file at once. Raises FileSystemError; then the old file, if any, still stands."""
+def write_text(path: Path, text: str, *, keep_equal: bool = False) -> None:
+    """Write or replace a text file at once; with ``keep_equal`` a file that holds this text already is not touched.
+
+    Raises FileSystemError; then the old file, if any, still stands.
+    """
+    if keep_equal and _holds(path, text.encode()):
+        return
     staged = path.with_name(f".{path.name}.{os.getpid()}.part"[-255:])
     try:
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -60,8 +65,15 @@ def write_text(path: Path, text: str) -> None:
         raise file_system_error(f"cannot write {path.name}", path, error) from error
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write or replace a JSON file at once, indented by 2.
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False  # not there, or unreadable: writing it will say why
+
+
+def write_json(path: Path, value: Any, *, keep_equal: bool = False) -> None:
+    """Write or replace a JSON file at once, indented by 2; ``keep_equal`` as in ``write_text``.
 
     Raises FileSystemError, or ValidationError for NaN or infinity: a value that is missing is written as null.
     """
@@ -69,4 +81,4 @@ def write_json(path: Path, value: Any) -> None:
         text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
     except ValueError as error:
         raise ValidationError(f"{path.name} would hold a number that JSON cannot", details={"path": path}, cause=error) from error
-    write_text(path, text + "\n")
+    write_text(path, text + "\n", keep_equal=keep_equal)

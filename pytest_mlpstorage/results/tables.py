@@ -63,7 +63,7 @@ def _totals(system_info: JSONObject | None) -> dict[str, Any] | None:
 def write_run_table(result: TrainingResult) -> Path:
     """Write or replace ``run/results.json`` (rule 2.1.16) of a result; raises FileSystemError."""
     path = result.root.joinpath(*result.relpath.split("/"), "run", "results.json")
-    write_json(path, run_table(result))
+    write_json(path, run_table(result), keep_equal=True)
     return path
 
 
@@ -120,8 +120,8 @@ def write_rollup(results_dir: Path, division: Division, submitter: str, rows: Se
         standing = merged.get(_identity(row))
         merged[_identity(row)] = {**row, "Public ID": row.get("Public ID") or (standing or {}).get("Public ID", "")}
     table = [merged[key] for key in sorted(merged)]
-    write_json(folder / "results.json", table)
-    write_text(folder / "results.csv", _csv(table))
+    write_json(folder / "results.json", table, keep_equal=True)
+    write_text(folder / "results.csv", _csv(table), keep_equal=True)
     return folder / "results.json", folder / "results.csv"
 
 

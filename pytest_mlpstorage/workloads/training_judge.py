@@ -36,8 +36,10 @@ def judge_training(plan: TrainingPlan) -> Judged | None:
     if not result.runs:
         return None
     write_run_table(result)
-    row = rollup_row(result, warmup_runs=plan.edition.training.warmup_runs)
-    write_rollup(root, plan.config.division, plan.config.submitter, [row])
+    warmups = plan.warmup_runs
+    if len(result.runs) == sum(step.phase == "run" for step in plan.case.steps):
+        # A row of a table is a claim: an unfinished series makes none.
+        write_rollup(root, plan.config.division, plan.config.submitter, [rollup_row(result, warmup_runs=warmups)])
     result = read_training_result(plan.result_dir(), root=root)
     judgement = judge_result(result, evaluate(result))
     return Judged(result.relpath, judgement, dict(aggregate_training(result, plan.edition).metrics), plan.accelerator)

@@ -72,6 +72,11 @@ class TrainingPlan:
         return self.case.model
 
     @property
+    def warmup_runs(self) -> int:
+        """Runs of this case that do not count."""
+        return sum(step.name.startswith("warmup") for step in self.case.steps)
+
+    @property
     def batch_size(self) -> int:
         """Samples a rank and step."""
         return int(read(self.parameters, "reader.batch_size"))

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,6 +114,14 @@ class Suite:
         return any(children(pid) for pid in self.ranks().values())
 
 
+def words(pid: int) -> list[str]:
+    """The command line of a process; one empty word where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return [""]
+
+
 def children(pid: int) -> list[int]:
     try:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -130,7 +137,3 @@ def finish(process: subprocess.Popen[str], seconds: float = 120.0) -> Ended:
         os.killpg(process.pid, signal.SIGKILL)
         raise
     return Ended(process.returncode, text, time.monotonic() - begun)
-
-
-def junit_time(path: Path, name: str) -> float:
-    return next(float(case.get("time", "0")) for case in ET.parse(path).iter("testcase") if case.get("name", "").startswith(name))

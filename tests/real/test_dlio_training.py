@@ -25,6 +25,7 @@ BIN = Path(sys.executable).parent
 MPIRUN = shutil.which("mpirun", path=f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}")
 RECORD = 262144
 FILES = 28
+MIB = 2**20
 
 WORKLOADS = {
     "unet3d": f"""
@@ -59,7 +60,7 @@ WORKLOADS = {
           parquet: {row_group_size: 1024, columns: [{dtype: float32, count: 100}, {dtype: float16, count: 150}], read_columns: [3, 120]}
         reader: {data_loader: pytorch, batch_size: 2048, read_threads: 2, sample_shuffle: seed}
         train: {epochs: 1, computation_time: 0.05}
-        metric: {au: 0.7}
+        metric: {au: 0.7}  # DLIO ships a workload of this name: ours must be the one that is taken
     """,
 }
 
@@ -75,7 +76,8 @@ def place(tmp_path_factory):
 
 def command(place, model, out, *overrides, own=(), asked=2):
     return [
-        MPIRUN, "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "--mca", "pml", "ob1", "--mca", "btl", "self,sm,tcp", "-n", "2",
+        MPIRUN, "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "--mca", "pml", "ob1", "--mca", "btl", "self,sm,tcp",
+        "-n", "2",
         sys.executable, "-m", "pytest_mlpstorage.dlio", f"--mlps-ranks={asked}", f"--mlps-evidence={out}/evidence", *own,
         f"workload={model}", f"++workload.dataset.data_folder={place}/data/{model}", *overrides,
         f"++hydra.run.dir={out}", "++hydra.output_subdir=dlio_config", f"--config-dir={place}/configs",
@@ -133,7 +135,7 @@ def test_training_reads_the_data_set_once_an_epoch_and_proves_what_took_effect(u
         assert effective["classes"]["reader_class"] == "built in"
         io = evidence(found, "io", rank)
         share = FILES // 2 * RECORD
-        assert [share <= epoch["rchar"] <= 1.2 * share for epoch in io["epochs"].values()] == [True, True]
+        assert [share <= epoch["rchar"] <= share + MIB for epoch in io["epochs"].values()] == [True, True]
         assert len(io["workers"]) == 2
         assert evidence(found, "end", rank)["steps"] == 4
     overrides = (found.out / "dlio_config" / "overrides.yaml").read_text()
@@ -192,14 +194,11 @@ def test_parquet_is_made_and_read_by_row_groups(place):
 FAILURES = {
     "missing folder": (("++workload.dataset.data_folder=/nowhere/at/all",), 4, "is missing"),
     "files no multiple of ranks": ((f"++workload.dataset.num_files_train={FILES - 1}",), 4, "no multiple of 2 ranks"),
-    "too few files": ((f"++workload.dataset.num_files_train={FILES + 2}",), 4, f"holds {FILES} files"),
     "too few for a batch": (("++workload.dataset.num_files_train=12",), 4, "there would be no step"),
     "unknown key": (("++workload.reader.read_thread=4",), 4, "did you mean reader.read_threads"),
     "wrong class": (("++workload.reader.reader_classname=pytest_mlpstorage.dlio.raw_reader.FileCache",), 4, "did not take the class"),
     "missing plug-in": (("++workload.reader.reader_classname=no_such_module_at_all.Reader",), 3, "No module named"),
     "wrong subfolders": (("++workload.dataset.num_subfolders_train=4",), 4, "has 0 subfolders"),
-    "one subfolder": (("++workload.dataset.num_subfolders_train=1",), 4, "num_subfolders_train is 1"),
-    "unknown format": (("++workload.dataset.format=nosuch",), 3, "not a valid FormatType"),
 }
 
 

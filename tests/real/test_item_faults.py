@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
-from small_suite import CONFIG, children, finish
+from small_suite import CONFIG, children, finish, words
 
 pytestmark = [pytest.mark.real, pytest.mark.fault]
 
@@ -51,7 +52,7 @@ def test_a_killed_read_worker_is_named(ready):
 def test_a_signal_to_mpirun_ends_the_run_with_a_cause(ready, number):
     process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=40")
     ready.wait_for(ready.training)
-    mpirun = next(pid for pid in ready.processes() if os.path.basename(open(f"/proc/{pid}/cmdline").read().split("\0")[0]) == "mpirun")
+    mpirun = next(pid for pid in ready.processes() if Path(words(pid)[0]).name == "mpirun")
     os.kill(mpirun, number)
     ended = finish(process)
     fails_with(ended, "last lines of stderr") if number != signal.SIGKILL else fails_with(ended, "SIGKILL")
@@ -73,7 +74,7 @@ def test_fewer_files_than_the_manifest_says(ready):
 
 
 def test_more_files_than_needed_are_no_fault(ready):
-    first = sorted(ready.train.iterdir())[0]
+    first = min(ready.train.iterdir())
     first.with_name("img_99_of_28.npz").write_bytes(first.read_bytes())
     ended = ready.run("-k", "test_run")
     assert ended.code == 0, ended.text
@@ -116,7 +117,8 @@ def test_a_wrong_number_of_subfolders(ready, folders):
 
 
 def test_a_format_that_needs_tensorflow_is_refused_by_name(suite):
-    (suite.folder / "suite.yaml").write_text(CONFIG.split("  workloads:")[0] + "  workloads:\n    - {model: resnet50, accelerator: h100, accelerators: 2}\n")
+    entry = "  workloads:\n    - {model: resnet50, accelerator: h100, accelerators: 2}\n"
+    (suite.folder / "suite.yaml").write_text(CONFIG.split("  workloads:")[0] + entry)
     ended = suite.run()
     fails_with(ended, "resnet50-h100 cannot run here", "tensorflow")
 
@@ -170,7 +172,7 @@ def test_a_killed_pytest_leaves_no_process_and_a_tree_that_starts_again(ready, n
 def test_a_killed_xdist_worker_leaves_no_process(ready):
     process = ready.start("-n1", "-k", "test_run", "--mlps-set", "train.epochs=40", "--max-worker-restart=0")
     ready.wait_for(ready.training)
-    worker = next(pid for pid in ready.processes() if pid != process.pid and b"execnet" in open(f"/proc/{pid}/cmdline", "rb").read())
+    worker = next(pid for pid in ready.processes() if pid != process.pid and "execnet" in " ".join(words(pid)))
     os.kill(worker, signal.SIGKILL)
     finish(process)
     ready.wait_for(lambda: ready.processes() == [], 15)

@@ -78,11 +78,6 @@ def test_standard_input_is_empty(run):
     assert run(("-c", "import sys; print(repr(sys.stdin.read()))"))[1].splitlines() == ["''", "''"]
 
 
-def test_signals_of_a_rank_are_those_of_a_fresh_process(run):
-    program = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler, signal.pthread_sigmask(0, []))"
-    assert run(("-c", program))[1].splitlines() == ["True set()"] * 2
-
-
 def test_bytes_of_a_rank_hold_those_of_its_children(run, tmp_path):
     (tmp_path / "data").write_bytes(b"x" * 20_000_000)
     child = f"open({str(tmp_path / 'data')!r}, 'rb').read()"

@@ -107,10 +107,20 @@ def test_as_many_bytes_are_written_as_asked_and_they_do_not_compress(size):
 
     data = pytest.importorskip("pytest_mlpstorage.dlio.raw_data", reason="needs numpy")
     numpy = pytest.importorskip("numpy")
-    random = numpy.random.default_rng(1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "f"
-        data.write_random_file(str(path), size, memoryview(random.bytes(131072)), random)
+        data.write_random_file(str(path), size, numpy.random.SFC64(1))
         found = path.read_bytes()
     assert len(found) == size
     assert len(zlib.compress(found[:32768])) >= min(size, 32768)
+
+
+def test_no_two_blocks_of_a_data_set_are_the_same(tmp_path):
+    data = pytest.importorskip("pytest_mlpstorage.dlio.raw_data", reason="needs numpy")
+    numpy = pytest.importorskip("numpy")
+    for rank in (0, 1):
+        source = numpy.random.SFC64([data.SEED, rank])
+        for i in range(20):
+            data.write_random_file(str(tmp_path / f"{rank}-{i}"), 100_000, source)
+    blocks = [path.read_bytes()[at : at + 4096] for path in tmp_path.iterdir() for at in range(0, 98_304, 4096)]
+    assert len(set(blocks)) == len(blocks) == 40 * 24

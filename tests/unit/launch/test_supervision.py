@@ -110,6 +110,17 @@ def test_a_launcher_that_is_not_there_is_an_mpi_error(run, tmp_path):
         run("pass", Gone())
 
 
+def test_a_launcher_does_not_inherit_the_signals_that_python_ignores(run):
+    class Shell(Plain):
+        def command(self, job, guard=()):
+            return ["sh", "-c", "grep SigIgn /proc/$$/status >&2; exit 3"]
+
+    with pytest.raises(MPIError) as caught:
+        run("pass", Shell())
+    ignored = int(str(caught.value).partition("SigIgn:")[2].split()[0], 16)
+    assert not ignored & (1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1)
+
+
 def test_a_deadline_before_the_first_rank_is_an_outcome(run):
     outcome = run("pass", Plain(script="import time; time.sleep(60)"), deadline_seconds=1.0)
     assert (outcome.returncode, outcome.cause) == (124, "deadline of 1.0 s")

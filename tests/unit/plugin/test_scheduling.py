@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -21,7 +22,11 @@ def test_io(n):
 
 
 def test_everything_but_a_rule_is_one_group_whatever_its_root():
-    ids = ["benchmarks/test_training.py::TestTraining::test_run[unet3d-b200-1]", "../../lib/suites/benchmarks/test_training.py::T::x", "my/test_own.py::test"]
+    ids = [
+        "benchmarks/test_training.py::TestTraining::test_run[unet3d-b200-1]",
+        "../../lib/suites/benchmarks/test_training.py::T::x",
+        "my/test_own.py::test",
+    ]
     assert {scope_of(i) for i in ids} == {"benchmarks"}
 
 
@@ -41,7 +46,9 @@ def spans(pytester, monkeypatch, tmp_path):
 
     def run(*arguments):
         pytester.makepyfile(test_own=SUITE)
-        (pytester.path / "suite.yaml").write_text("division: whatif\nsubmitter: a\nsystem: b\ntraining:\n  workloads:\n    - {model: unet3d, accelerator: b200, accelerators: 2}\n")
+        (pytester.path / "suite.yaml").write_text(
+            "division: whatif\nsubmitter: a\nsystem: b\ntraining:\n  workloads:\n    - {model: unet3d, accelerator: b200, accelerators: 2}\n"
+        )
         pytester.runpytest_subprocess(*arguments, "-p", "no:cacheprovider").assert_outcomes(passed=4)
         return sorted(json.loads(p.read_text()) for p in Path(log).iterdir())
 
@@ -49,7 +56,7 @@ def spans(pytester, monkeypatch, tmp_path):
 
 
 def overlaps(spans):
-    return any(after[0] < before[1] for before, after in zip(spans, spans[1:], strict=False))
+    return any(after[0] < before[1] for before, after in itertools.pairwise(spans))
 
 
 def test_benchmarks_never_overlap_even_with_four_workers(spans):

@@ -73,7 +73,9 @@ def test_a_dry_run_shows_commands_and_bytes_and_writes_nothing(pytester):
 
 
 def test_placeholders_of_closed_collect_and_fail_at_preflight_by_name(pytester):
-    result = pytester.runpytest_subprocess(BENCHMARKS, "--mlps-config=closed.yaml", "-k", "test_preflight", "-p", "no:cacheprovider", "--mlps-dry-run")
+    result = pytester.runpytest_subprocess(
+        BENCHMARKS, "--mlps-config=closed.yaml", "-k", "test_preflight", "-p", "no:cacheprovider", "--mlps-dry-run"
+    )
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*placeholders*", "*submitter = *", "*data_dir = *"])
 

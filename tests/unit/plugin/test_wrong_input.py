@@ -21,18 +21,27 @@ WRONG = {
     "duplicate key": ((HEAD + "division: open\n" + UNET).encode(), ["suite.yaml:4:1", "division"]),
     "python tag": ((HEAD + "data_dir: !!python/object/apply:os.system [ls]\n").encode(), ["suite.yaml:4:11"]),
     "division missing": (b"submitter: acme\nsystem: box\n" + UNET.encode(), ["suite.yaml", "division"]),
-    "division misspelled": (b"division: close\nsubmitter: acme\nsystem: box\n" + UNET.encode(), ["suite.yaml:1:11", "did you mean 'closed'"]),
+    "division misspelled": (
+        b"division: close\nsubmitter: acme\nsystem: box\n" + UNET.encode(),
+        ["suite.yaml:1:11", "did you mean 'closed'"],
+    ),
     "unknown key": ((HEAD + "trainning: {}\n").encode(), ["suite.yaml:4:1", "did you mean 'training'"]),
     "unknown model": ((HEAD + UNET.replace("unet3d", "unet3dd")).encode(), ["suite.yaml:6", "unet3dd", "did you mean unet3d?"]),
     "unknown accelerator": ((HEAD + UNET.replace("b200", "b20")).encode(), ["suite.yaml:6", "b20", "did you mean b200?"]),
-    "accelerators as text": ((HEAD + UNET.replace("accelerators: 2", "accelerators: two")).encode(), ["suite.yaml:6", "accelerators", "two"]),
+    "accelerators as text": (
+        (HEAD + UNET.replace("accelerators: 2", "accelerators: two")).encode(),
+        ["suite.yaml:6", "accelerators", "two"],
+    ),
     "no accelerators": ((HEAD + UNET.replace("accelerators: 2", "accelerators: 0")).encode(), ["suite.yaml:6", "accelerators"]),
     "bare number as time": ((HEAD + "launch: {deadline: 300}\n" + UNET).encode(), ["suite.yaml:4:20", "launch.deadline", "300s"]),
     "two accelerators of one model": (
         (HEAD + UNET + "    - {model: unet3d, accelerator: h100, accelerators: 2}\n").encode(),
         ["suite.yaml:7", "one system name"],
     ),
-    "misspelled official key": ((HEAD + UNET + "  reader: {read_treads: 4}\n").encode(), ["suite.yaml:7:12", "did you mean", "read_threads"]),
+    "misspelled official key": (
+        (HEAD + UNET + "  reader: {read_treads: 4}\n").encode(),
+        ["suite.yaml:7:12", "did you mean", "read_threads"],
+    ),
     "whatif model in closed": (
         (HEAD + UNET).replace("whatif", "closed").replace("unet3d", "resnet50").encode(),
         ["suite.yaml:6", "resnet50", "closed"],
@@ -63,7 +72,10 @@ ARGUMENTS = {
     "a configuration that is not there": (["--mlps-config=closd.yaml"], ["closd.yaml", "closed.yaml"]),
     "no configuration": ([], ["--mlps-config=quick.yaml"]),
     "set without equals": (["--mlps-config=quick.yaml", "--mlps-set", "division"], ["--mlps-set", "division", "KEY=VALUE"]),
-    "set an unknown key": (["--mlps-config=quick.yaml", "--mlps-set", "reader.read_thread=2"], ["reader.read_thread", "reader.read_threads"]),
+    "set an unknown key": (
+        ["--mlps-config=quick.yaml", "--mlps-set", "reader.read_thread=2"],
+        ["reader.read_thread", "reader.read_threads"],
+    ),
     "set a wrong type": (["--mlps-config=quick.yaml", "--mlps-set", "reader.read_threads=many"], ["reader.read_threads", "many"]),
     "a results directory in the data": (["--mlps-config=quick.yaml", "--mlps-data-dir=x", "--results-dir=x/y"], ["results_dir"]),
     "a directory as configuration": (["--mlps-config=."], ["."]),
@@ -89,7 +101,11 @@ def test_an_option_of_the_benchmarks_without_a_configuration_says_what_is_missin
 
 @pytest.mark.parametrize(
     ("folder", "words"),
-    [(None, ["needs a results tree", "--results-dir=DIR"]), ("nowhere", ["no such directory"]), (".", ["no result is in", "closed,open,whatif"])],
+    [
+        (None, ["needs a results tree", "--results-dir=DIR"]),
+        ("nowhere", ["no such directory"]),
+        (".", ["no result is in", "closed,open,whatif"]),
+    ],
 )
 def test_rules_without_a_tree_name_what_they_looked_for(pytester, folder, words):
     arguments = [] if folder is None else [f"--results-dir={folder}"]

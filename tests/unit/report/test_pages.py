@@ -54,6 +54,13 @@ def test_a_whatif_result_is_marked_as_not_for_submission():
     assert "not for submission" in html.title("whatif")
 
 
+def test_the_rules_that_a_whatif_result_breaks_by_intent_are_one_line():
+    broken = [{"rule": rule, "category": "INVALID"} for rule in ("3.1.2", "2.1.17", "3.1.2")]
+    result = judged("WHATIF (not a submission)", "whatif", findings=broken)
+    result = JudgedResult(result.written, result.headline, ("division whatif: not a submission", "would be INVALID: [3.1.2] too few files"))
+    assert lines(result)[2:4] == ["    division whatif: not a submission", "    as a submission it would be INVALID by 2.1.17, 3.1.2"]
+
+
 def test_what_failed_can_be_run_again_by_a_command():
     failed = [Item("rules/test_training.py::test_rule[3.3.2-x/y]", "failed", Facts())]
     arguments = ["rules/", "--results-dir=my tree", "-n2"]

@@ -74,6 +74,7 @@ def test_a_second_generation_withdraws_the_first_manifest_at_once(tmp_path):
     old = (tmp_path / "unet3d" / MANIFEST).read_text()
     begin_dataset(tmp_path, "unet3d", run_id="r2")
     assert isinstance(state(tmp_path), InProgress)
+    assert not (tmp_path / "unet3d" / MANIFEST).exists()
     # Killed between the two steps of begin_dataset: the older manifest still stands, and does not count.
     (tmp_path / "unet3d" / MANIFEST).write_text(old)
     assert state(tmp_path).run_id == "r2"
