@@ -111,18 +111,19 @@ def mlps_judge(request: pytest.FixtureRequest) -> Callable[[Rule, Result], None]
 
     def judge(rule: Rule, subject: Result) -> None:
         from pytest_mlpstorage.report.records import record_rule
+        from pytest_mlpstorage.report.text import plain
         from pytest_mlpstorage.rules import edition_of, failing, weighed
 
         evaluation = rule.evaluate(subject, edition_of(subject))
         findings = weighed(evaluation.findings, subject.division)
         record_rule(request.node.user_properties, subject, evaluation, findings)
         for finding in findings:
-            sys.stdout.write(f"{finding.severity.value}: {finding.line()}\n")
+            sys.stdout.write(f"{finding.severity.value}: {plain(finding.line())}\n")
         bad = failing(findings, strict=request.config.getoption("mlps_strict"))
         if bad:
-            pytest.fail("\n".join(finding.line() for finding in bad), pytrace=False)
+            pytest.fail("\n".join(plain(finding.line()) for finding in bad), pytrace=False)
         if evaluation.lacking:
             reasons = dict.fromkeys(f"{lacking.reason} in {lacking.file}" for lacking in evaluation.lacking)
-            pytest.skip("not verified, no evidence: " + "; ".join(reasons))
+            pytest.skip("not verified, no evidence: " + plain("; ".join(reasons)))
 
     return judge

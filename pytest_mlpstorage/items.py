@@ -166,5 +166,6 @@ class BenchmarkItem:
             },
         )
         self._property(records.VERDICT, judgement.headline())
+        self._property(records.REASONS, list(judgement.reasons))
         self.write_line(f"{case.id}: {judgement.headline()}")
         self._state(case, judgement.findings, judged.relpath)

@@ -38,6 +38,14 @@ def voice_of(config: pytest.Config) -> tuple[Voice, Callable[[str], None]]:
         from pytest_mlpstorage.launch.progress import line
 
         text = line(now)
+        if now.warning:
+            _LOG.warning("%s", text)
+            if reporter is not None and capture is not None:
+                # A stall is never silent, even where heartbeats are.
+                with capture.global_and_fixture_disabled():
+                    reporter.write_line("")
+                    reporter.write_line(text, yellow=True)
+                return
         if live and capture is not None:
             with capture.global_and_fixture_disabled():
                 reporter.rewrite(text[: reporter._screen_width - 1] if hasattr(reporter, "_screen_width") else text, erase=True)

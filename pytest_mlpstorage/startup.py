@@ -105,7 +105,7 @@ def _benchmark_session(config: pytest.Config, name: str) -> Any:
 
 def report(config: pytest.Config) -> None:
     """Register the reports of this session, where one of our suites can run in it."""
-    if TREE_ROOT not in config.stash or hasattr(config, "workerinput"):
+    if TREE_ROOT not in config.stash or hasattr(config, "workerinput") or config.option.collectonly:
         return
     from pytest_mlpstorage.report.dry import DryRunReport
     from pytest_mlpstorage.report.hooks import register, result_finder

@@ -88,6 +88,7 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
             )
             require_success(outcome)
             collected = workload.collect(plan, step, staged=writer.path, scratch=scratch, outcome=outcome)
+            collected = dataclasses.replace(collected, notes=(*outcome.warnings, *collected.notes))
         _write_metadata(writer, workload, metadata, outcome, collected, run_id)
         leaf = writer.commit()
     except BaseException as error:

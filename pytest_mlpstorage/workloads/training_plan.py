@@ -255,6 +255,7 @@ class TrainingPlan:
                 "not_for_submission": c.division.value == "whatif",
                 "step": step.name,
                 "python": sys.version.split()[0],
+                **self._engine(),
                 "dataset": {
                     "floors": [dataclasses.asdict(f) for f in self.size.floors],
                     "binding": self.size.binding,
@@ -264,6 +265,16 @@ class TrainingPlan:
                 },
             },
         )
+
+    def _engine(self) -> dict[str, Any]:
+        """What will measure, where it was asked; a finished leaf says what did."""
+        if self.capabilities is None or not self.capabilities.usable:
+            return {}
+        from pytest_mlpstorage.dlio.engine import choose
+
+        parts = choose(self.parameters, flavour=self.capabilities.flavour, reader="auto", generator="auto")
+        found = {"version": self.capabilities.version, "flavour": self.capabilities.flavour, "commit": self.capabilities.commit}
+        return {"engine": {"name": "dlio", **found, "reader": parts.reader, "generator": parts.generator, "builtin": parts.builtin}}
 
     def planned_result(self) -> TrainingResult:
         """The result as the preflight rules see it: this plan's records, and a summary that holds no metric yet."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pytest_mlpstorage.dlio.capabilities import probe, require
+from pytest_mlpstorage.dlio.capabilities import Capabilities, probe, require
 from pytest_mlpstorage.dlio.checks import check_workload
 from pytest_mlpstorage.dlio.engine import choose
 from pytest_mlpstorage.dlio.keys import nearest, official_keys
@@ -27,8 +28,10 @@ SPACE_MARGIN = 1.02
 
 def preflight(plan: TrainingPlan) -> Iterator[Finding]:
     """All that stands in the way of this plan, and what a reader should know of it."""
-    yield from preflight_rules(plan)
-    yield from _engine(plan)
+    capabilities = probe()
+    hindrances = list(_engine(plan, capabilities))
+    yield from hindrances
+    yield from preflight_rules(plan if hindrances else dataclasses.replace(plan, capabilities=capabilities))
     yield from _paths(plan, plan.config)
     yield from _space(plan)
     yield from _memory(plan)
@@ -42,8 +45,7 @@ def preflight(plan: TrainingPlan) -> Iterator[Finding]:
         )
 
 
-def _engine(plan: TrainingPlan) -> Iterator[Finding]:
-    capabilities = probe()
+def _engine(plan: TrainingPlan, capabilities: Capabilities) -> Iterator[Finding]:
     installed = f"DLIO {capabilities.version} ({capabilities.flavour})" if capabilities.installed else "no DLIO"
     try:
         require(capabilities)
