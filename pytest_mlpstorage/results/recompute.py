@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
-__all__ = ["BlockTimes", "Disagreement", "EpochValues", "compare", "epoch_values", "recompute_block"]
+from pytest_mlpstorage.results.summary import EpochStats, RankOutput
+
+__all__ = [
+    "BlockTimes",
+    "Disagreement",
+    "EpochValues",
+    "compare",
+    "epoch_values",
+    "recompute_block",
+    "reported_values",
+    "values_from_times",
+]
 
 AU_TOLERANCE_POINTS = 0.1
 """Allowed difference of a block's AU in percentage points (0.03 were seen on an idle machine)."""
@@ -65,6 +77,49 @@ def recompute_block(block: BlockTimes, batch_size: int, *, first_step_counts: bo
     au = 100.0 * sum(block.compute_seconds[1:]) / window_seconds
     rate = steps * batch_size / block.wall_seconds if first_step_counts else window * batch_size / window_seconds
     return EpochValues(au, rate, block.wall_seconds)
+
+
+def _weighted(parts: Sequence[tuple[int, EpochValues]]) -> EpochValues | None:
+    """Blocks of one epoch as one value, weighted by their steps; None where there is no step."""
+    steps = sum(count for count, _ in parts)
+    if not steps:
+        return None
+    au = sum(count * value.au_percent for count, value in parts) / steps
+    rate = sum(count * value.samples_per_second for count, value in parts) / steps
+    return EpochValues(au, rate, sum(value.wall_seconds for _, value in parts))
+
+
+def reported_values(output: RankOutput) -> dict[int, EpochValues]:
+    """One rank's own values by epoch; a value that is not there is NaN, which agrees with nothing."""
+    values = {}
+    for number, epoch in output.epochs.items():
+        parts = [
+            (len(steps), EpochValues(epoch.au_percent.get(block, math.nan), epoch.samples_per_second.get(block, math.nan)))
+            for block, steps in epoch.step_seconds.items()
+        ]
+        value = _weighted(parts)
+        if value is not None:
+            values[number] = value
+    return values
+
+
+def values_from_times(stats: EpochStats, output: RankOutput, batch_size: int, *, first_step_counts: bool) -> dict[int, EpochValues]:
+    """One rank's values from its block and step times; an epoch whose times are incomplete is left out."""
+    values = {}
+    for number, epoch in output.epochs.items():
+        spans = stats.parts.get(number, {})
+        parts = []
+        for block, steps in epoch.step_seconds.items():
+            span = spans.get(f"block{block}") or spans.get(block)
+            wall, compute = span.wall_seconds if span else None, epoch.compute_seconds.get(block, ())
+            if wall is not None and len(compute) == len(steps):
+                parts.append(
+                    (len(steps), recompute_block(BlockTimes(wall, compute, steps), batch_size, first_step_counts=first_step_counts))
+                )
+        value = _weighted(parts)
+        if value is not None and len(parts) == len(epoch.step_seconds):
+            values[number] = value
+    return values
 
 
 def epoch_values(ranks: Sequence[Mapping[int, EpochValues]], epoch: int) -> EpochValues:

@@ -9,8 +9,8 @@ from pathlib import Path
 from pytest_mlpstorage.editions.sizing import record_bytes
 from pytest_mlpstorage.results.coerce import integer
 from pytest_mlpstorage.results.reader import read_epoch_stats, read_rank_outputs
-from pytest_mlpstorage.results.recompute import BlockTimes, EpochValues, compare, epoch_values, recompute_block
-from pytest_mlpstorage.results.records import EpochStats, Leaf, LeafMetadata, RankOutput, Summary
+from pytest_mlpstorage.results.recompute import EpochValues, compare, epoch_values, reported_values, values_from_times
+from pytest_mlpstorage.results.records import Leaf, LeafMetadata, RankOutput, Summary
 from pytest_mlpstorage.rules.aggregate import mean
 from pytest_mlpstorage.units import MIB
 from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
@@ -35,7 +35,7 @@ def check_leaf(leaf: Leaf, metadata: LeafMetadata, *, root: Path) -> Iterator[Fi
         which = f"of rank {', '.join(missing[:4])}{'…' if len(missing) > 4 else ''}" if missing else "of the ranks"
         yield NoEvidence(f"no readable output file {which}{damage}", leaf.relpath)
         return
-    yield from _epochs(summary, [_reported(output) for output in outputs if output.rank < ranks])
+    yield from _epochs(summary, [reported_values(output) for output in outputs if output.rank < ranks])
     yield from _clocks(leaf, metadata, outputs, root)
 
 
@@ -67,29 +67,6 @@ def _means(summary: Summary, metadata: LeafMetadata) -> Iterator[Finding]:
                 file=summary.path,
                 field="metric.train_io_mean_MB_per_second",
             )
-
-
-def _weighted(parts: Sequence[tuple[int, EpochValues]]) -> EpochValues | None:
-    """Blocks of one epoch as one value, weighted by their steps; None where there is no step."""
-    steps = sum(count for count, _ in parts)
-    if not steps:
-        return None
-    au = sum(count * value.au_percent for count, value in parts) / steps
-    return EpochValues(au, sum(count * value.samples_per_second for count, value in parts) / steps)
-
-
-def _reported(output: RankOutput) -> dict[int, EpochValues]:
-    """Values by epoch as one rank reports them; a value that is not there is NaN, which agrees with nothing."""
-    values = {}
-    for number, epoch in output.epochs.items():
-        parts = [
-            (len(steps), EpochValues(epoch.au_percent.get(block, math.nan), epoch.samples_per_second.get(block, math.nan)))
-            for block, steps in epoch.step_seconds.items()
-        ]
-        value = _weighted(parts)
-        if value is not None:
-            values[number] = value
-    return values
 
 
 def _epochs(summary: Summary, ranks: Sequence[Mapping[int, EpochValues]]) -> Iterator[Finding]:
@@ -131,8 +108,8 @@ def _clocks(leaf: Leaf, metadata: LeafMetadata, outputs: Sequence[RankOutput], r
         output = by_rank.get(part.rank)
         if output is None:
             continue
-        recomputed = _from_times(part, output, batch_size, first_step_counts=first_step_counts)
-        for found in compare(_reported(output), recomputed, from_clocks=True):
+        recomputed = values_from_times(part, output, batch_size, first_step_counts=first_step_counts)
+        for found in compare(reported_values(output), recomputed, from_clocks=True):
             yield Finding(
                 f"{found.field} of rank {part.rank} in epoch {found.epoch} is not what its own times give",
                 severity=Severity.WARNING,
@@ -152,24 +129,3 @@ def _first_step_counts(metadata: LeafMetadata) -> bool | None:
     engine = metadata.mlps.get("engine")
     flavour = engine.get("flavour") if isinstance(engine, Mapping) else None
     return None if flavour is None else flavour == "registry"
-
-
-def _from_times(stats: EpochStats, output: RankOutput, batch_size: int, *, first_step_counts: bool) -> dict[int, EpochValues]:
-    """Values of one rank from its block and step times; an epoch whose times are incomplete is left out."""
-    values = {}
-    for number, epoch in output.epochs.items():
-        spans = stats.parts.get(number, {})
-        parts = []
-        for block, steps in epoch.step_seconds.items():
-            wall = (
-                spans[f"block{block}"].wall_seconds if f"block{block}" in spans else spans[block].wall_seconds if block in spans else None
-            )
-            compute = epoch.compute_seconds.get(block, ())
-            if wall is not None and len(compute) == len(steps):
-                parts.append(
-                    (len(steps), recompute_block(BlockTimes(wall, compute, steps), batch_size, first_step_counts=first_step_counts))
-                )
-        value = _weighted(parts)
-        if value is not None and len(parts) == len(epoch.step_seconds):
-            values[number] = value
-    return values

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError
 from pytest_mlpstorage.results.reader import read_epoch_stats, read_rank_outputs
-from pytest_mlpstorage.results.recompute import BlockTimes, Disagreement, EpochValues, compare, epoch_values, recompute_block
+from pytest_mlpstorage.results.recompute import Disagreement, EpochValues, compare, epoch_values, reported_values, values_from_times
 from pytest_mlpstorage.results.records import EpochStats, Leaf, RankOutput, Summary
 from pytest_mlpstorage.units import MIB
 
@@ -105,41 +105,15 @@ def _counts(plan: TrainingPlan, summary: Summary, outputs: list[RankOutput]) -> 
                 )
 
 
-def _weighted(parts: list[tuple[int, EpochValues]]) -> EpochValues | None:
-    """Blocks of one epoch as one value, weighted by their steps; None where there is no step."""
-    steps = sum(count for count, _ in parts)
-    if not steps:
-        return None
-    au = sum(count * value.au_percent for count, value in parts) / steps
-    rate = sum(count * value.samples_per_second for count, value in parts) / steps
-    return EpochValues(au, rate, sum(value.wall_seconds for _, value in parts))
-
-
-def _reported(output: RankOutput) -> dict[int, EpochValues]:
-    """A rank's own values by epoch."""
-    values = {}
-    for number, epoch in output.epochs.items():
-        missing = float("nan")  # a value that is not there compares unequal to everything
-        value = _weighted(
-            [
-                (len(steps), EpochValues(epoch.au_percent.get(block, missing), epoch.samples_per_second.get(block, missing)))
-                for block, steps in epoch.step_seconds.items()
-            ]
-        )
-        if value is not None:
-            values[number] = value
-    return values
-
-
 def _recompute(
     plan: TrainingPlan, all_stats: Sequence[EpochStats], summary: Summary, outputs: list[RankOutput], *, first_step_counts: bool
 ) -> list[Disagreement]:
     found: list[Disagreement] = []
     for stats in all_stats:
         if stats.rank < len(outputs):
-            mine = _from_clocks(stats, outputs[stats.rank], plan.batch_size, first_step_counts=first_step_counts)
-            found += compare(_reported(outputs[stats.rank]), mine, from_clocks=True)
-    ranks = [_reported(output) for output in outputs]
+            mine = values_from_times(stats, outputs[stats.rank], plan.batch_size, first_step_counts=first_step_counts)
+            found += compare(reported_values(outputs[stats.rank]), mine, from_clocks=True)
+    ranks = [reported_values(output) for output in outputs]
     totals = {epoch: epoch_values(ranks, epoch) for epoch in range(1, plan.epochs + 1)}
     metric = summary.metric
     told = {
@@ -147,27 +121,3 @@ def _recompute(
         for epoch, (au, rate) in enumerate(zip(metric.au_percent or (), metric.samples_per_second or (), strict=False), start=1)
     }
     return found + compare(told, totals, from_clocks=False)
-
-
-def _from_clocks(stats: EpochStats, output: RankOutput, batch_size: int, *, first_step_counts: bool) -> dict[int, EpochValues]:
-    """One rank's values from its block times and step times; an epoch whose times are incomplete is left out."""
-    values = {}
-    for number, epoch in output.epochs.items():
-        spans = stats.parts.get(number, {})
-        walls = {block: spans[block].wall_seconds for block in epoch.step_seconds if block in spans}
-        parts = [
-            (
-                len(epoch.step_seconds[block]),
-                recompute_block(
-                    BlockTimes(wall, epoch.compute_seconds.get(block, ()), epoch.step_seconds[block]),
-                    batch_size,
-                    first_step_counts=first_step_counts,
-                ),
-            )
-            for block, wall in walls.items()
-            if wall is not None
-        ]
-        value = _weighted(parts)
-        if value is not None and len(parts) == len(epoch.step_seconds):
-            values[number] = value
-    return values

@@ -52,7 +52,7 @@ def test_a_killed_read_worker_is_named(ready):
 def test_a_signal_to_mpirun_ends_the_run_with_a_cause(ready, number):
     process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=40")
     ready.wait_for(ready.training)
-    mpirun = next(pid for pid in ready.processes() if Path(words(pid)[0]).name == "mpirun")
+    mpirun = next(pid for pid in ready.processes() if Path(words(pid)[0]).name in ("mpirun", "prterun", "orterun"))
     os.kill(mpirun, number)
     ended = finish(process)
     fails_with(ended, "last lines of stderr") if number != signal.SIGKILL else fails_with(ended, "SIGKILL")
@@ -134,7 +134,7 @@ def test_the_deadline_ends_a_run(ready):
 def test_ctrl_c_ends_with_2_and_the_next_start_goes_on(suite, ready, where):
     if where == "datagen":
         ready.train.parent.rename(ready.folder / "away")
-        process = ready.start("--mlps-set", "dataset.record_length_bytes=33554432", "--mlps-set", "dataset.num_files_train=280")
+        process = ready.start("--mlps-set", "dataset.record_length_bytes=2097152", "--mlps-set", "dataset.num_files_train=560")
         ready.wait_for(lambda: ready.train.is_dir() and len(list(ready.train.iterdir())) > 3)
     else:
         process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=40")
