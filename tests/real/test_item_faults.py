@@ -48,6 +48,7 @@ def test_a_killed_read_worker_is_named(ready):
     is_kept_as_evidence(ready, "read worker")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=["TERM", "INT", "KILL"])
 def test_a_signal_to_mpirun_ends_the_run_with_a_cause(ready, number):
     process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=40")
@@ -73,6 +74,7 @@ def test_fewer_files_than_the_manifest_says(ready):
     is_kept_as_evidence(ready)
 
 
+@pytest.mark.full
 def test_more_files_than_needed_are_no_fault(ready):
     first = min(ready.train.iterdir())
     first.with_name("img_99_of_28.npz").write_bytes(first.read_bytes())
@@ -80,16 +82,19 @@ def test_more_files_than_needed_are_no_fault(ready):
     assert ended.code == 0, ended.text
 
 
+@pytest.mark.full
 def test_files_that_do_not_divide_among_the_ranks(suite):
     ended = suite.run("--mlps-set", "dataset.num_files_train=27")
     fails_with(ended, "multiple of the 2 accelerators", "26 or 28")
 
 
+@pytest.mark.full
 def test_too_few_files_for_one_batch(suite):
     ended = suite.run("--mlps-set", "dataset.num_files_train=12")
     fails_with(ended, "too few")
 
 
+@pytest.mark.full
 def test_a_damaged_file_ends_the_run(ready):
     for path in ready.train.iterdir():
         path.write_bytes(b"no archive")
@@ -98,24 +103,28 @@ def test_a_damaged_file_ends_the_run(ready):
     is_kept_as_evidence(ready)
 
 
+@pytest.mark.full
 def test_a_reader_class_that_does_not_exist(ready):
     ended = ready.run("-k", "test_run", "--mlps-set", "reader.reader_classname=nowhere.Reader")
     fails_with(ended, "nowhere")
     is_kept_as_evidence(ready)
 
 
+@pytest.mark.full
 def test_a_class_of_the_wrong_kind_is_not_ignored(ready):
     ended = ready.run("-k", "test_run", "--mlps-set", "reader.reader_classname=json.JSONDecoder")
     fails_with(ended, "reader.reader_classname", "JSONDecoder")
     is_kept_as_evidence(ready)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("folders", ["1", "2"])
 def test_a_wrong_number_of_subfolders(ready, folders):
     ended = ready.run("-k", "test_run or test_preflight", "--mlps-set", f"dataset.num_subfolders_train={folders}")
     fails_with(ended, "num_subfolders_train")
 
 
+@pytest.mark.full
 def test_a_format_that_needs_tensorflow_is_refused_by_name(suite):
     entry = "  workloads:\n    - {model: resnet50, accelerator: h100, accelerators: 2}\n"
     (suite.folder / "suite.yaml").write_text(CONFIG.split("  workloads:")[0] + entry)
@@ -123,6 +132,7 @@ def test_a_format_that_needs_tensorflow_is_refused_by_name(suite):
     fails_with(ended, "resnet50-h100 cannot run here", "tensorflow")
 
 
+@pytest.mark.full
 def test_the_deadline_ends_a_run(ready):
     ended = ready.run("-k", "test_run", "--mlps-set", "launch.deadline=6s", "--mlps-set", "train.epochs=100")
     fails_with(ended, "deadline")
@@ -130,6 +140,7 @@ def test_the_deadline_ends_a_run(ready):
     is_kept_as_evidence(ready, "deadline")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("where", ["datagen", "run"])
 def test_ctrl_c_ends_with_2_and_the_next_start_goes_on(suite, ready, where):
     if where == "datagen":
@@ -169,6 +180,7 @@ def test_a_killed_pytest_leaves_no_process_and_a_tree_that_starts_again(ready, n
     assert len(ready.leaves()) == 1
 
 
+@pytest.mark.full
 def test_a_killed_xdist_worker_leaves_no_process(ready):
     process = ready.start("-n1", "-k", "test_run", "--mlps-set", "train.epochs=40", "--max-worker-restart=0")
     ready.wait_for(ready.training)
@@ -178,6 +190,7 @@ def test_a_killed_xdist_worker_leaves_no_process(ready):
     ready.wait_for(lambda: ready.processes() == [], 15)
 
 
+@pytest.mark.full
 def test_a_second_start_at_the_same_time_is_refused_by_name(ready):
     process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=10")
     ready.wait_for(ready.training)

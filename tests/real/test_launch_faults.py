@@ -21,7 +21,7 @@ from pytest_mlpstorage.launch.job import Job, Launcher
 from pytest_mlpstorage.launch.processes import carriers, name_of
 from pytest_mlpstorage.launch.supervisor import Beat, Outcome, run_job
 
-pytestmark = [pytest.mark.real, pytest.mark.fault]
+pytestmark = [pytest.mark.real, pytest.mark.fault, pytest.mark.full]
 
 BOUND_SECONDS = 8.0
 

@@ -1,0 +1,1 @@
+"""What runs: pytest --pyargs pytest_mlpstorage.suites.benchmarks --mlps-config=quick.yaml (filled when a wheel is built)."""

@@ -1,0 +1,1 @@
+"""What judges: pytest --pyargs pytest_mlpstorage.suites.rules --results-dir=DIR (filled when a wheel is built)."""
