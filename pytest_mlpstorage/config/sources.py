@@ -20,7 +20,7 @@ __all__ = ["assignments_layer", "environment_layer", "options_layer", "suite_key
 
 _SET: Final = Origin("option", "--mlps-set")
 # Read by others: where torch comes from when the environment is made, and what the launcher tells its ranks.
-_NOT_OURS: Final = frozenset({"MLPS_TORCH_SOURCE", "MLPS_RUN_ID", "MLPS_PROGRESS", "MLPS_GUARD"})
+_NOT_OURS: Final = frozenset({"MLPS_TORCH_SOURCE", "MLPS_RUN_ID", "MLPS_PROGRESS", "MLPS_GUARD", "MLPS_DLIO_WORKER_LOG"})
 _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {"cluster": ClusterSection, "launch": LaunchSection}
 _OPTION_NAMES: Final = {"results_dir": "--results-dir"}
 

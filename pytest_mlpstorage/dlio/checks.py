@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mlpstorage.dlio.flavour import REGISTRY
-from pytest_mlpstorage.dlio.translate import lookup
 from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError, DependencyError, FileSystemError, MPIError
+from pytest_mlpstorage.nested import value_at
 
 __all__ = ["check_dataset", "check_generated", "check_results", "check_size", "check_workload", "expected_steps", "is_training"]
 
@@ -30,7 +30,7 @@ def check_size(actual: int, asked: int | None) -> None:
 
 def is_training(workload: Mapping[str, Any]) -> bool:
     """Tell whether the configuration trains, as DLIO decides it too."""
-    return bool(lookup(workload, "workflow.train", False))
+    return bool(value_at(workload, "workflow.train", False))
 
 
 def expected_steps(*, files: int, samples_per_file: int, batch_size: int, ranks: int, limit: int) -> int:
@@ -44,27 +44,27 @@ def check_workload(workload: Mapping[str, Any], *, kind: str, ranks: int, absent
 
     ``workload`` is the nested section, ``kind`` the flavour, ``absent`` the packages that only have a stand-in.
     """
-    framework = lookup(workload, "framework", "tensorflow")
-    loader = lookup(workload, "reader.data_loader", "tensorflow")
-    form = lookup(workload, "dataset.format", "tfrecord")
+    framework = value_at(workload, "framework", "tensorflow")
+    loader = value_at(workload, "reader.data_loader", "tensorflow")
+    form = value_at(workload, "dataset.format", "tfrecord")
     if "tensorflow" in absent and ("tensorflow" in (framework, loader) or form == "tfrecord"):
         raise DependencyError(
             f"framework {framework!r}, loader {loader!r} and format {form!r} need tensorflow, which is not installed",
             suggestion="set framework and reader.data_loader to pytorch and a format that it reads, or install tensorflow",
         )
-    files = int(lookup(workload, "dataset.num_files_train", 8))
-    samples = int(lookup(workload, "dataset.num_samples_per_file", 1))
-    batch = int(lookup(workload, "reader.batch_size", 1))
+    files = int(value_at(workload, "dataset.num_files_train", 8))
+    samples = int(value_at(workload, "dataset.num_samples_per_file", 1))
+    batch = int(value_at(workload, "reader.batch_size", 1))
     if min(files, samples, batch) < 1:
         raise ConfigurationError("dataset.num_files_train, dataset.num_samples_per_file and reader.batch_size must be at least 1")
     if kind == REGISTRY:
         for part in ("train", "eval"):
-            if lookup(workload, f"dataset.num_subfolders_{part}", 0) == 1:
+            if value_at(workload, f"dataset.num_subfolders_{part}", 0) == 1:
                 raise ConfigurationError(
                     f"dataset.num_subfolders_{part} is 1, which DLIO 2.0.0 writes flat and then refuses to read",
                     suggestion="0 for no folders, or 2 and more",
                 )
-        if lookup(workload, "reader.read_type") is not None:
+        if value_at(workload, "reader.read_type") is not None:
             raise ConfigurationError(
                 "reader.read_type is given: DLIO 2.0.0 never takes the text for its own value and turns on-demand reading off",
                 suggestion="leave the key out",
@@ -76,7 +76,7 @@ def check_workload(workload: Mapping[str, Any], *, kind: str, ranks: int, absent
             f"dataset.num_files_train={files} is no multiple of {ranks} ranks: DLIO 2.0.0 runs past its file list and hangs",
             suggestion=f"{files - files % ranks or ranks} or {files - files % ranks + ranks} files",
         )
-    limit = int(lookup(workload, "train.total_training_steps", -1))
+    limit = int(value_at(workload, "train.total_training_steps", -1))
     whole = expected_steps(files=files, samples_per_file=samples, batch_size=batch, ranks=ranks, limit=-1)
     if whole == 0:
         raise ConfigurationError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,20 +10,12 @@ from pytest_mlpstorage.dlio import checks, effective, flavour
 from pytest_mlpstorage.dlio.engine import choose
 from pytest_mlpstorage.dlio.keys import official_keys
 from pytest_mlpstorage.dlio.session import Session
-from pytest_mlpstorage.dlio.translate import RECORD_KEYS, lookup, translate_for_registry
+from pytest_mlpstorage.dlio.translate import RECORD_KEYS, translate_for_registry
+from pytest_mlpstorage.nested import dotted, value_at
 
-__all__ = ["dotted", "load_config"]
+__all__ = ["load_config"]
 
 _CLASS_KEYS = ("reader.reader_classname", "reader.data_loader_classname", "checkpoint.checkpoint_mechanism_classname")
-
-
-def dotted(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of nested mappings as (dotted key, value)."""
-    for key, value in nested.items():
-        if isinstance(value, Mapping) and value:
-            yield from dotted(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def load_config(session: Session, load: Callable[[Any, Any], Any], arguments: Any, config: Any) -> Any:
@@ -39,8 +31,8 @@ def load_config(session: Session, load: Callable[[Any, Any], Any], arguments: An
     engine = choose(given, flavour=session.kind, reader=session.arguments.reader, generator=session.arguments.generator)
     session.engine = engine
     session.training = checks.is_training(given)
-    session.checkpointing = bool(lookup(given, "workflow.checkpoint", False))
-    session.parquet = lookup(given, "dataset.parquet") or {}
+    session.checkpointing = bool(value_at(given, "workflow.checkpoint", False))
+    session.parquet = value_at(given, "dataset.parquet") or {}
     translated = {**(translate_for_registry(given) if session.kind != flavour.MLCOMMONS else {}), **engine.settings}
     sources = _sources(given, translated, engine.reader, engine.generator)
     if engine.generator == "parquet":
@@ -67,9 +59,9 @@ def load_config(session: Session, load: Callable[[Any, Any], Any], arguments: An
         known=official_keys(),
         engine=flavour.engine_name(session.kind),
     )
-    if session.kind == flavour.MLCOMMONS and lookup(workload, "reader.reader_classname"):
+    if session.kind == flavour.MLCOMMONS and value_at(workload, "reader.reader_classname"):
         _cure_reader_factory()
-    session.wanted = {key: lookup(given, key) or engine.settings.get(key) for key in _CLASS_KEYS}
+    session.wanted = {key: value_at(given, key) or engine.settings.get(key) for key in _CLASS_KEYS}
     session.effective = {
         **session.identity(),
         "flavour": session.kind,
@@ -95,7 +87,7 @@ def _overrides() -> list[str]:
 def _sources(given: Mapping[str, Any], translated: Mapping[str, Any], reader: str, generator: str) -> dict[str, str]:
     """Official key → what it became, for keys that DLIO itself does not read."""
     found = {official: old for official, old in RECORD_KEYS.items() if old in translated}
-    if reader == "raw-odirect" or (reader != "builtin" and lookup(given, "reader.odirect") is False):
+    if reader == "raw-odirect" or (reader != "builtin" and value_at(given, "reader.odirect") is False):
         found["reader.odirect"] = "reader.reader_classname"
     if generator == "parquet":
         found |= {key: "our parquet generator and loader" for key, _ in dotted(given) if key.startswith("dataset.parquet")}

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_mlpstorage.dlio.translate import lookup
 from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.nested import value_at
 
 __all__ = ["ODIRECT_READER", "PARQUET_LOADER", "RAW_READER", "Engine", "choose"]
 
@@ -39,9 +39,9 @@ def choose(workload: Mapping[str, Any], *, flavour: str, reader: str, generator:
     (training.md §4): images go through the raw parts there. It knows neither O_DIRECT nor parquet. The MLCommons fork is
     never given a plug-in unless asked. Raises ConfigurationError for what the combination cannot do.
     """
-    format_name = str(lookup(workload, "dataset.format", "tfrecord")).lower()
-    odirect = bool(lookup(workload, "reader.odirect", False))
-    own_reader = lookup(workload, "reader.reader_classname") or lookup(workload, "reader.data_loader_classname")
+    format_name = str(value_at(workload, "dataset.format", "tfrecord")).lower()
+    odirect = bool(value_at(workload, "reader.odirect", False))
+    own_reader = value_at(workload, "reader.reader_classname") or value_at(workload, "reader.data_loader_classname")
     registry = flavour != "mlcommons"
     if registry and format_name == "parquet":
         if reader not in ("auto", "raw") or generator not in ("auto", "raw"):
@@ -68,7 +68,7 @@ def choose(workload: Mapping[str, Any], *, flavour: str, reader: str, generator:
         raise ConfigurationError(
             f"reader.odirect is true, and the reader {reader!r} of DLIO 2.0.0 cannot do it", suggestion="--mlps-reader=raw-odirect"
         )
-    if reader == "builtin" and generator == "raw" and registry and bool(lookup(workload, "workflow.train", False)):
+    if reader == "builtin" and generator == "raw" and registry and bool(value_at(workload, "workflow.train", False)):
         raise ConfigurationError("DLIO 2.0.0's own reader cannot read raw files", suggestion="--mlps-reader=raw")
     classname = {"raw": RAW_READER, "raw-odirect": ODIRECT_READER}.get(reader)
     return Engine(reader, generator, {"reader.reader_classname": classname} if classname else {})

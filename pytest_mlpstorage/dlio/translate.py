@@ -6,24 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.nested import value_at
 
-__all__ = ["RECORD_KEYS", "lookup", "translate_for_registry"]
+__all__ = ["RECORD_KEYS", "translate_for_registry"]
 
 RECORD_KEYS = {
     "dataset.record_length_bytes": "dataset.record_length",
     "dataset.record_length_bytes_stdev": "dataset.record_length_stdev",
     "dataset.record_length_bytes_resize": "dataset.record_length_resize",
 }
-
-
-def lookup(config: Mapping[str, Any], key: str, default: Any = None) -> Any:
-    """Return the value at a dotted key of nested mappings, or ``default``."""
-    at: Any = config
-    for part in key.split("."):
-        if not isinstance(at, Mapping) or part not in at:
-            return default
-        at = at[part]
-    return at
 
 
 def translate_for_registry(workload: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,7 +26,7 @@ def translate_for_registry(workload: Mapping[str, Any]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for official, old in RECORD_KEYS.items():
-        value, given = lookup(workload, official), lookup(workload, old)
+        value, given = value_at(workload, official), value_at(workload, old)
         if value is None:
             continue
         if given is not None and given != value:
@@ -45,12 +36,12 @@ def translate_for_registry(workload: Mapping[str, Any]) -> dict[str, Any]:
                 suggestion=f"leave {old} out",
             )
         found[old] = value
-    if not lookup(workload, "workflow.checkpoint", False):
+    if not value_at(workload, "workflow.checkpoint", False):
         found["checkpoint.model_size"] = 0
         found["checkpoint.layer_parameters"] = []
         found["checkpoint.optimization_groups"] = []
         # DLIO makes this folder although it will not write to it; the data folder is there anyway.
-        found["checkpoint.checkpoint_folder"] = lookup(workload, "dataset.data_folder", ".")
-    elif lookup(workload, "checkpoint.model_size") is None and lookup(workload, "model.model_size") is not None:
-        found["checkpoint.model_size"] = lookup(workload, "model.model_size")
+        found["checkpoint.checkpoint_folder"] = value_at(workload, "dataset.data_folder", ".")
+    elif value_at(workload, "checkpoint.model_size") is None and value_at(workload, "model.model_size") is not None:
+        found["checkpoint.model_size"] = value_at(workload, "model.model_size")
     return found

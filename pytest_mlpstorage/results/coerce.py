@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-__all__ = ["JSONObject", "Reading", "boolean", "flatten", "integer", "native", "number", "wall_time"]
+__all__ = ["JSONObject", "Reading", "boolean", "integer", "native", "number", "wall_time"]
 
 JSONObject: TypeAlias = Mapping[str, Any]
 """A JSON object as the json module reads it."""
@@ -90,17 +90,6 @@ def wall_time(value: object) -> dt.datetime | None:
         return dt.datetime(year, month, day, hour, minute, second, int((fraction or "0")[:6].ljust(6, "0")))
     except ValueError:  # month 13, or the like
         return None
-
-
-def flatten(nested: JSONObject, prefix: str = "") -> dict[str, Any]:
-    """Nested parameters as dotted keys; an empty group vanishes, lists are values."""
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        if isinstance(value, Mapping):
-            flat.update(flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 @dataclasses.dataclass

@@ -7,7 +7,8 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_mlpstorage.results.coerce import JSONObject, Reading, flatten, integer, native, number
+from pytest_mlpstorage.nested import dotted
+from pytest_mlpstorage.results.coerce import JSONObject, Reading, integer, native, number
 
 __all__ = ["CommandOutput", "LeafMetadata", "SystemInfo"]
 
@@ -104,7 +105,7 @@ class LeafMetadata:
     @property
     def flat_parameters(self) -> dict[str, Any]:
         """``parameters`` with dotted keys, values as written."""
-        return flatten(self.parameters)
+        return dict(dotted(self.parameters))
 
     def parameter(self, dotted: str) -> Any:
         """One effective parameter in its native type (``"True"`` is True, ``"100"`` is 100); None when absent."""

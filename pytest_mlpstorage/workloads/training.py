@@ -11,8 +11,8 @@ from pytest_mlpstorage.config import FamilySchema, KeySpec, Origin, Setting, Sui
 from pytest_mlpstorage.dlio.keys import official_keys
 from pytest_mlpstorage.editions import edition
 from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.nested import dotted
 from pytest_mlpstorage.workloads.base import Case, Collected, Judged, Step
-from pytest_mlpstorage.workloads.parameters import dotted
 from pytest_mlpstorage.workloads.training_settings import TrainingEntry, TrainingSection, one_accelerator_a_model
 
 if TYPE_CHECKING:

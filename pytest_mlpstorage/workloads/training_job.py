@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from pytest_mlpstorage.launch.job import Job
-from pytest_mlpstorage.workloads.parameters import read
+from pytest_mlpstorage.nested import value_at
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Step
@@ -54,9 +54,9 @@ def overrides(plan: TrainingPlan, step: Step) -> list[str]:
         template = plan.edition.training.datagen_parameters(plan.model)
         changes = {**{k: v for k, v in template.items() if k not in changes and not k.startswith("workflow.")}, **changes}
     for key, value in workflow.items():
-        if read(plan.parameters, f"workflow.{key}") is not value:
+        if value_at(plan.parameters, f"workflow.{key}") is not value:
             changes[f"workflow.{key}"] = value
-    if read(plan.parameters, "workflow.checkpoint") is True and step.phase == "run":
+    if value_at(plan.parameters, "workflow.checkpoint") is True and step.phase == "run":
         changes.setdefault("checkpoint.checkpoint_folder", str(plan.config.data_dir / "checkpoints" / plan.model))
     return [f"++workload.{key}={hydra_value(value)}" for key, value in sorted(changes.items())]
 

@@ -14,12 +14,12 @@ from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.core_config import core_config_hash
 from pytest_mlpstorage.editions.models import WorkloadTemplate
 from pytest_mlpstorage.editions.sizing import DatasetSize, expected_compute_seconds
+from pytest_mlpstorage.nested import overlay, value_at
 from pytest_mlpstorage.results.layout import result_path
 from pytest_mlpstorage.results.planned import planned_result
 from pytest_mlpstorage.results.records import LeafMetadata, Summary, TrainingResult
 from pytest_mlpstorage.units import GIB, MIB, format_bytes, format_seconds
 from pytest_mlpstorage.workloads.base import Case, Step
-from pytest_mlpstorage.workloads.parameters import overlay, read
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import ClusterFacts
@@ -79,28 +79,28 @@ class TrainingPlan:
     @property
     def batch_size(self) -> int:
         """Samples a rank and step."""
-        return int(read(self.parameters, "reader.batch_size"))
+        return int(value_at(self.parameters, "reader.batch_size"))
 
     @property
     def read_threads(self) -> int:
         """Read workers a rank."""
-        return int(read(self.parameters, "reader.read_threads", 1))
+        return int(value_at(self.parameters, "reader.read_threads", 1))
 
     @property
     def epochs(self) -> int:
         """Passes over the data set a run."""
-        return int(read(self.parameters, "train.epochs"))
+        return int(value_at(self.parameters, "train.epochs"))
 
     @property
     def samples_per_file(self) -> int:
         """Samples in each file."""
-        return int(read(self.parameters, "dataset.num_samples_per_file", 1))
+        return int(value_at(self.parameters, "dataset.num_samples_per_file", 1))
 
     @property
     def steps_per_epoch(self) -> int:
         """Whole batches that every rank reads in an epoch (training.md §4); the remainder is never read."""
         steps = self.files * self.samples_per_file // self.batch_size // self.ranks
-        limit = int(read(self.parameters, "train.total_training_steps", -1))
+        limit = int(value_at(self.parameters, "train.total_training_steps", -1))
         return min(steps, limit) if limit > 0 else steps
 
     @property
@@ -114,32 +114,47 @@ class TrainingPlan:
         return self.files * self.size.file_bytes
 
     @property
+    def samples_per_epoch(self) -> int:
+        """Samples that the ranks together read in one epoch: whole batches only."""
+        return self.steps_per_epoch * self.batch_size * self.ranks
+
+    @property
+    def read_bytes_per_sample(self) -> float:
+        """Bytes that a sample asks of the storage: the record, of a parquet row the columns that are read."""
+        parquet = value_at(self.parameters, "dataset.parquet")
+        if self.file_suffix != "parquet" or not parquet:
+            return float(self.size.record_bytes)
+        from pytest_mlpstorage.dlio.parquet_schema import columns, row_bytes, selected
+
+        return float(row_bytes(selected(parquet, columns(parquet, record_bytes=round(self.size.record_bytes)))))
+
+    @property
     def epoch_bytes(self) -> int:
         """Bytes that the ranks together ask for in one epoch."""
-        return int(self.steps_per_epoch * self.batch_size * self.ranks * self.size.record_bytes)
+        return int(self.samples_per_epoch * self.read_bytes_per_sample)
 
     @property
     def rank_memory_bytes(self) -> int:
         """Estimate for one rank with its read workers: fixed parts, one file a worker, and the batches kept ready."""
-        sample = int(read(self.parameters, "dataset.record_length_bytes_resize") or self.size.record_bytes)
+        sample = int(value_at(self.parameters, "dataset.record_length_bytes_resize") or self.size.record_bytes)
         worker = READER_BYTES + self.size.file_bytes + PREFETCHED_BATCHES * self.batch_size * sample
         return RANK_BYTES + self.read_threads * worker + self.batch_size * sample
 
     @property
     def file_suffix(self) -> str:
         """Suffix of the data files, which DLIO takes from the format."""
-        return str(read(self.parameters, "dataset.format"))
+        return str(value_at(self.parameters, "dataset.format"))
 
     @property
     def has_spread(self) -> bool:
         """Whether the sizes of the files vary by design."""
-        return float(read(self.parameters, "dataset.record_length_bytes_stdev", 0) or 0) > 0
+        return float(value_at(self.parameters, "dataset.record_length_bytes_stdev", 0) or 0) > 0
 
     @property
     def dataset_parameters(self) -> Mapping[str, Any]:
         """What decides whether a data set on disk is the one that this plan needs."""
         names = ("format", "num_samples_per_file", "record_length_bytes", "record_length_bytes_stdev", "num_subfolders_train")
-        found = {f"dataset.{name}": read(self.parameters, f"dataset.{name}") for name in names}
+        found = {f"dataset.{name}": value_at(self.parameters, f"dataset.{name}") for name in names}
         return {key: value for key, value in found.items() if value is not None}
 
     # -- the Plan protocol --------------------------------------------------------------------------------------------
@@ -161,7 +176,7 @@ class TrainingPlan:
             samples_per_file=self.samples_per_file,
             batch_size=self.batch_size,
             num_processes=self.ranks,
-            computation_time_seconds=float(read(self.parameters, "train.computation_time")),
+            computation_time_seconds=float(value_at(self.parameters, "train.computation_time")),
             epochs=self.epochs,
         )
         return STARTUP_SECONDS + compute / self.edition.training.au_minimum.get(self.model, 0.9)

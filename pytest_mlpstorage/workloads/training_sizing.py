@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mlpstorage.editions.sizing import record_bytes, training_dataset_size
 from pytest_mlpstorage.errors import ConfigurationError
-from pytest_mlpstorage.workloads.parameters import overlay, read
+from pytest_mlpstorage.nested import overlay, value_at
 from pytest_mlpstorage.workloads.training_plan import TrainingPlan
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ def make_plan(case: Case, entry: TrainingEntry, config: SuiteConfig, edition: Ed
     size = training_dataset_size(
         edition=edition,
         record_bytes=record_bytes(parameters.get("dataset", {})),
-        samples_per_file=int(read(parameters, "dataset.num_samples_per_file", 1)),
-        batch_size=int(read(parameters, "reader.batch_size")),
+        samples_per_file=int(value_at(parameters, "dataset.num_samples_per_file", 1)),
+        batch_size=int(value_at(parameters, "reader.batch_size")),
         num_processes=entry.accelerators,
         host_memory_bytes=[host.memory_bytes for host in cluster.hosts],
     )
-    files = int(read(parameters, "dataset.num_files_train")) if "dataset.num_files_train" in given else size.files
+    files = int(value_at(parameters, "dataset.num_files_train")) if "dataset.num_files_train" in given else size.files
     if files % entry.accelerators:
         setting = case.item.parameters["dataset.num_files_train"]
         above = -(-files // entry.accelerators) * entry.accelerators

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage.errors import FileSystemError
+from pytest_mlpstorage.nested import dotted
 from pytest_mlpstorage.results.reader import read_training_result
 from pytest_mlpstorage.results.records import Leaf
 from pytest_mlpstorage.results.state import (
@@ -20,7 +21,6 @@ from pytest_mlpstorage.results.state import (
     complete_dataset,
     read_dataset_state,
 )
-from pytest_mlpstorage.workloads.parameters import dotted
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Collected, Step

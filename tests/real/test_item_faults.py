@@ -13,16 +13,16 @@ from small_suite import CONFIG, children, finish, words
 pytestmark = [pytest.mark.real, pytest.mark.fault]
 
 
-def fails_with(ended, *words):
+def fails_with(ended, *texts):
     assert ended.code == 1, ended.text
-    assert [word for word in words if word not in ended.text] == [], ended.text
+    assert [text for text in texts if text not in ended.text] == [], ended.text
     assert "Traceback (most recent call last)" not in ended.text.split("last lines of stderr")[0]
 
 
-def is_kept_as_evidence(suite, *words):
+def is_kept_as_evidence(suite, *texts):
     assert suite.leaves() == []
     (reason,) = suite.evidence()
-    assert [word for word in words if word not in str(reason)] == [], reason
+    assert [text for text in texts if text not in str(reason)] == [], reason
 
 
 def test_a_killed_rank_is_named_with_its_signal(ready):

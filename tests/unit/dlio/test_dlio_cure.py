@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from pytest_mlpstorage.dlio.configure import _cure_reader_factory, dotted
+from pytest_mlpstorage.dlio.configure import _cure_reader_factory
 
 
 @pytest.fixture
@@ -29,7 +29,3 @@ def test_a_factory_that_needs_no_cure_is_left_alone(factory):
     factory.self = "its own"
     _cure_reader_factory()
     assert factory.self == "its own"
-
-
-def test_nested_parameters_become_dotted_and_empty_mappings_stay_values():
-    assert dict(dotted({"a": {"b": {"c": 1}}, "d": {}, "e": [1]})) == {"a.b.c": 1, "d": {}, "e": [1]}

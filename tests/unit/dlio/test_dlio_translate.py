@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_mlpstorage.dlio.translate import lookup, translate_for_registry
+from pytest_mlpstorage.dlio.translate import translate_for_registry
 from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.nested import value_at
 
 
 def test_record_lengths_are_copied_under_the_old_names():
@@ -40,4 +41,4 @@ def test_two_spellings_that_differ_are_refused():
 
 
 def test_a_model_that_is_only_a_name_is_no_mapping_to_look_into():
-    assert lookup({"model": "unet3d"}, "model.model_size") is None
+    assert value_at({"model": "unet3d"}, "model.model_size") is None

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from pytest_mlpstorage.results.coerce import Reading, boolean, flatten, integer, native, number, wall_time
+from pytest_mlpstorage.results.coerce import Reading, boolean, integer, native, number, wall_time
 
 
 @pytest.mark.parametrize(
@@ -66,14 +66,6 @@ def test_a_command_line_value_gets_the_type_it_stands_for(value, expected):
 )
 def test_a_time_is_the_wall_clock_as_written_without_its_zone(text, expected):
     assert wall_time(text) == expected
-
-
-def test_nested_parameters_become_dotted_keys():
-    assert flatten({"reader": {"batch_size": 7, "deep": {"x": [1]}}, "framework": "pytorch", "empty": {}}) == {
-        "reader.batch_size": 7,
-        "reader.deep.x": [1],
-        "framework": "pytorch",
-    }
 
 
 def test_an_absent_field_is_none_and_no_complaint():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_mlpstorage.workloads.parameters import dotted, overlay, read
+from pytest_mlpstorage.nested import dotted, overlay, value_at
 from pytest_mlpstorage.workloads.training_job import hydra_value
 
 NESTED = {"reader": {"batch_size": 7, "odirect": True}, "framework": "pytorch"}
@@ -12,6 +12,10 @@ NESTED = {"reader": {"batch_size": 7, "odirect": True}, "framework": "pytorch"}
 
 def test_dotted_gives_every_leaf_in_order():
     assert list(dotted(NESTED)) == [("reader.batch_size", 7), ("reader.odirect", True), ("framework", "pytorch")]
+
+
+def test_an_empty_group_vanishes_and_a_list_is_a_value():
+    assert dict(dotted({"reader": {"deep": {"x": [1]}}, "empty": {}})) == {"reader.deep.x": [1]}
 
 
 def test_overlay_changes_a_copy():
@@ -25,7 +29,7 @@ def test_overlay_replaces_a_leaf_by_a_group():
 
 
 def test_read_gives_the_default_where_a_part_is_absent():
-    assert (read(NESTED, "reader.batch_size"), read(NESTED, "reader.x.y", 3), read(NESTED, "nothing")) == (7, 3, None)
+    assert (value_at(NESTED, "reader.batch_size"), value_at(NESTED, "reader.x.y", 3), value_at(NESTED, "nothing")) == (7, 3, None)
 
 
 @pytest.mark.parametrize(

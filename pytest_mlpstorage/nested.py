@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["dotted", "overlay", "read"]
+__all__ = ["dotted", "overlay", "value_at"]
 
 
 def dotted(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -32,7 +32,7 @@ def overlay(nested: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     return copy
 
 
-def read(nested: Mapping[str, Any], key: str, default: Any = None) -> Any:
+def value_at(nested: Mapping[str, Any], key: str, default: Any = None) -> Any:
     """The value at a dotted key, or ``default`` where it is absent."""
     at: Any = nested
     for part in key.split("."):
