@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_mlpstorage.results.records import Result, TrainingResult
 from pytest_mlpstorage.rules.judging import edition_of
-from pytest_mlpstorage.rules.runs import required_utilization_percent
+from pytest_mlpstorage.rules.runs import required_utilization_percent, warmup_count
 
 __all__ = ["RunRow", "merge", "row_of_item", "rows_of_result"]
 
@@ -52,7 +52,7 @@ def row_of_item(said: Mapping[str, Any]) -> RunRow:
         run=str(said.get("run") or ""),
         leaf=str(said.get("leaf") or ""),
         mark=str(said.get("mark") or said.get("verdict") or ""),
-        other=", ".join(f"{key} {value:,.6g}" for key, value in sorted(rest.items())),
+        other=", ".join(f"{key} {value}" if isinstance(value, int) else f"{key} {value:,.6g}" for key, value in sorted(rest.items())),
         **figures,
     )
 
@@ -69,7 +69,7 @@ def rows_of_result(result: Result) -> list[RunRow]:
     """Rows of every run of a result, the warm-up marked, and those whose utilization is below the edition's minimum."""
     if not isinstance(result, TrainingResult):
         return []
-    training = edition_of(result).training
+    warmups = warmup_count(result, edition_of(result))
     required = required_utilization_percent(edition_of(result), result.model)
     rows = []
     for index, leaf in enumerate(result.runs):
@@ -79,12 +79,12 @@ def rows_of_result(result: Result) -> list[RunRow]:
         marks = ["no summary"] if summary is None else []
         if au is not None and required is not None and au < required:
             marks.append(f"AU below {required:g} %")
-        warmup = index < training.warmup_runs
+        warmup = index < warmups
         rows.append(
             RunRow(
                 model=result.model,
                 accelerator=(leaf.metadata.accelerator if leaf.metadata else None) or result.accelerator or "",
-                run="warm-up" if warmup else str(index + 1 - training.warmup_runs),
+                run="warm-up" if warmup else str(index + 1 - warmups),
                 leaf=leaf.relpath,
                 au_percent=au,
                 samples_per_second=metric.mean_samples_per_second if metric is not None else None,

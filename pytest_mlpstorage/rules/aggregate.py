@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.results.records import Leaf, Summary, TrainingResult
+from pytest_mlpstorage.rules.runs import warmup_count
 from pytest_mlpstorage.units import GIB, MIB
 from pytest_mlpstorage.verdict import Division
 
@@ -74,7 +75,7 @@ def measured_runs(result: TrainingResult, edition: Edition) -> tuple[Leaf, ...]:
 
     A result with no more runs than warm-ups has no measured run.
     """
-    return result.runs[edition.training.warmup_runs :]
+    return result.runs[warmup_count(result, edition) :]
 
 
 def aggregate_training(result: TrainingResult, edition: Edition) -> Aggregate:

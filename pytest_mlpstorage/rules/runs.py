@@ -9,9 +9,9 @@ from typing import Any
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.results.records import Leaf, LeafMetadata, Summary, TrainingResult
-from pytest_mlpstorage.verdict import Finding, NoEvidence, Severity
+from pytest_mlpstorage.verdict import Division, Finding, NoEvidence, Severity
 
-__all__ = ["Run", "is_warmup", "of_division", "required_utilization_percent", "runs_of", "with_metadata", "with_summary"]
+__all__ = ["Run", "is_warmup", "of_division", "required_utilization_percent", "runs_of", "warmup_count", "with_metadata", "with_summary"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,9 +67,21 @@ def with_metadata(result: TrainingResult) -> Iterator[tuple[Leaf, LeafMetadata] 
         yield (leaf, leaf.metadata) if leaf.metadata is not None else _lacks(leaf, "metadata")
 
 
-def is_warmup(result: TrainingResult, leaf: Leaf, warmup_runs: int) -> bool:
-    """Whether a run leaf is a warm-up: the earliest by name."""
-    return leaf.name in {run.name for run in result.runs[:warmup_runs]}
+def warmup_count(result: TrainingResult, edition: Edition) -> int:
+    """Runs at the front of a result that do not count: the edition's number, the earliest by name (C-17).
+
+    In whatif, where nothing is claimed, as many as the configuration had; the leaves that we wrote say so.
+    """
+    if result.division is Division.WHATIF:
+        steps = [leaf.metadata.mlps.get("step") if leaf.metadata is not None else None for leaf in result.runs]
+        if steps and all(isinstance(step, str) for step in steps):
+            return sum(str(step).startswith("warmup") for step in steps)
+    return edition.training.warmup_runs
+
+
+def is_warmup(result: TrainingResult, leaf: Leaf, edition: Edition) -> bool:
+    """Whether a run leaf is a warm-up."""
+    return leaf.name in {run.name for run in result.runs[: warmup_count(result, edition)]}
 
 
 def of_division(finding: Finding, result: TrainingResult) -> Finding:

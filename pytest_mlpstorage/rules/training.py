@@ -111,7 +111,7 @@ def accelerator_utilization(result: TrainingResult, edition: Edition) -> Iterato
         leaf, summary = run
         # Conflict C-17: the warm-up does not enter the result, but the text speaks of every run and the package holds six.
         # It fails here as the text stands; only the relaxed profile of the round makes it a warning.
-        warmup = is_warmup(result, leaf, edition.training.warmup_runs)
+        warmup = is_warmup(result, leaf, edition)
         who = "the warm-up run" if warmup else "a measured run"
         for finding in (
             *_utilization_mean(summary, who, required_percent),

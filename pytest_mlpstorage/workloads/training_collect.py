@@ -87,7 +87,7 @@ def _datagen(plan: TrainingPlan, engine: dict[str, Any]) -> Collected:
     ratio = written / plan.dataset_bytes if plan.dataset_bytes else 0.0
     # With a standard deviation the sizes vary by design; without one the bytes must be those that will be reported.
     notes = () if plan.has_spread or abs(ratio - 1) < 0.01 else (f"bytes on disk are {ratio:.3f} of the nominal {plan.dataset_bytes}",)
-    return Collected({"files": float(len(sizes)), "bytes_on_disk": float(written)}, notes, engine)
+    return Collected({"files": len(sizes), "bytes_on_disk": written}, notes, engine)
 
 
 def _run(plan: TrainingPlan, leaf: Leaf, root: Path, engine: dict[str, Any], io: list[Mapping[str, Any]]) -> Collected:
@@ -108,8 +108,8 @@ def _run(plan: TrainingPlan, leaf: Leaf, root: Path, engine: dict[str, Any], io:
         "train_au_mean_percentage": checked.au_percent,
         "train_throughput_mean_samples_per_second": checked.samples_per_second,
         "train_io_mean_MiB_per_second": checked.mib_per_second,
-        "read_bytes_by_ranks": float(read_bytes),
-        "read_bytes_from_device": float(device_bytes),
-        "read_bytes_expected": float(expected),
+        "read_bytes_by_ranks": read_bytes,
+        "read_bytes_from_device": device_bytes,
+        "read_bytes_expected": expected,
     }
     return Collected(metrics, checked.notes, {**engine, "recomputed": checked.record})

@@ -145,7 +145,8 @@ def test_the_deadline_ends_a_run(ready):
 def test_ctrl_c_ends_with_2_and_the_next_start_goes_on(suite, ready, where):
     if where == "datagen":
         ready.train.parent.rename(ready.folder / "away")
-        process = ready.start("--mlps-set", "dataset.record_length_bytes=2097152", "--mlps-set", "dataset.num_files_train=560")
+        large = ("--mlps-set", "dataset.record_length_bytes=2097152", "--mlps-set", "dataset.num_files_train=560")
+        process = ready.start(*large)
         ready.wait_for(lambda: ready.train.is_dir() and len(list(ready.train.iterdir())) > 3)
     else:
         process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=40")
@@ -157,10 +158,10 @@ def test_ctrl_c_ends_with_2_and_the_next_start_goes_on(suite, ready, where):
     assert "interrupted" in str(suite.evidence())
     if where == "datagen":
         # Data that are half-made are not run on …
-        refused = ready.run("-k", "test_run")
+        refused = ready.run("-k", "test_run", *large)
         fails_with(refused, "was begun at", "not finished")
         # … and are generated anew, which is said.
-        again = ready.run("-s")
+        again = ready.run("-s", *large)
         assert "generating it anew" in again.text
     else:
         again = ready.run("-k", "test_run")
@@ -184,7 +185,7 @@ def test_a_killed_pytest_leaves_no_process_and_a_tree_that_starts_again(ready, n
 def test_a_killed_xdist_worker_leaves_no_process(ready):
     process = ready.start("-n1", "-k", "test_run", "--mlps-set", "train.epochs=40", "--max-worker-restart=0")
     ready.wait_for(ready.training)
-    worker = next(pid for pid in ready.processes() if pid != process.pid and "execnet" in " ".join(words(pid)))
+    worker = next(pid for pid in children(process.pid) if "exec(eval(" in " ".join(words(pid)))
     os.kill(worker, signal.SIGKILL)
     finish(process)
     ready.wait_for(lambda: ready.processes() == [], 15)

@@ -63,6 +63,17 @@ def test_a_result_with_a_warmup_only_has_no_figures(tmp_path):
     assert aggregated(TrainingTree.write(tmp_path / "t", division="whatif", runs=1)).metrics == {}
 
 
+def test_a_whatif_result_without_a_warmup_counts_every_run(tmp_path):
+    tree = TrainingTree.write(tmp_path / "t", division="whatif", runs=2)
+    tree.edit_metadata(lambda m: m["mlps"].update(step="1"))
+    assert len(aggregated(tree).leaves) == 2
+
+
+def test_a_closed_result_drops_its_earliest_run_whatever_its_metadata_calls_it(tree):
+    tree.edit_metadata(lambda m: m["mlps"].update(step="1"))
+    assert len(aggregated(tree).leaves) == 5
+
+
 def test_the_mean_of_nothing_is_refused():
     with pytest.raises(ValueError, match="no values"):
         mean([])

@@ -157,8 +157,15 @@ class TrainingTree:
             override_parameters=changed,
             args={"hosts": ["127.0.0.1"], "data_dir": "/data", "results_dir": "/results", "num_processes": RANKS},
             verification=None if self.division is Division.WHATIF else self.division.value.upper(),
-            mlps={"engine": engine, "step": phase},
+            mlps={"engine": engine, "step": self._step(phase, final)},
         )
+
+    def _step(self, phase: str, final: Path) -> str:
+        """The step's name as the workload gives it: the first run is the warm-up."""
+        if phase != "run":
+            return phase
+        done = len(list(final.parent.iterdir())) if final.parent.is_dir() else 0
+        return str(done) if done else "warmup"
 
     def _run_files(self, writer: LeafWriter, start: dt.datetime) -> None:
         """Rank files, and a summary that they give: utilization 97.2 %, first step not counted."""
