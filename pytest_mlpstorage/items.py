@@ -124,6 +124,8 @@ class BenchmarkItem:
             **done.collected.metrics,
         }
         self._property(records.RUN, row)
+        if done.collected.headline:
+            self._property(records.MEASURED, done.collected.headline)
         for note in done.collected.notes:
             self.write_line(f"{case.id} {step.name}: {note}")
 
@@ -169,3 +171,6 @@ class BenchmarkItem:
         self._property(records.REASONS, list(judgement.reasons))
         self.write_line(f"{case.id}: {judgement.headline()}")
         self._state(case, judgement.findings, judged.relpath)
+        for name, value in ((records.MEASURED, judged.measured), (records.REQUIRED, judged.required)):
+            if value:
+                self._property(name, value)

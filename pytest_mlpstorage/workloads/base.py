@@ -69,21 +69,30 @@ class Plan(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Collected:
-    """What a finished launch measured: metric name (its unit in it) → value, what a reader must know, and our block."""
+    """What a finished launch measured: metric name (its unit in it) → value, what a reader must know, and our block.
+
+    ``headline`` is its one figure for the column *Measured*, with its unit.
+    """
 
     metrics: Mapping[str, float]
     notes: tuple[str, ...] = ()
     mlps: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    headline: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Judged:
-    """A judged result: its path in the tree, its verdict, its metrics (units in the names) and what it measured."""
+    """A judged result: its path in the tree, its verdict, its metrics (units in the names).
+
+    ``measured`` and ``required`` are the figure that decides and its limit, for people.
+    """
 
     relpath: str
     judgement: Judgement
     metrics: Mapping[str, float | int | str | None]
     accelerator: str | None = None
+    measured: str = ""
+    required: str = ""
 
 
 class Workload(Protocol):

@@ -112,4 +112,4 @@ def _run(plan: TrainingPlan, leaf: Leaf, root: Path, engine: dict[str, Any], io:
         "read_bytes_from_device": device_bytes,
         "read_bytes_expected": expected,
     }
-    return Collected(metrics, checked.notes, {**engine, "recomputed": checked.record})
+    return Collected(metrics, checked.notes, {**engine, "recomputed": checked.record}, f"AU {checked.au_percent:.2f} %")

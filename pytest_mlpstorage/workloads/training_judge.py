@@ -42,4 +42,7 @@ def judge_training(plan: TrainingPlan) -> Judged | None:
         write_rollup(root, plan.config.division, plan.config.submitter, [rollup_row(result, warmup_runs=warmups)])
     result = read_training_result(plan.result_dir(), root=root)
     judgement = judge_result(result, evaluate(result))
-    return Judged(result.relpath, judgement, dict(aggregate_training(result, plan.edition).metrics), plan.accelerator)
+    metrics = dict(aggregate_training(result, plan.edition).metrics)
+    au, minimum = metrics.get("train_mean_of_au_percentage"), plan.edition.training.au_minimum.get(plan.model)
+    measured = f"AU {au:.2f} %" if au is not None else ""
+    return Judged(result.relpath, judgement, metrics, plan.accelerator, measured, f"≥ {minimum:.0%}" if minimum is not None else "")
