@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["dotted", "overlay", "value_at"]
+__all__ = ["dotted", "overlay", "plain", "value_at"]
 
 
 def dotted(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -17,9 +17,18 @@ def dotted(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{key}", value
 
 
+def plain(value: Any) -> Any:
+    """A deep copy as plain dicts and lists, for changing, JSON or YAML; tuples become lists."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
 def overlay(nested: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """A deep copy of nested parameters with the dotted changes laid over it."""
-    copy: dict[str, Any] = {k: overlay(v, {}) if isinstance(v, Mapping) else v for k, v in nested.items()}
+    copy: dict[str, Any] = plain(nested)
     for key, value in changes.items():
         *groups, last = key.split(".")
         at = copy

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from pytest_mlpstorage.errors import ConfigurationError
 
-__all__ = ["Data", "Frozen", "Parameters", "RunGap", "Unknown", "known", "nearest", "thaw"]
+__all__ = ["Data", "Frozen", "Parameters", "RunGap", "Unknown", "known", "nearest"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -35,16 +35,7 @@ Frozen = Annotated[Mapping[K, V], AfterValidator(_read_only)]
 """A read-only mapping."""
 
 Parameters = Annotated[Mapping[str, Any], AfterValidator(_deep_read_only)]
-"""Nested official parameters, read-only at every level; ``thaw`` gives a copy to change."""
-
-
-def thaw(value: Any) -> Any:
-    """Copy (nested) parameters into plain dicts and lists, for changing, JSON or YAML."""
-    if isinstance(value, Mapping):
-        return {key: thaw(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [thaw(item) for item in value]
-    return value
+"""Nested official parameters, read-only at every level; ``nested.plain`` gives a copy to change."""
 
 
 class Data(BaseModel):

@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from pytest_mlpstorage.editions.base import nearest, thaw
+from pytest_mlpstorage.editions.base import nearest
 from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.nested import plain
 
 __all__ = ["core_config", "core_config_hash"]
 
@@ -62,7 +63,7 @@ def core_config(parameters: Mapping[str, Any], family: str) -> dict[str, Any]:
         raise ConfigurationError(f"core-config hash of {family!r} is unknown: how it is made is not published; {nearest(family, _KEPT)}")
     kept = _KEPT[family]
     return {
-        key: thaw(value)
+        key: plain(value)
         for key, value in sorted(_dotted(parameters))
         if (key in kept.keys or key.startswith(kept.groups)) and key not in kept.dropped
     }

@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from pytest_mlpstorage.editions.base import Data, Frozen, Parameters, Unknown, thaw
+from pytest_mlpstorage.editions.base import Data, Frozen, Parameters, Unknown
 from pytest_mlpstorage.editions.families import CheckpointingEdition, KVCacheEdition, VectorDatabaseEdition
 from pytest_mlpstorage.editions.models import TrainingEdition
+from pytest_mlpstorage.nested import plain
 from pytest_mlpstorage.verdict import Severity
 
 __all__ = ["ComparabilityClass", "CoreConfigHash", "DLIORevision", "Edition", "RequiredFiles", "RoundProfile"]
@@ -106,7 +107,7 @@ class Edition(Data):
     def template_parameters(self, name: str, family: str) -> dict[str, Any]:
         """Copy the parameters of a training template (``unet3d_b200``) or checkpoint model (``llama3-8b``); KeyError if absent."""
         if family == "checkpointing" and self.checkpointing is not None:
-            return dict(thaw(self.checkpointing.models[name].parameters))
+            return dict(plain(self.checkpointing.models[name].parameters))
         return {t.name: t for t in self.training.templates.values()}[name].copy_parameters()
 
     def comparability_class(self, division: str, family: str, model: str, accelerator: str | None, config_hash: str) -> str | None:

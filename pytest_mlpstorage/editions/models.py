@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pytest_mlpstorage.editions.base import Data, Frozen, Parameters, RunGap, nearest, thaw
+from pytest_mlpstorage.editions.base import Data, Frozen, Parameters, RunGap, nearest
 from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.nested import plain
 from pytest_mlpstorage.verdict import Category, Division
 
 __all__ = ["SizingRules", "TrainingEdition", "WorkloadTemplate"]
@@ -39,7 +40,7 @@ class WorkloadTemplate(Data):
 
     def copy_parameters(self) -> dict[str, Any]:
         """Copy the parameters into plain dicts and lists that the caller may change."""
-        return dict(thaw(self.parameters))
+        return dict(plain(self.parameters))
 
 
 class SizingRules(Data):

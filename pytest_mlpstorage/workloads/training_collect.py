@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlpstorage.errors import BenchmarkExecutionError
 from pytest_mlpstorage.results.reader import read_leaf
 from pytest_mlpstorage.results.records import Leaf
+from pytest_mlpstorage.units import MIB
 from pytest_mlpstorage.workloads.base import Collected
 from pytest_mlpstorage.workloads.training_job import EVIDENCE
 from pytest_mlpstorage.workloads.training_verify import verify_run
@@ -112,4 +113,13 @@ def _run(plan: TrainingPlan, leaf: Leaf, root: Path, engine: dict[str, Any], io:
         "read_bytes_from_device": device_bytes,
         "read_bytes_expected": expected,
     }
-    return Collected(metrics, checked.notes, {**engine, "recomputed": checked.record}, f"AU {checked.au_percent:.2f} %")
+    notes = checked.notes
+    if plan.read_bytes_per_sample != plan.size.record_bytes:
+        # DLIO reports samples × record, but a run reads only some columns of each row: its MB/s is then no I/O rate.
+        metrics["read_columns_mean_MiB_per_second"] = checked.samples_per_second * plan.read_bytes_per_sample / MIB
+        notes = (
+            *notes,
+            f"train_io_mean_MB_per_second counts {plan.size.record_bytes} bytes a sample; the columns that are read have "
+            f"{plan.read_bytes_per_sample:.0f}, which is {metrics['read_columns_mean_MiB_per_second']:.1f} MiB/s",
+        )
+    return Collected(metrics, notes, {**engine, "recomputed": checked.record}, f"AU {checked.au_percent:.2f} %")

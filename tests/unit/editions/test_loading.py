@@ -10,9 +10,10 @@ import yaml
 
 from pytest_mlpstorage.editions import edition, edition_names
 from pytest_mlpstorage.editions import load as loading
-from pytest_mlpstorage.editions.base import Unknown, known, nearest, thaw
+from pytest_mlpstorage.editions.base import Unknown, known, nearest
 from pytest_mlpstorage.editions.load import load_edition
 from pytest_mlpstorage.errors import ConfigurationError, ValidationError
+from pytest_mlpstorage.nested import plain
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_a_copy_of_the_parameters_is_plain_and_leaves_the_edition_as_it_is():
     copy["reader"]["batch_size"] = 1
     copy["dataset"]["parquet"]["read_columns"].append(1)
     assert template.parameters["reader"]["batch_size"] == 12288
-    assert yaml.safe_load(yaml.safe_dump(template.copy_parameters())) == template.copy_parameters() == thaw(template.parameters)
+    assert yaml.safe_load(yaml.safe_dump(template.copy_parameters())) == template.copy_parameters() == plain(template.parameters)
 
 
 def test_a_key_that_no_record_has_is_named_with_its_place(damaged):

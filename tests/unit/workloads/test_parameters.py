@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from types import MappingProxyType
+
 import pytest
 
 from pytest_mlpstorage.nested import dotted, overlay, value_at
@@ -26,6 +29,11 @@ def test_overlay_changes_a_copy():
 
 def test_overlay_replaces_a_leaf_by_a_group():
     assert overlay({"model": "unet3d"}, {"model.name": "unet3d"}) == {"model": {"name": "unet3d"}}
+
+
+def test_a_copy_can_be_written_as_json_whatever_it_was_made_of():
+    frozen = MappingProxyType({"columns": (MappingProxyType({"dtype": "int8"}),)})
+    assert json.dumps(overlay(frozen, {})) == '{"columns": [{"dtype": "int8"}]}'
 
 
 def test_read_gives_the_default_where_a_part_is_absent():
