@@ -196,12 +196,12 @@ def test_another_user_than_root_runs_and_ends_jobs(launcher, request):
     # An interpreter below root's home is no use to another user: then the system's of the same version takes its place.
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     pythons = (sys.executable, shutil.which(version, path="/usr/bin:/usr/local/bin") or sys.executable)
-    probe = 'exec "$0" -c "import pytest_mlpstorage.launch.supervisor"'
+    probe = f'test -x "{launcher.executable}" && exec "$0" -c "import pytest_mlpstorage.launch.supervisor"'
     python = next(
         (p for p in pythons if not subprocess.run([*become, "sh", "-c", probe, p], capture_output=True, env=environment).returncode), ""
     )
     if not python:
-        pytest.skip("no interpreter that another user may run")
+        pytest.skip("no interpreter or no mpirun that another user may run")
     folder = Path(tempfile.mkdtemp(prefix="mlps-test-", dir="/tmp"))  # pytest's own folders are closed to other users
     request.addfinalizer(lambda: shutil.rmtree(folder))
     os.chown(folder, nobody, nobody)
