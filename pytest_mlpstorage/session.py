@@ -105,7 +105,8 @@ class BenchmarkSession:
         """Every effective value with its origin: the configuration's, then each case's parameters."""
         from pytest_mlpstorage.config import show
 
-        lines = list(show(self.config))
+        defaults = [setting for family in self.config.families for setting in self.workloads[family].defaults(self.config)]
+        lines = list(show(self.config.with_settings(defaults)))
         for family in self.config.families:
             for case in self.cases(family):
                 lines += ["", f"{family} {case.id}: effective parameters"]

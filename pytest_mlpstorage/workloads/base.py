@@ -103,6 +103,9 @@ class Workload(Protocol):
     def schema(self) -> FamilySchema:
         """The family's section of the configuration: its own keys and the official ones."""
 
+    def defaults(self, config: SuiteConfig) -> Sequence[Setting]:
+        """What the edition gives to keys of the family's section that nobody set, by their path in the YAML."""
+
     def settings(self, case: Case, config: SuiteConfig) -> Sequence[Setting]:
         """Every effective official parameter of a case with its origin, from the configuration and the edition alone."""
 

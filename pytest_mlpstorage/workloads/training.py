@@ -63,6 +63,11 @@ class TrainingWorkload:
             cases.append(Case(self.family, f"{entry.model}-{entry.accelerator}", entry.model, item, steps))
         return cases
 
+    def defaults(self, config: SuiteConfig) -> Sequence[Setting]:
+        """The edition's numbers of runs."""
+        rules, origin = edition(config.edition).training, Origin("edition", f"edition {config.edition}")
+        return [Setting(f"{self.family}.{key}", getattr(rules, key), origin) for key in ("warmup_runs", "measured_runs")]
+
     def settings(self, case: Case, config: SuiteConfig) -> Sequence[Setting]:
         """The template's parameters with the user's laid over, each with its origin."""
         entry = _entry(case.item.own)

@@ -65,6 +65,9 @@ class Scribble:
         items = config.families["scribble"].items
         return [Case("scribble", item.own.model, item.own.model, item, (Step("once", "run"),)) for item in items]
 
+    def defaults(self, config):
+        return []
+
     def settings(self, case, config):
         return [Setting("write.bytes", self._bytes(case), Origin("computed", "scribble"))]
 

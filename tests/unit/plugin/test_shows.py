@@ -61,6 +61,11 @@ def test_show_config_gives_every_value_with_its_origin(pytester):
     )
 
 
+def test_show_config_gives_what_the_edition_decides(pytester):
+    result = pytester.runpytest("--mlps-config=closed.yaml", "--mlps-show-config")
+    result.stdout.fnmatch_lines(["training.warmup_runs *1 *edition 3.0", "training.measured_runs *5 *edition 3.0"])
+
+
 def test_a_dry_run_shows_commands_and_bytes_and_writes_nothing(pytester):
     result = pytester.runpytest_subprocess(BENCHMARKS, "--mlps-config=quick.yaml", "--mlps-dry-run", "-p", "no:cacheprovider")
     text = result.stdout.str()
