@@ -51,8 +51,7 @@ def overrides(plan: TrainingPlan, step: Step) -> list[str]:
     workflow = {"generate_data": False, "train": True}
     if step.phase == "datagen":
         workflow = {"generate_data": True, "train": False, "checkpoint": False}
-        template = plan.edition.training.datagen_parameters(plan.model)
-        changes = {**{k: v for k, v in template.items() if k not in changes and not k.startswith("workflow.")}, **changes}
+        changes = {**plan.datagen_changes, **changes}
     for key, value in workflow.items():
         if value_at(plan.parameters, f"workflow.{key}") is not value:
             changes[f"workflow.{key}"] = value

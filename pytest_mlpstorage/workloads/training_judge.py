@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_mlpstorage.results.reader import read_training_result
 from pytest_mlpstorage.verdict import Finding
 from pytest_mlpstorage.workloads.base import Judged
+from pytest_mlpstorage.workloads.training_records import result_of_plan
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.training_plan import TrainingPlan
@@ -20,7 +21,7 @@ def preflight_rules(plan: TrainingPlan) -> Iterator[Finding]:
     """Findings of every rule that can judge a plan. In whatif an error of a rule is information: nothing is claimed."""
     from pytest_mlpstorage.rules import evaluate_preflight, weighed
 
-    for evaluation in evaluate_preflight(plan.planned_result()):
+    for evaluation in evaluate_preflight(result_of_plan(plan)):
         for finding in weighed(evaluation.findings, plan.config.division):
             # The leaf that a planned result names does not exist: a reader must not look for it.
             yield dataclasses.replace(finding, file="the plan")

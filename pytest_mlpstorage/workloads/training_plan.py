@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_mlpstorage import __version__
 from pytest_mlpstorage.config import SuiteConfig
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.core_config import core_config_hash
 from pytest_mlpstorage.editions.models import WorkloadTemplate
 from pytest_mlpstorage.editions.sizing import DatasetSize, expected_compute_seconds
-from pytest_mlpstorage.nested import overlay, value_at
+from pytest_mlpstorage.nested import value_at
 from pytest_mlpstorage.results.layout import result_path
-from pytest_mlpstorage.results.planned import planned_result
-from pytest_mlpstorage.results.records import LeafMetadata, Summary, TrainingResult
-from pytest_mlpstorage.units import GIB, MIB, format_bytes, format_seconds
+from pytest_mlpstorage.results.records import LeafMetadata
+from pytest_mlpstorage.units import MIB, format_bytes, format_seconds
 from pytest_mlpstorage.workloads.base import Case, Step
 
 if TYPE_CHECKING:
@@ -216,101 +213,14 @@ class TrainingPlan:
         c = self.config
         return result_path(c.results_dir, c.division, c.submitter, c.system, "training", self.model)
 
-    def metadata_parameters(self, phase: str) -> dict[str, Any]:
-        """The nested parameters that a leaf of this phase records."""
-        if phase == "datagen":
-            template = self.edition.training.datagen_parameters(self.model)
-            return overlay(
-                overlay(self.parameters, template), {"workflow.generate_data": True, "workflow.train": False, "workflow.checkpoint": False}
-            )
-        if phase == "datasize":
-            return overlay(self.parameters, {"dataset.total_disk_bytes": self.dataset_bytes})
-        return overlay(self.parameters, {})
+    @property
+    def datagen_changes(self) -> Mapping[str, Any]:
+        """Dotted parameters of the edition's datagen template that differ from a run's; what the user set stays."""
+        template = self.edition.training.datagen_parameters(self.model)
+        return {key: value for key, value in template.items() if key not in self.overrides and not key.startswith("workflow.")}
 
     def metadata(self, step: Step, leaf: Path) -> LeafMetadata:
-        """The metadata record of a leaf, in the edition's vocabulary; what only we know goes under ``mlps``."""
-        parameters = self.metadata_parameters(step.phase)
-        overrides: dict[str, Any] = dict(self.overrides)
-        if step.phase == "datasize":
-            overrides["dataset.total_disk_bytes"] = self.dataset_bytes
-        c = self.config
-        return LeafMetadata(
-            benchmark_type="training",
-            model=self.model,
-            command=step.phase,
-            run_datetime=leaf.name,
-            num_processes=self.ranks,
-            accelerator=self.accelerator,
-            result_dir=str(leaf),
-            parameters=parameters,
-            override_parameters=overrides,
-            args={
-                "mode": c.division.value,
-                "benchmark": "training",
-                "command": step.phase,
-                "model": self.model,
-                "hosts": [host.name for host in c.cluster.hosts],
-                "num_processes": self.ranks,
-                "num_accelerators": self.ranks,
-                "max_accelerators": self.ranks,
-                "accelerator_type": self.accelerator,
-                "num_client_hosts": len(self.cluster.hosts),
-                "client_host_memory_in_gb": round(self.cluster.total_memory_bytes / len(self.cluster.hosts) / GIB, 3),
-                "data_dir": str(c.data_dir),
-                "results_dir": str(c.results_dir),
-                "orgname": c.submitter,
-                "systemname": c.system,
-                "params": [f"{key}={value}" for key, value in sorted(self.overrides.items())],
-            },
-            system_info=self.cluster.system_info(),
-            verification=None if c.division.value == "whatif" else c.division.value.upper(),
-            mlps={
-                "tool": {"name": "pytest-mlpstorage", "version": __version__},
-                "rules_edition": self.edition.name,
-                "not_for_submission": c.division.value == "whatif",
-                "step": step.name,
-                "python": sys.version.split()[0],
-                **self._engine(),
-                "dataset": {
-                    "floors": [dataclasses.asdict(f) for f in self.size.floors],
-                    "binding": self.size.binding,
-                    "minimum_files": self.size.minimum_files,
-                    "files": self.files,
-                    "bytes": self.dataset_bytes,
-                },
-            },
-        )
+        """The metadata record of a leaf, in the edition's vocabulary."""
+        from pytest_mlpstorage.workloads.training_records import leaf_metadata
 
-    def _engine(self) -> dict[str, Any]:
-        """What will measure, where it was asked; a finished leaf says what did."""
-        if self.capabilities is None or not self.capabilities.usable:
-            return {}
-        from pytest_mlpstorage.dlio.engine import choose
-
-        parts = choose(self.parameters, flavour=self.capabilities.flavour, reader="auto", generator="auto")
-        found = {"version": self.capabilities.version, "flavour": self.capabilities.flavour, "commit": self.capabilities.commit}
-        return {"engine": {"name": "dlio", **found, "reader": parts.reader, "generator": parts.generator, "builtin": parts.builtin}}
-
-    def planned_result(self) -> TrainingResult:
-        """The result as the preflight rules see it: this plan's records, and a summary that holds no metric yet."""
-        c = self.config
-        step = Step("1", "run")
-        summary = Summary(
-            num_accelerators=self.ranks,
-            num_hosts=len(self.cluster.hosts),
-            host_memory_gib=tuple(host.memory_bytes / GIB for host in self.cluster.hosts),
-            num_files_train=self.files,
-            num_files_eval=0,
-            num_samples_per_file=self.samples_per_file,
-            epochs=self.epochs,
-        )
-        return planned_result(
-            root=c.results_dir,
-            division=c.division,
-            submitter=c.submitter,
-            system=c.system,
-            edition=self.edition.name,
-            metadata=self.metadata(step, self.leaf_parent(step) / "planned"),
-            summary=summary,
-            runs=1,
-        )
+        return leaf_metadata(self, step, leaf)

@@ -21,6 +21,7 @@ from pytest_mlpstorage.results.state import (
     complete_dataset,
     read_dataset_state,
 )
+from pytest_mlpstorage.workloads.training_records import leaf_parameters
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Collected, Step
@@ -53,7 +54,7 @@ def _leaves(plan: TrainingPlan, phase: str) -> list[Leaf]:
 
 def _refuse_foreign(plan: TrainingPlan, leaf: Leaf) -> None:
     assert leaf.metadata is not None
-    different = differences(plan.metadata_parameters(leaf.phase), leaf.metadata.parameters)
+    different = differences(leaf_parameters(plan, leaf.phase), leaf.metadata.parameters)
     if str(leaf.metadata.num_processes) != str(plan.ranks):
         different.append(f"num_processes: {leaf.metadata.num_processes} in the tree, {plan.ranks} planned")
     if leaf.metadata.accelerator != plan.accelerator:
