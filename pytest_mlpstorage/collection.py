@@ -28,7 +28,7 @@ def has_no_case(collector: pytest.Module | pytest.Class, obj: object) -> bool:
         from pytest_mlpstorage.rules import rules_for
 
         tree = _tree(collector.config)
-        return tree is None or all(rules_for(subject) for subject in tree.results)
+        return tree is None or (all(rules_for(subject) for subject in tree.results) and not _passed_over(tree))
     if not inspect.isclass(obj) or not hasattr(obj, "family") or not _inside(collector.path, "benchmarks"):
         return False
     session = collector.config.stash.get(SESSION, None)
@@ -103,15 +103,17 @@ def _tree(config: pytest.Config) -> Tree | None:
     return config.stash[TREE]
 
 
+def _passed_over(tree: Tree) -> list[tuple[str, str]]:
+    """What the reader left out and a submission has no place for; dot entries and code images are no results."""
+    return [(path, reason) for path, reason in tree.ignored if not reason.startswith(("a dot entry", "a pool of code images"))]
+
+
 def _unjudged(metafunc: pytest.Metafunc) -> None:
     from pytest_mlpstorage.rules import rules_for
 
     tree = _tree(metafunc.config)
-    params = [
-        pytest.param(f"this version has no rules for {subject.benchmark}", id=subject.relpath)
-        for subject in (tree.results if tree is not None else ())
-        if not rules_for(subject)
-    ]
+    params = [pytest.param(subject, id=subject.relpath) for subject in (tree.results if tree is not None else ()) if not rules_for(subject)]
+    params += [pytest.param(reason, id=path) for path, reason in (_passed_over(tree) if tree is not None else ())]
     metafunc.parametrize("unjudged", params)
 
 

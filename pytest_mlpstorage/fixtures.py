@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.results.records import Result
     from pytest_mlpstorage.rules import Rule
 
-__all__ = ["MPILauncher", "Ran", "cluster", "mlps", "mlps_judge", "mpi_launcher"]
+__all__ = ["MPILauncher", "Ran", "cluster", "mlps", "mlps_judge", "mlps_unjudged", "mpi_launcher"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,3 +127,27 @@ def mlps_judge(request: pytest.FixtureRequest) -> Callable[[Rule, Result], None]
             pytest.skip("not verified, no evidence: " + plain("; ".join(reasons)))
 
     return judge
+
+
+@pytest.fixture
+def mlps_unjudged(request: pytest.FixtureRequest) -> Callable[[Result | str], None]:
+    """Records a result without rules as NOT VERIFIED, and skips; a text is why something in the tree is no result."""
+
+    def say(subject: Result | str) -> None:
+        if isinstance(subject, str):
+            pytest.skip(f"no result: {subject}")
+        from pytest_mlpstorage.report import records
+        from pytest_mlpstorage.report.verdicts import verdict_object
+        from pytest_mlpstorage.rules import judge_result
+
+        judgement = judge_result(subject, ())
+        request.node.user_properties += [
+            (records.RESULT, subject.relpath),
+            (records.DIVISION, subject.division.value),
+            (records.VERDICT, judgement.headline()),
+            (records.REASONS, records.encode(list(judgement.reasons))),
+            (records.JUDGEMENT, records.encode(verdict_object(subject, judgement))),
+        ]
+        pytest.skip(f"not verified: this version has no rules for {subject.benchmark}")
+
+    return say

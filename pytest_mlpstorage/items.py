@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.report import records
 from pytest_mlpstorage.session import BenchmarkSession
 from pytest_mlpstorage.units import format_bytes, format_seconds
-from pytest_mlpstorage.verdict import Finding, Severity, fold
+from pytest_mlpstorage.verdict import Category, Finding, Severity, fold
 from pytest_mlpstorage.workloads.base import Case, Step
 from pytest_mlpstorage.workloads.execute import Voice, deadline_seconds, execute
 
@@ -52,18 +52,23 @@ class BenchmarkItem:
         earlier = self.session.failed(case)
         if earlier is not None:
             pytest.skip(f"{earlier} of {case.id} failed")
+        message = None
         try:
             work()
         except MLPStorageError as error:
-            self.session.mark_failed(case, phase)
-            pytest.fail(str(error), pytrace=False)
+            message = str(error)
         except pytest.fail.Exception:
-            if phase != "result":
+            # What a dry run finds is shown, and so are the commands of the later phases.
+            if phase != "result" and not self.session.dry_run:
                 self.session.mark_failed(case, phase)
             raise
         except BaseException:
             self.session.mark_failed(case, phase)
             raise
+        if message is not None:
+            # Outside the except block: pytest would show the message once more as what it was raised from.
+            self.session.mark_failed(case, phase)
+            pytest.fail(message, pytrace=False)
 
     def _property(self, name: str, value: object) -> None:
         self.node.user_properties.append((name, value if isinstance(value, str) else records.encode(value)))
@@ -80,8 +85,25 @@ class BenchmarkItem:
         plan = self.session.plan(case)
         for line in plan.lines():
             self.write_line(line)
-        findings: list[Finding] = list(workload.preflight(plan))
+        findings: list[Finding] = [*workload.preflight(plan), *self._deadlines(case)]
         self._state(case, fold(findings))
+
+    def _deadlines(self, case: Case) -> Iterator[Finding]:
+        """Steps that the configured deadline would end before they can be done."""
+        config, plan = self.session.config, self.session.plan(case)
+        limit = config.launch.deadline_seconds
+        for step in case.steps:
+            expected = plan.expected_seconds(step)
+            if limit is not None and limit < expected and step.phase != "datasize":
+                yield Finding(
+                    f"{step.name} is expected to take longer than launch.deadline allows",
+                    severity=Severity.WARNING,
+                    category=Category.CLOSED,
+                    measured=format_seconds(limit),
+                    required=f"more than about {format_seconds(expected)}",
+                    field="launch.deadline",
+                    rule="MLPS-DEADLINE-1",
+                )
 
     def _state(self, case: Case, findings: Sequence[Finding], path: str = "") -> None:
         """Record the findings and fail for those that this session fails for."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["add_options", "config_dirs", "suite_dirs", "suites_asked"]
+__all__ = ["add_options", "config_dirs", "empty_suites", "suite_dirs", "suites_asked"]
 
 PACKAGE = Path(__file__).resolve().parent
 SUITES = ("benchmarks", "rules")
@@ -39,6 +39,12 @@ def suite_dirs(suite: str) -> list[Path]:
 def config_dirs() -> list[Path]:
     """Folders of the shipped configurations."""
     return suite_dirs("configs")
+
+
+def empty_suites(config: pytest.Config) -> list[str]:
+    """Suites that are asked for by module where the module holds no test: a clone has them at its top."""
+    asked = [suite for suite in SUITES for argument in config.args if argument.startswith(f"pytest_mlpstorage.suites.{suite}")]
+    return [suite for suite in asked if not any((PACKAGE / "suites" / suite).glob("test_*.py"))]
 
 
 def suites_asked(config: pytest.Config) -> frozenset[str]:

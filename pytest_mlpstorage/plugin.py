@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from pytest_mlpstorage import __version__
-from pytest_mlpstorage.fixtures import cluster, mlps, mlps_judge, mpi_launcher
+from pytest_mlpstorage.fixtures import cluster, mlps, mlps_judge, mlps_unjudged, mpi_launcher
 from pytest_mlpstorage.options import add_options, suites_asked
 from pytest_mlpstorage.stash import LOCKS
 
-__all__ = ["cluster", "mlps", "mlps_judge", "mpi_launcher"]
+__all__ = ["cluster", "mlps", "mlps_judge", "mlps_unjudged", "mpi_launcher"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage.config import Setting, SuiteConfig
-from pytest_mlpstorage.errors import ConfigurationError, MLPStorageError
+from pytest_mlpstorage.errors import ConfigurationError, FileSystemError, MLPStorageError
 from pytest_mlpstorage.workloads.base import Case, Plan, Step, Workload
 
 if TYPE_CHECKING:
@@ -56,16 +56,27 @@ class BenchmarkSession:
     def cluster(self) -> ClusterFacts:
         """Facts of every host, asked once a session."""
         if self._cluster is None:
-            from pytest_mlpstorage.cluster.collect import collect_cluster
-
             declared = self.config.cluster.memory_per_host_bytes
-            self._cluster = collect_cluster(
-                None if self._local() else self.launcher(),
-                self.config.cluster.hosts,
-                [self.config.data_dir, self.config.results_dir],
-                declared_memory_bytes=declared,
-            )
+            try:
+                self._cluster = self._collect(declared)
+            except OSError as error:
+                raise FileSystemError(
+                    "a directory of the configuration cannot be looked at",
+                    details={"data_dir": self.config.data_dir, "results_dir": self.config.results_dir},
+                    cause=error,
+                    suggestion="choose another directory",
+                ) from error
         return self._cluster
+
+    def _collect(self, declared: int | None) -> ClusterFacts:
+        from pytest_mlpstorage.cluster.collect import collect_cluster
+
+        return collect_cluster(
+            None if self._local() else self.launcher(),
+            self.config.cluster.hosts,
+            [self.config.data_dir, self.config.results_dir],
+            declared_memory_bytes=declared,
+        )
 
     def _local(self) -> bool:
         from pytest_mlpstorage.launch.job import is_local

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_mlpstorage.errors import MLPStorageError
-from pytest_mlpstorage.options import config_dirs
+from pytest_mlpstorage.options import config_dirs, empty_suites, suites_asked
 from pytest_mlpstorage.stash import LOCKS, SESSION, TREE, TREE_ROOT
 
 __all__ = ["configure", "header", "lock", "report", "show_config"]
@@ -36,6 +36,8 @@ def configure(config: pytest.Config, asked: frozenset[str]) -> None:
 
 
 def _configure(config: pytest.Config, asked: frozenset[str]) -> None:
+    for suite in empty_suites(config):
+        raise pytest.UsageError(f"pytest_mlpstorage.suites.{suite} is filled only in an installed wheel; in a clone: pytest {suite}/")
     name = config.getoption("mlps_config")
     if name is not None:
         if "benchmarks" in asked and not sys.platform.startswith("linux"):
@@ -98,6 +100,9 @@ def _benchmark_session(config: pytest.Config, name: str) -> Any:
         invocation_dir=where,
     )
     session = BenchmarkSession(suite, workloads, dry_run=config.getoption("mlps_dry_run"), strict=config.getoption("mlps_strict"))
+    if not suite.families:
+        raise pytest.UsageError(f"{path}: no workload family is configured; allowed: {', '.join(workloads)}")
+    _check_launch(suite)
     for family in suite.families:
         session.cases(family)  # an unknown model or accelerator is the user's input too: refused here, not at collection
     return session
@@ -123,6 +128,24 @@ def report(config: pytest.Config) -> None:
         config.pluginmanager.register(DryRunReport(), "mlpstorage-dry-run")
 
 
+_OURS = frozenset({"-n", "-np", "--np", "-c", "--n", "--host", "-host", "-H", "--hostfile", "-hostfile", "--machinefile", "-machinefile"})
+
+
+def _check_launch(suite: Any) -> None:
+    """Refuse a launcher that nobody registers, and MPI arguments that say again what the configuration says."""
+    from pytest_mlpstorage.config import did_you_mean
+    from pytest_mlpstorage.launch.detect import launcher_names
+
+    name, names = suite.launch.launcher, ("auto", *launcher_names())
+    if name not in names and "/" not in name:
+        allowed = f"{', '.join(names)} or /path/to/mpirun{did_you_mean(name, names)}"
+        raise pytest.UsageError(f"{suite.origin('launch.launcher')}: launch.launcher: given {name!r}; allowed {allowed}")
+    for word in suite.launch.mpi_args:
+        if str(word) in _OURS:
+            where = suite.origin("launch.mpi_args")
+            raise pytest.UsageError(f"{where}: launch.mpi_args: given {word!r}; accelerators and cluster.hosts say that already")
+
+
 def show_config(config: pytest.Config) -> list[str]:
     """The lines of ``--mlps-show-config``; raises pytest.UsageError as any start does."""
     config._do_configure()
@@ -137,8 +160,10 @@ def show_config(config: pytest.Config) -> list[str]:
 def lock(config: pytest.Config) -> None:
     """Lock the results tree and the data folder against a second start; clear away what a killed one left half-made."""
     session = config.stash.get(SESSION, None)
-    if session is None or session.dry_run or config.option.collectonly:
+    if session is None or session.dry_run or config.option.collectonly or "benchmarks" not in suites_asked(config):
         return
+    if session.config.placeholders:
+        return  # nothing will be run, and a folder named "<…>" is nobody's wish
     from pytest_mlpstorage.results.lock import data_lock, results_lock
     from pytest_mlpstorage.results.sweep import sweep_stale
 

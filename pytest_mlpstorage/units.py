@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final
 
@@ -39,7 +40,10 @@ def _parse(text: object, units: dict[str, float] | dict[str, int], kind: str, ex
         near = folded.get(match[2].lower())
         hint = f"; did you mean {match[1]}{near}?" if near else ""
         raise ValueError(f"unknown unit {match[2]!r}; allowed units: {', '.join(units)}{hint}")
-    return float(match[1]) * units[match[2]]
+    value = float(match[1]) * units[match[2]]
+    if not math.isfinite(value):
+        raise ValueError(f"{kind} of that many digits is beyond all measure")
+    return value
 
 
 def parse_size(text: object) -> int:

@@ -66,7 +66,16 @@ def collect(
 
 
 def convert(key: str, shown: str, node: Node, spec: KeySpec, problems: Problems) -> JSONValue:
-    """The value of an official parameter in its type; None after noting why it is none.
+    """The value of an official parameter in its type and range; None after noting why it is none."""
+    value = _typed(key, shown, node, spec, problems)
+    if spec.minimum is not None and isinstance(value, (int, float)) and not value >= spec.minimum:
+        problems.add(node.origin, shown, f"given {given(node)}; allowed {_WORDS[spec.type]} of at least {spec.minimum}")
+        return None
+    return value
+
+
+def _typed(key: str, shown: str, node: Node, spec: KeySpec, problems: Problems) -> JSONValue:
+    """The value in its type.
 
     Sizes become bytes and durations seconds; a number where text is wanted is taken as it was written.
     """

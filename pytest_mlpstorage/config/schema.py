@@ -110,6 +110,10 @@ def _value(key: str, spec: KeySpec) -> dict[str, Any]:
         "duration": {"anyOf": [number, _DURATION]} if key.endswith("_seconds") else _DURATION,
         "any": {},
     }[spec.type]
+    if spec.minimum is not None:
+        for option in shape.get("anyOf", [shape]):
+            if option.get("type") in {"integer", "number"}:
+                option["minimum"] = spec.minimum
     engines = f" ({', '.join(spec.engines)})" if spec.engines else ""
     text = f"{spec.help}{engines}".strip()
     return {**shape, "description": text} if text else dict(shape)

@@ -17,7 +17,7 @@ from pytest_mlpstorage.verdict import Division
 __all__ = ["PLACEHOLDER", "ClusterSection", "LaunchSection", "SuiteSection", "host_parts"]
 
 PLACEHOLDER: Final = re.compile(r"<[^<>\n]+>")
-_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _HOST: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?::([1-9][0-9]{0,5}))?")
 
 

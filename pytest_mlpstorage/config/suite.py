@@ -23,12 +23,13 @@ class KeySpec:
 
     ``size`` and ``duration`` need their unit in the value; a key whose name ends in its unit (``_bytes``, ``_seconds``)
     takes a bare number too, and an ``int`` key that ends in ``_bytes`` takes ``4MiB`` too. A mapping below an ``any``
-    key is accepted as it is. ``engines`` are the versions that know the key.
+    key is accepted as it is. ``engines`` are the versions that know the key; ``minimum`` is the least number allowed.
     """
 
     type: Literal["int", "float", "bool", "str", "size", "duration", "any"]
     engines: tuple[str, ...] = ()
     help: str = ""
+    minimum: int | float | None = None
 
 
 @dataclasses.dataclass(frozen=True)

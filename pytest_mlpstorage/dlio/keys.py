@@ -24,7 +24,7 @@ class KeyEntry:
     """One official parameter: its dotted key, its type, the engines that know it, one line of meaning.
 
     ``inert`` keys are carried for the rule book and read by no engine. ``attributes`` are (engine, name) pairs: where
-    DLIO keeps the value unchanged, so that it can be compared.
+    DLIO keeps the value unchanged, so that it can be compared. ``minimum`` is the least value that makes sense.
     """
 
     key: str
@@ -33,6 +33,7 @@ class KeyEntry:
     help: str
     inert: bool = False
     attributes: tuple[tuple[str, str], ...] = ()
+    minimum: int | None = None
 
     def attribute(self, engine: str) -> str | None:
         """Name the attribute of ``ConfigArguments`` that holds the value in ``engine``, or None where it is changed on the way."""
@@ -57,6 +58,7 @@ def official_keys() -> Mapping[str, KeyEntry]:
                 before.help if before else spec["help"],
                 bool(spec.get("inert", False)) and (before is None or before.inert),
                 (*(before.attributes if before else ()), *attribute),
+                before.minimum if before and before.minimum is not None else spec.get("min"),
             )
     return MappingProxyType(dict(sorted(found.items())))
 

@@ -32,6 +32,11 @@ def providers() -> dict[str, LauncherProvider]:
     return found
 
 
+def launcher_names() -> tuple[str, ...]:
+    """Names of all registered launchers, without loading them."""
+    return tuple(dict.fromkeys(["openmpi", *sorted(point.name for point in importlib.metadata.entry_points(group=GROUP))]))
+
+
 def find_launcher(name: str = "auto", environ: Mapping[str, str] | None = None) -> Launcher:
     """The launcher to use: a path to an mpirun, a launcher's name, or ``auto``.
 

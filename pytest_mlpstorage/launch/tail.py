@@ -20,7 +20,9 @@ def last_lines(path: Path) -> list[str]:
     except FileNotFoundError:
         return []
     lines = text.splitlines()[1 if size > _TAIL_BYTES else 0 :]
-    return [line.rstrip() for line in lines if line.strip()]
+    # Open MPI ends its own block with a NUL, which makes a log binary for grep.
+    clean = ("".join(c if c.isprintable() or c == "\t" else " " for c in line).rstrip() for line in lines)
+    return [line for line in clean if line]
 
 
 class Echo:

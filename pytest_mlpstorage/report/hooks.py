@@ -108,7 +108,14 @@ class ReportPlugin:
         judged, runs = self.report.close(self.find_result)
         arguments = [str(argument) for argument in self.config.invocation_params.args]
         has_cache = self.config.pluginmanager.hasplugin("cacheprovider")
-        rerun = rerun_command(arguments, self.config.option.file_or_dir or [], self.report.failed, has_cache=has_cache)
+        way = os.path.relpath(self.config.rootpath, self.config.invocation_params.dir)
+        rerun = rerun_command(
+            arguments,
+            self.config.option.file_or_dir or [],
+            self.report.failed,
+            has_cache=has_cache,
+            root="" if way == "." else f"{way}/",
+        )
         terminalreporter.section("MLPerf Storage")
         for line in summary_lines(judged, runs, self.report.failed, files=self._where(), rerun=rerun):
             terminalreporter.write_line(line.text, **line.markup)

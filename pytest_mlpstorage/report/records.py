@@ -126,8 +126,7 @@ def record_rule(properties: list[Property], subject: Result, evaluation: Evaluat
         (RESULT, subject.relpath),
         (DIVISION, subject.division.value),
         (VERDICT, _item_verdict(findings, evaluation.lacking, subject.division)),
-        # Unweighed: the verdict weighs them itself, and says so of a whatif result.
-        (FINDINGS, encode([finding_object(f) for f in evaluation.findings])),
+        (FINDINGS, encode([finding_object(f) for f in findings])),
     ]
     if evaluation.lacking:
         properties.append((LACKING, encode([dataclasses.asdict(lacking) for lacking in evaluation.lacking])))

@@ -100,8 +100,6 @@ def merge(from_tree: Iterable[RunRow], from_items: Iterable[RunRow]) -> list[Run
     """One row a leaf, sorted by leaf: what an item said, completed by what the tree holds."""
     rows = {row.leaf or f"{row.model} {row.run}": row for row in from_items}
     for row in from_tree:
-        said = rows.get(row.leaf)
-        # The tree is what a result is judged by; only the time that a launch took is not in it.
-        seconds = said.seconds if said is not None and said.seconds is not None else row.seconds
-        rows[row.leaf] = dataclasses.replace(row, seconds=seconds)
+        # The tree is what a result is judged by; its seconds are the run's own, from its start to its end.
+        rows[row.leaf] = row
     return [rows[key] for key in sorted(rows)]

@@ -94,9 +94,12 @@ def _runs(runs: Sequence[RunRow]) -> Iterator[Line]:
         yield Line(f"… and {len(runs) - _RUNS} more runs")
 
 
-def rerun_command(arguments: Sequence[str], paths: Sequence[str], failed: Sequence[Item], *, has_cache: bool) -> str:
-    """The shortest command that repeats what failed: ``--lf`` where pytest remembers it, else the node ids for the ``paths``."""
+def rerun_command(arguments: Sequence[str], paths: Sequence[str], failed: Sequence[Item], *, has_cache: bool, root: str = "") -> str:
+    """The shortest command that repeats what failed: ``--lf`` where pytest remembers it, else the node ids for the ``paths``.
+
+    ``root`` is the way from where pytest was started to the root of the node ids, empty where it is the same.
+    """
     options = [a for a in arguments if a not in ("--lf", "--last-failed")]
     if has_cache:
         return shlex.join(["pytest", "--lf", *options])
-    return shlex.join(["pytest", *(a for a in options if a not in paths), *(item.nodeid for item in failed)])
+    return shlex.join(["pytest", *(a for a in options if a not in paths), *(f"{root}{item.nodeid}" for item in failed)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import sys
 import unicodedata
 from typing import Final
 
@@ -43,5 +44,5 @@ def number(value: object, digits: int = 2) -> str:
 
 def cell(text: object) -> str:
     """Text of a CSV cell that no spreadsheet takes for a formula."""
-    safe = plain(text)
+    safe = plain(text, longest=sys.maxsize)  # a file for machines is never cut
     return f"'{safe}" if safe.startswith(("=", "+", "-", "@")) else safe

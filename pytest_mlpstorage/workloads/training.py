@@ -33,7 +33,9 @@ class TrainingWorkload:
 
     def schema(self) -> FamilySchema:
         """``training:`` with its workloads; official keys are those that any known DLIO understands."""
-        keys = {name: KeySpec(type=key.type, engines=key.engines, help=key.help) for name, key in official_keys().items()}
+        keys = {
+            name: KeySpec(type=key.type, engines=key.engines, help=key.help, minimum=key.minimum) for name, key in official_keys().items()
+        }
         return FamilySchema(
             family=self.family,
             model=TrainingSection,
@@ -52,15 +54,17 @@ class TrainingWorkload:
         measured = rules.measured_runs if section.own.measured_runs is None else section.own.measured_runs
         names = ["warmup" if warmups == 1 else f"warmup{i + 1}" for i in range(warmups)] + [str(i + 1) for i in range(measured)]
         steps = (Step("datasize", "datasize"), Step("datagen", "datagen"), *(Step(name, "run", i) for i, name in enumerate(names)))
-        cases = []
+        cases, wrong = [], []
         for item in section.items:
             entry = _entry(item.own)
             why = rules.why_not(entry.model, entry.accelerator, config.division)
             if why is not None:
-                raise ConfigurationError(
-                    f"{item.origin}: {entry.model} on {entry.accelerator} cannot be run in edition {config.edition}: {why}",
-                )
+                key = "accelerator" if why.startswith("accelerator") else "model"
+                wrong.append(f"{item.origins.get(key, item.origin)}: {key}: {entry.model} on {entry.accelerator}: {why}")
+                continue
             cases.append(Case(self.family, f"{entry.model}-{entry.accelerator}", entry.model, item, steps))
+        if wrong:
+            raise ConfigurationError(f"edition {config.edition} cannot run this:\n" + "\n".join(wrong))
         return cases
 
     def defaults(self, config: SuiteConfig) -> Sequence[Setting]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlpstorage.dlio.capabilities import Capabilities, probe, require
@@ -12,7 +14,7 @@ from pytest_mlpstorage.dlio.engine import choose
 from pytest_mlpstorage.dlio.keys import nearest, official_keys
 from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.results.state import Complete, read_dataset_state
-from pytest_mlpstorage.units import format_bytes
+from pytest_mlpstorage.units import MIB, format_bytes
 from pytest_mlpstorage.verdict import Division, Finding, Severity
 from pytest_mlpstorage.workloads.training_judge import preflight_rules
 
@@ -33,7 +35,10 @@ def preflight(plan: TrainingPlan) -> Iterator[Finding]:
     yield from hindrances
     yield from preflight_rules(plan if hindrances else dataclasses.replace(plan, capabilities=capabilities))
     yield from _paths(plan, plan.config)
+    for name, path in (("data_dir", plan.config.data_dir), ("results_dir", plan.config.results_dir)):
+        yield from _usable(name, path)
     yield from _space(plan)
+    yield from _results_space(plan)
     yield from _memory(plan)
     if plan.steps_per_epoch < 2:
         yield Finding(
@@ -97,6 +102,43 @@ def _paths(plan: TrainingPlan, config: SuiteConfig) -> Iterator[Finding]:
                 field="results_dir",
                 rule="MLPS-PATH-2",
             )
+
+
+LOG_BYTES_PER_STEP = 170
+"""DLIO writes a line of about 85 bytes a step and rank, to dlio.log and to stderr (training.md §6)."""
+
+RESULTS_BYTES = 16 * MIB
+"""Room for metadata, tables and whatever a failed run leaves."""
+
+
+def _usable(name: str, path: Path) -> Iterator[Finding]:
+    """Whether a directory can be made and written, looked at without making it."""
+    if "${" in str(path):
+        yield Finding(
+            f"{name}: DLIO's configuration takes ${{…}} in a path for a reference", measured=str(path), field=name, rule="MLPS-PATH-3"
+        )
+    there = path
+    while not os.path.lexists(there) and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        what = "is no directory" if not there.is_dir() else "cannot be written"
+        yield Finding(
+            f"{name}: {there} {what}", measured=str(path), required="a directory that can be written", field=name, rule="MLPS-PATH-4"
+        )
+
+
+def _results_space(plan: TrainingPlan) -> Iterator[Finding]:
+    runs = sum(step.phase == "run" for step in plan.case.steps)
+    needed = RESULTS_BYTES + LOG_BYTES_PER_STEP * plan.steps_per_epoch * plan.epochs * plan.ranks * runs
+    free = plan.cluster.hosts[0].mount(plan.config.results_dir).free_bytes
+    if free < needed:
+        yield Finding(
+            f"{plan.config.results_dir} has too little free space for the logs of {runs} runs",
+            measured=format_bytes(free),
+            required=format_bytes(needed),
+            field="results_dir",
+            rule="MLPS-SPACE-2",
+        )
 
 
 def _space(plan: TrainingPlan) -> Iterator[Finding]:

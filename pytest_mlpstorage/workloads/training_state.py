@@ -34,6 +34,10 @@ _NOT_COMPARED = frozenset(
     {"dataset.data_folder", "dataset.total_disk_bytes", "workflow.generate_data", "workflow.train", "workflow.checkpoint"}
 )
 
+# What the size of a data set follows from, and what its files do: a later run may read them in another way.
+_SIZING = ("dataset.num_files_train", "dataset.num_samples_per_file", "dataset.record_length", "dataset.parquet", "reader.batch_size")
+_FILES = ("dataset.",)
+
 
 def differences(planned: Mapping[str, Any], recorded: Mapping[str, Any]) -> list[str]:
     """Official parameters that a recorded leaf has otherwise than the plan, as ``key: recorded, planned`` lines."""
@@ -54,16 +58,17 @@ def _leaves(plan: TrainingPlan, phase: str) -> list[Leaf]:
 
 def _refuse_foreign(plan: TrainingPlan, leaf: Leaf) -> None:
     assert leaf.metadata is not None
-    different = differences(leaf_parameters(plan, leaf.phase), leaf.metadata.parameters)
-    if str(leaf.metadata.num_processes) != str(plan.ranks):
+    prefixes = {"datasize": _SIZING, "datagen": _FILES}.get(leaf.phase, ("",))
+    different = [d for d in differences(leaf_parameters(plan, leaf.phase), leaf.metadata.parameters) if d.startswith(prefixes)]
+    if leaf.phase != "datagen" and str(leaf.metadata.num_processes) != str(plan.ranks):
         different.append(f"num_processes: {leaf.metadata.num_processes} in the tree, {plan.ranks} planned")
-    if leaf.metadata.accelerator != plan.accelerator:
+    if leaf.phase == "run" and leaf.metadata.accelerator != plan.accelerator:
         different.append(f"accelerator: {leaf.metadata.accelerator} in the tree, {plan.accelerator} planned")
     if different:
         raise FileSystemError(
             f"{leaf.relpath} was made with other parameters; one result holds runs of one workload only",
             details={"differences": "; ".join(different)},
-            suggestion="choose another --results-dir or another system name, or set the parameters back",
+            suggestion="give what you try out a name of its own, which keeps both results side by side: --mlps-set system=NAME",
         )
 
 
@@ -82,6 +87,8 @@ def found(plan: TrainingPlan, step: Step) -> str | None:
 
 
 def _datagen_found(plan: TrainingPlan, leaves: list[Leaf]) -> str | None:
+    for leaf in leaves:
+        _refuse_foreign(plan, leaf)
     state = read_dataset_state(plan.config.data_dir, plan.model)
     if isinstance(state, InProgress):
         for leaf in leaves:
@@ -128,14 +135,26 @@ def _half_made(state: DatasetState) -> str:
 
 def _require_match(plan: TrainingPlan, state: Complete) -> None:
     different = [str(difference) for difference in state.manifest.differences(plan.dataset_parameters)]
+    files, size = _on_disk(plan)
+    if (files, size) != (state.manifest.num_files_train, state.manifest.total_bytes_on_disk):
+        different.append(
+            f"{files} files of {size} bytes together are there, {state.manifest.num_files_train} of "
+            f"{state.manifest.total_bytes_on_disk} were generated"
+        )
     if state.manifest.num_files_train < plan.files:
         different.append(f"dataset.num_files_train: {state.manifest.num_files_train} on disk, {plan.files} wanted")
     if different:
         raise FileSystemError(
-            f"the data set in {plan.data_folder} is not the one planned",
+            f"the data set in {plan.data_folder} is not the one planned, or is damaged",
             details={"differences": "; ".join(different), "made by": state.manifest.source_datagen_result_dir},
             suggestion="choose another --mlps-data-dir, or remove that folder",
         )
+
+
+def _on_disk(plan: TrainingPlan) -> tuple[int, int]:
+    """Files of the data set that lie in its folder, and their bytes together: names alone do not make it complete."""
+    sizes = [path.stat().st_size for path in (plan.data_folder / "train").rglob(f"*.{plan.file_suffix}")]
+    return len(sizes), sum(sizes)
 
 
 def begin_datagen(plan: TrainingPlan, run_id: str) -> tuple[str, ...]:

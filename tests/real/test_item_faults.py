@@ -66,20 +66,28 @@ def test_missing_data_is_refused_before_anything_is_launched(suite):
     assert suite.evidence() == []
 
 
-def test_fewer_files_than_the_manifest_says(ready):
+def test_fewer_files_than_the_manifest_says_are_refused_before_anything_is_launched(ready):
     for path in sorted(ready.train.iterdir())[:3]:
         path.unlink()
     ended = ready.run("-k", "test_run")
-    fails_with(ended, "holds 25 files", "28 are needed")
-    is_kept_as_evidence(ready)
+    fails_with(ended, "25 files of", "28 of", "were generated")
+    assert ended.text.count("[MLPS-E400]") == 1
+    assert ready.evidence() == []
 
 
 @pytest.mark.full
-def test_more_files_than_needed_are_no_fault(ready):
+def test_a_file_that_was_cut_is_refused_before_anything_is_launched(ready):
+    path = min(ready.train.iterdir())
+    path.write_bytes(path.read_bytes()[:100])
+    fails_with(ready.run("-k", "test_run"), "28 files of", "were generated")
+    assert ready.evidence() == []
+
+
+@pytest.mark.full
+def test_a_file_too_many_is_refused_because_dlio_would_read_it(ready):
     first = min(ready.train.iterdir())
-    first.with_name("img_99_of_28.npz").write_bytes(first.read_bytes())
-    ended = ready.run("-k", "test_run")
-    assert ended.code == 0, ended.text
+    first.with_name("img_00_of_28_copy.npz").write_bytes(first.read_bytes())
+    fails_with(ready.run("-k", "test_run"), "29 files of", "28 of")
 
 
 @pytest.mark.full
@@ -97,7 +105,7 @@ def test_too_few_files_for_one_batch(suite):
 @pytest.mark.full
 def test_a_damaged_file_ends_the_run(ready):
     for path in ready.train.iterdir():
-        path.write_bytes(b"no archive")
+        path.write_bytes(bytes(path.stat().st_size))
     ended = ready.run("-k", "test_run")
     fails_with(ended, "last lines of stderr")
     is_kept_as_evidence(ready)

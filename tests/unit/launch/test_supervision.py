@@ -206,7 +206,7 @@ class Background:
 def test_a_guard_without_a_word_ends_a_job_on_other_hosts_and_names_its_rank(tmp_path):
     job = Background(tmp_path, "a")
     os.kill(job.find("__main__.py guard")[-1], signal.SIGSTOP)
-    job.thread.join(25)
+    job.thread.join(45)
     assert "no word from rank" in job.outcome.cause
     assert job.outcome.failed_rank in (0, 1)
     assert carriers(job.run_id) == []

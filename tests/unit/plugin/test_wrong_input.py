@@ -46,6 +46,20 @@ WRONG = {
         (HEAD + UNET).replace("whatif", "closed").replace("unet3d", "resnet50").encode(),
         ["suite.yaml:6", "resnet50", "closed"],
     ),
+    "zero epochs": ((HEAD + UNET + "  train: {epochs: 0}\n").encode(), ["suite.yaml:7:19", "train.epochs", "at least 1"]),
+    "negative read threads": ((HEAD + UNET + "  reader: {read_threads: -1}\n").encode(), ["suite.yaml:7:26", "at least 0"]),
+    "two wrong models": (
+        (HEAD + UNET.replace("unet3d", "unet4d") + "    - {model: resnet, accelerator: b200, accelerators: 2}\n").encode(),
+        ["suite.yaml:6:15", "unet4d", "suite.yaml:7:15", "resnet"],
+    ),
+    "no family at all": (HEAD.encode(), ["suite.yaml", "no workload family", "training"]),
+    "unknown launcher": ((HEAD + "launch: {launcher: slrm}\n" + UNET).encode(), ["suite.yaml:4:20", "slrm", "openmpi"]),
+    "ranks in the MPI arguments": ((HEAD + "launch: {mpi_args: [-np, '7']}\n" + UNET).encode(), ["launch.mpi_args", "-np", "accelerators"]),
+    "a deadline beyond measure": (
+        (HEAD + "launch: {deadline: " + "9" * 400 + "s}\n" + UNET).encode(),
+        ["suite.yaml:4:20", "beyond all measure"],
+    ),
+    "a name no directory can have": ((HEAD.replace("acme", "a" * 300) + UNET).encode(), ["suite.yaml:2:12", "submitter"]),
     "unknown edition": ((HEAD + 'edition: "4.0"\n' + UNET).encode(), ["suite.yaml:4:10", "4.0", "3.0"]),
     "results inside the data": ((HEAD + "data_dir: d\nresults_dir: d/r\n" + UNET).encode(), ["suite.yaml", "results_dir"]),
 }
@@ -91,6 +105,25 @@ def test_a_wrong_option_is_one_clear_message_and_exit_code_4(pytester, name, wor
     text = said(result)
     assert [word for word in words if word not in text] == [], text
     assert "Traceback" not in text
+
+
+def test_the_suite_of_a_wheel_is_named_where_only_a_clone_is_there(pytester):
+    result = pytester.runpytest("--pyargs", "pytest_mlpstorage.suites.benchmarks", "--mlps-config=quick.yaml")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "in a clone: pytest benchmarks/" in said(result)
+
+
+def test_placeholders_make_no_directory_of_their_name(pytester):
+    result = pytester.runpytest_subprocess(BENCHMARKS, "--mlps-config=closed.yaml", "-p", "no:cacheprovider")
+    assert result.ret == 1
+    assert [path.name for path in pytester.path.iterdir() if path.name.startswith("<")] == []
+
+
+def test_a_failure_is_told_once(pytester):
+    (pytester.path / "suite.yaml").write_text(HEAD + UNET + "  dataset: {num_files_train: 27}\n")
+    result = pytester.runpytest_subprocess(BENCHMARKS, "--mlps-config=suite.yaml", "-p", "no:cacheprovider")
+    assert result.ret == 1
+    assert said(result).count("given 27") == 1
 
 
 def test_an_option_of_the_benchmarks_without_a_configuration_says_what_is_missing(pytester):
