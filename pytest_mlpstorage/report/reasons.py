@@ -36,9 +36,11 @@ def reasons(verdict: str, decided_by: Sequence[str], findings: Iterable[Finding]
 
 
 def _group(decided_by: Sequence[str]) -> list[str]:
-    lines = [line for line in decided_by if not line.endswith(_GROUPED)]
+    # "3.2.1 trainingDatagenMinimumSize: not built yet"; a reason in words, without a rule's id, stays as it is.
+    of_rules = [line for line in decided_by if line.endswith(_GROUPED) and ": " in line]
+    lines = [line for line in decided_by if line not in of_rules]
     for ending in _GROUPED:
-        ids = [line.split(" ", 1)[0] for line in decided_by if line.endswith(ending)]
+        ids = [line.split(" ", 1)[0] for line in of_rules if line.endswith(ending)]
         if ids:
             lines.append(f"{ending}: {', '.join(ids)}")
     return lines
