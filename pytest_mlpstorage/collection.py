@@ -13,7 +13,7 @@ from pytest_mlpstorage.session import BUILT_IN
 from pytest_mlpstorage.stash import SESSION, TREE, TREE_ROOT
 
 if TYPE_CHECKING:
-    from pytest_mlpstorage.results.records import Tree
+    from pytest_mlpstorage.results.tree import Tree
 
 __all__ = ["has_no_case", "order", "parametrize"]
 
@@ -93,7 +93,7 @@ def _cases(metafunc: pytest.Metafunc) -> None:
 
 def _tree(config: pytest.Config) -> Tree | None:
     """The tree that is judged, read once a process."""
-    from pytest_mlpstorage.results.reader import read_tree
+    from pytest_mlpstorage.results.tree import read_tree
 
     root = config.stash.get(TREE_ROOT, None)
     if root is None:

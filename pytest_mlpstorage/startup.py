@@ -67,7 +67,7 @@ def _tree_root(config: pytest.Config, given: str) -> Path:
     root = (config.invocation_params.dir / Path(given).expanduser()).resolve()
     if not root.is_dir():
         raise pytest.UsageError(f"--results-dir={given}: there is no such directory ({root})")
-    from pytest_mlpstorage.results.reader import read_tree
+    from pytest_mlpstorage.results.tree import read_tree
 
     tree = read_tree(root)
     if not tree.results:

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from pytest_mlpstorage.results.records import Tree
+    from pytest_mlpstorage.results.tree import Tree
     from pytest_mlpstorage.session import BenchmarkSession
 
 __all__ = ["LOCKS", "SESSION", "TREE", "TREE_ROOT"]

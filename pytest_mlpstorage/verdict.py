@@ -47,7 +47,8 @@ class Verdict(str, Enum):
 class Finding:
     """One thing a rule saw. ``file`` is relative to the results directory, ``field`` a dotted key in that file.
 
-    A rule function leaves ``rule`` empty; the registry fills it in.
+    A rule function leaves ``rule`` empty; the registry fills it in. ``part`` names one demand of a rule that has several
+    (``gap``, ``DATASIZE-MISSING``), where a profile weighs it alone; it is not reported.
     """
 
     message: str
@@ -59,6 +60,7 @@ class Finding:
     field: str = ""
     rule: str = ""
     count: int = 1
+    part: str = dataclasses.field(default="", compare=False)
 
     def line(self) -> str:
         """The finding as one line for people: rule, message, measured, required, place, count."""

@@ -79,7 +79,8 @@ class Edition(Data):
 
     ``checkable``: a manifest may declare it (EDN-04). ``leaf_kinds`` of ``required_files`` are ``<family>/<phase>``;
     ``every_leaf`` holds for each of them. ``runs_per_result`` counts run directories (checkpointing: phases).
-    ``client_memory_tolerance``: fraction by which hosts may differ from the system description (2.1.9).
+    ``client_memory_tolerance``: fraction by which hosts may differ from the system description (2.1.9). ``profile`` is the
+    relaxation that is in force, None for the rules as they stand (see ``relaxed``).
     """
 
     name: str
@@ -103,6 +104,11 @@ class Edition(Data):
     storage_libraries: Frozen[str, tuple[str, ...]]
     client_memory_tolerance: float | None
     round_profile: RoundProfile | None
+    profile: RoundProfile | None = None
+
+    def relaxed(self) -> Edition:
+        """The same edition under the relaxations of its round (§5.2); itself where the round had none."""
+        return self.model_copy(update={"profile": self.round_profile}) if self.round_profile is not None else self
 
     def template_parameters(self, name: str, family: str) -> dict[str, Any]:
         """Copy the parameters of a training template (``unet3d_b200``) or checkpoint model (``llama3-8b``); KeyError if absent."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,8 @@ from pytest_mlpstorage.report.reasons import reasons
 from pytest_mlpstorage.report.records import Facts, facts, finding_from
 from pytest_mlpstorage.report.runs import RunRow, merge, row_of_item, rows_of_result
 from pytest_mlpstorage.report.verdicts import verdict_object
-from pytest_mlpstorage.results.records import OtherResult, Result
+from pytest_mlpstorage.results.places import RESULT_KINDS, Kind, SubjectPlace
+from pytest_mlpstorage.results.records import Result
 from pytest_mlpstorage.rules.judging import Said, judge_said
 from pytest_mlpstorage.verdict import Division
 
@@ -125,10 +125,12 @@ class SuiteReport:
         return JudgedResult(verdict_object(result, judgement), judgement.headline(), why)
 
 
-def _by_place(path: str) -> Result:
+def _by_place(path: str) -> SubjectPlace:
     """A result that can no longer be read, from what its path says: division/submitter/results/system/benchmark/model."""
     division, submitter, _, system, benchmark, *model = [*path.split("/"), *[""] * 6][: max(6, path.count("/") + 1)]
-    return OtherResult(Path(), path, Division(division), submitter, system, benchmark, "_".join(model), "unknown")
+    kind: Kind = next((kind for kind in RESULT_KINDS if kind == benchmark), "training")
+    names = {"submitter": submitter, "system": system, "model": "_".join(model)}
+    return SubjectPlace(kind, path, Division(division), "unknown", **names)
 
 
 def _message(report: pytest.TestReport) -> str:

@@ -16,7 +16,8 @@ from pytest_mlpstorage.report.terminal import rerun_command, summary_lines
 from pytest_mlpstorage.report.text import escaped, plain
 from pytest_mlpstorage.report.verdicts import write_verdicts
 from pytest_mlpstorage.results.reader import read_training_result
-from pytest_mlpstorage.results.records import Result, Tree
+from pytest_mlpstorage.results.records import Result
+from pytest_mlpstorage.results.tree import Tree
 
 __all__ = ["ReportPlugin", "register", "result_finder"]
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_mlpstorage.report.records import finding_object
 from pytest_mlpstorage.report.text import cell
 from pytest_mlpstorage.results.atomic import file_system_error, write_json, write_text
-from pytest_mlpstorage.results.records import TrainingResult
+from pytest_mlpstorage.results.records import StoredResult, TrainingResult
 from pytest_mlpstorage.rules.aggregate import aggregate_training
 from pytest_mlpstorage.rules.judging import edition_of
 
 if TYPE_CHECKING:
+    from pytest_mlpstorage.results.places import SubjectPlace
     from pytest_mlpstorage.results.records import Result
     from pytest_mlpstorage.verdict import Judgement
 
@@ -25,14 +26,14 @@ IDENTITY: Final = ("division", "submitter", "system", "benchmark_type", "model",
 """Keys that say which result an object is about, in order."""
 
 
-def metrics_of(result: Result) -> dict[str, float]:
+def metrics_of(result: Result | SubjectPlace) -> dict[str, float]:
     """Metrics of a result by name (units in the names), recomputed from its runs; a metric that cannot be had is absent."""
     if not isinstance(result, TrainingResult):
         return {}
     return dict(aggregate_training(result, edition_of(result)).metrics)
 
 
-def verdict_object(result: Result, judgement: Judgement) -> dict[str, Any]:
+def verdict_object(result: Result | SubjectPlace, judgement: Judgement) -> dict[str, Any]:
     """One object of verdicts.json (design §7): identity, verdict, metrics, findings."""
     return {
         "division": result.division.value,
@@ -40,7 +41,7 @@ def verdict_object(result: Result, judgement: Judgement) -> dict[str, Any]:
         "system": result.system,
         "benchmark_type": result.benchmark,
         "model": result.model,
-        "accelerator": result.accelerator if isinstance(result, TrainingResult) else None,
+        "accelerator": result.accelerator if isinstance(result, StoredResult) else None,
         "path": result.relpath,
         "edition": result.edition,
         "verdict": judgement.verdict.value,

@@ -15,11 +15,15 @@ from typing import Final
 from pytest_mlpstorage.results.coerce import JSONObject
 from pytest_mlpstorage.results.layout import is_noise
 from pytest_mlpstorage.results.records import Listing, ReadProblem
+from pytest_mlpstorage.results.yaml_files import bounded_yaml
 
-__all__ = ["MAX_JSON_BYTES", "TreeFiles", "is_pruned", "printable"]
+__all__ = ["MAX_JSON_BYTES", "MAX_YAML_BYTES", "TreeFiles", "is_pruned", "printable"]
 
 MAX_JSON_BYTES: Final = 64 * 1024**2
 """Largest JSON file that is parsed (the largest of a real submission is under 1 MiB)."""
+
+MAX_YAML_BYTES: Final = 4 * 1024**2
+"""Largest YAML file that is parsed."""
 
 MAX_NAMES: Final = 100_000
 """Most names read of one directory."""
@@ -79,13 +83,9 @@ class TreeFiles:
         kept = {e.name for e in entries}
         return Listing(tuple(sorted(kept)), tuple(sorted(kept.intersection(directories))))
 
-    def leaf_files(self, directory: Path) -> tuple[frozenset[str], frozenset[str]]:
-        """Files of a leaf, two levels deep, as posix paths relative to it; and those of them that were pruned."""
-        top = self.listing(directory)
-        found = [name for name in top.files if not is_noise(name)]
-        for inner in top.directories:
-            if not is_noise(inner):
-                found += [f"{inner}/{name}" for name in self.listing(directory / inner).files if not is_noise(name)]
+    def leaf_files(self, directory: Path, *, depth: int = 2) -> tuple[frozenset[str], frozenset[str]]:
+        """Files of a leaf, ``depth`` levels deep, as posix paths relative to it; and those of them that were pruned."""
+        found = self._names(directory, "", depth)
         present: set[str] = set()
         pruned: set[str] = set()
         for name in found:
@@ -96,6 +96,14 @@ class TreeFiles:
             if len(PRUNED) <= size <= len(PRUNED) + 2 and is_pruned(self.content(directory / name, limit=64) or b""):
                 pruned.add(printable(name))
         return frozenset(present), frozenset(pruned)
+
+    def _names(self, directory: Path, prefix: str, depth: int) -> list[str]:
+        listing = self.listing(directory)
+        found = [f"{prefix}{name}" for name in listing.files if not is_noise(name)]
+        for inner in listing.directories if depth > 1 else ():
+            if not is_noise(inner):
+                found += self._names(directory / inner, f"{prefix}{inner}/", depth - 1)
+        return found
 
     def _size(self, path: Path) -> int | None:
         """Bytes of a regular file in the tree; None (and a problem) for all else."""
@@ -145,6 +153,17 @@ class TreeFiles:
             except OSError as error:
                 self.complain(path, f"cannot be read: {error.strerror}")
                 return None
+
+    def yaml_document(self, path: Path, *, limit: int = MAX_YAML_BYTES) -> object:
+        """Read the document in a YAML file with plain types; None and a problem where there is none, or where it is a bomb."""
+        content = self.content(path, limit=limit)
+        if content is None or is_pruned(content):
+            return None
+        try:
+            return bounded_yaml(content)
+        except ValueError as error:
+            self.complain(path, f"is no YAML: {str(error)[:200]}")
+            return None
 
     def json_object(self, path: Path, *, limit: int = MAX_JSON_BYTES) -> JSONObject | None:
         """Read the object in a JSON file; None and a problem where there is none. A pruned file is None without a problem."""

@@ -1,6 +1,6 @@
 """The rule book: pure functions from a subject to findings."""
 
-from pytest_mlpstorage.rules import own, parameters, structure, training
+from pytest_mlpstorage.rules import book
 from pytest_mlpstorage.rules.aggregate import aggregate_training
 from pytest_mlpstorage.rules.judging import edition_of, evaluate, evaluate_preflight, failing, judge_result, judge_said, rules_for, weighed
 from pytest_mlpstorage.rules.registry import REGISTRY, Evaluation, Registry, Rule, all_rules, rule
@@ -12,17 +12,14 @@ __all__ = [
     "Rule",
     "aggregate_training",
     "all_rules",
+    "book",
     "edition_of",
     "evaluate",
     "evaluate_preflight",
     "failing",
     "judge_result",
     "judge_said",
-    "own",
-    "parameters",
     "rule",
     "rules_for",
-    "structure",
-    "training",
     "weighed",
 ]

@@ -60,9 +60,22 @@ class Rule:
     def evaluate(self, subject: object, edition: Edition) -> Evaluation:
         """Ask the rule about a subject. Findings that differ only in their file become one with a count."""
         said = list(self.function(subject, edition))
-        findings = [self._own(item) for item in said if isinstance(item, Finding)]
+        findings = [self._own(kept) for item in said if isinstance(item, Finding) and (kept := self._relaxed(item, edition)) is not None]
         lacking = [item for item in said if isinstance(item, NoEvidence)]
         return Evaluation(self, _fold_files(findings), tuple(dict.fromkeys(lacking)))
+
+    def _relaxed(self, finding: Finding, edition: Edition) -> Finding | None:
+        """The finding as the profile in force weighs it; None where the rule never fired under it."""
+        profile, keys = edition.profile, (f"{self.id} {finding.part}", self.id)
+        if profile is None:
+            return finding
+        if any(key in profile.inactive for key in keys):
+            return None
+        severity = next((profile.severity[key] for key in keys if key in profile.severity), None)
+        if severity is None or _WEIGHT[severity] >= _WEIGHT[finding.severity]:
+            return finding
+        category = Category.CLOSED if finding.category is Category.INVALID else finding.category
+        return dataclasses.replace(finding, severity=severity, category=category)
 
     def _own(self, finding: Finding) -> Finding:
         if _WEIGHT[finding.severity] > _WEIGHT[self.severity]:

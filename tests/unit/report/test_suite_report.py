@@ -10,7 +10,7 @@ SUITE = """
     import pytest
     from pathlib import Path
     from pytest_mlpstorage.report.records import record_rule
-    from pytest_mlpstorage.results.reader import read_tree
+    from pytest_mlpstorage.results.tree import read_tree
     from pytest_mlpstorage.rules import edition_of, failing, rules_for, weighed
 
     PAIRS = [(rule, subject) for subject in read_tree(Path("tree").absolute()).results for rule in rules_for(subject)]

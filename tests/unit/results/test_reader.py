@@ -10,14 +10,14 @@ import pytest
 from pytest_mlpstorage.errors import ValidationError
 from pytest_mlpstorage.results import files as files_module
 from pytest_mlpstorage.results.reader import (
-    LOOKED_FOR,
     read_epoch_stats,
     read_leaf,
     read_rank_outputs,
     read_training_result,
-    read_tree,
 )
-from pytest_mlpstorage.results.records import Listing, OtherResult, ReadProblem, TrainingResult
+from pytest_mlpstorage.results.records import Listing, ReadProblem, TrainingResult
+from pytest_mlpstorage.results.tree import read_tree
+from pytest_mlpstorage.results.walk import LOOKED_FOR
 from pytest_mlpstorage.verdict import Division
 
 CORPORA = Path(__file__).parents[3] / ".." / "shared" / "corpora"
@@ -201,7 +201,7 @@ def test_per_rank_files_are_read_by_rank_and_a_file_without_a_rank_is_rank_0(tre
         ("rules_edition: v1.0\n", "1.0", None),
         ("division: closed\n", "3.0", "declares no rules_edition"),
         ("rules_edition: [1]\n", "3.0", "declares no rules_edition"),
-        ("- a list\n", "3.0", "declares no rules_edition"),
+        ("- a list\n", "3.0", "holds no mapping"),
         ("{", "3.0", "is no YAML"),
         ("!!python/object:os.system x\n", "3.0", "is no YAML"),
         ("\x00", "3.0", "is no YAML"),
@@ -224,7 +224,7 @@ def test_results_of_other_families_are_recognised_by_their_place(tmp_path):
     (base / "vector_database" / "milvus" / "DISKANN" / "run").mkdir(parents=True)
     (base / "vector_database" / "HNSW" / "datagen").mkdir(parents=True)
     results = read_tree(tmp_path).results
-    assert all(isinstance(result, OtherResult) and result.submitter == "acme" for result in results)
+    assert all(result.submitter == "acme" for result in results)
     assert [(r.benchmark, r.model, r.relpath.rpartition("results/fastfs/")[2]) for r in results] == [
         ("checkpointing", "llama3-8b", "checkpointing/llama3-8b"),
         ("kv_cache", "llama3.1-8b", "kv_cache/llama3.1-8b"),
@@ -236,7 +236,7 @@ def test_results_of_other_families_are_recognised_by_their_place(tmp_path):
 def test_results_are_in_the_order_of_their_paths(tmp_path):
     for submitter in ("a", "a-b", "B"):
         (tmp_path / "closed" / submitter / "results/s/training/unet3d").mkdir(parents=True)
-    assert [result.submitter for result in read_tree(tmp_path).results] == ["B", "a-b", "a"]
+    assert [result.submitter for result in read_tree(tmp_path).results] == ["B", "a", "a-b"]
 
 
 def test_a_manifest_that_is_a_pipe_is_a_problem_and_nobody_waits_for_it(tree):

@@ -8,9 +8,10 @@ import pytest
 
 from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.results.columns import COLUMNS
-from pytest_mlpstorage.results.reader import read_training_result, read_tree
+from pytest_mlpstorage.results.reader import read_training_result
 from pytest_mlpstorage.results.records import Leaf, TrainingResult
 from pytest_mlpstorage.results.tables import read_bandwidth_gib_per_second, rollup_row, run_table, write_rollup, write_run_table
+from pytest_mlpstorage.results.tree import read_tree
 from pytest_mlpstorage.verdict import Division
 
 CORPUS = Path(__file__).parents[3] / ".." / "shared" / "corpora" / "v3.0"
@@ -78,9 +79,14 @@ def test_the_run_table_is_the_one_results_json_in_run_and_may_be_replaced(result
     assert read_training_result(result.root / PLACE, root=result.root).run_listing.files == ("results.json",)
 
 
+def stored(**more):
+    names = {"relpath": "p", "submitter": "a", "system": "s", "model": "unet3d", "edition": "3.0"}
+    return TrainingResult(root=Path("/"), division=Division.OPEN, **names, **more)
+
+
 def test_a_run_without_records_has_a_row_without_metrics():
     leaf = Leaf(Path("/x"), "x", "20261125_001000", "run")
-    row = run_table(TrainingResult(Path("/"), "p", Division.OPEN, "a", "s", "unet3d", "3.0", runs=(leaf,)))[0]
+    row = run_table(stored(runs=(leaf,)))[0]
     assert (row["metrics"], row["system_info"], row["num_processes"], row["parameters"]) == ({}, None, None, {})
 
 

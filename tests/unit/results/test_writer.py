@@ -13,7 +13,7 @@ import pytest
 
 from pytest_mlpstorage.errors import ConfigurationError, FileSystemError, ValidationError
 from pytest_mlpstorage.results import writer as writer_module
-from pytest_mlpstorage.results.reader import read_tree
+from pytest_mlpstorage.results.tree import read_tree
 from pytest_mlpstorage.results.writer import LeafWriter, unused_timestamp
 
 NOW = dt.datetime(2026, 11, 25, 0, 10, 0, 999999)

@@ -11,8 +11,8 @@ import pytest
 
 from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.results.lock import results_lock
-from pytest_mlpstorage.results.reader import read_tree
 from pytest_mlpstorage.results.sweep import UNFINISHED, sweep_stale
+from pytest_mlpstorage.results.tree import read_tree
 from pytest_mlpstorage.results.writer import LeafWriter
 
 RUN = Path("closed/acme/results/fastfs/training/unet3d/run")

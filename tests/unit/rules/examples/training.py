@@ -6,6 +6,13 @@ hold. A rule's two examples are one line each.
 
 import math
 
+from training_tree import TrainingTree
+
+from pytest_mlpstorage.results.records import TrainingResult
+
+SUBJECT = TrainingResult
+write = TrainingTree.write
+
 
 def valid(tree):
     """Leave the tree as it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -118,7 +119,7 @@ def accelerator_utilization(result: TrainingResult, edition: Edition) -> Iterato
             *_utilization_verdict(summary, who),
             *_utilization_epochs(summary),
         ):
-            yield of_division(finding, result)
+            yield dataclasses.replace(of_division(finding, result), part="warm-up" if warmup else "")
 
 
 def _metric(summary: Summary, key: str) -> object:
