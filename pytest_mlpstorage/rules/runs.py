@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.results.records import Leaf, LeafMetadata, Summary, TrainingResult
+from pytest_mlpstorage.results.records import Leaf, LeafMetadata, StoredResult, Summary, TrainingResult
 from pytest_mlpstorage.verdict import Division, Finding, NoEvidence, Severity
 
 __all__ = ["Run", "is_warmup", "of_division", "required_utilization_percent", "runs_of", "warmup_count", "with_metadata", "with_summary"]
@@ -38,12 +38,13 @@ def _lacks(leaf: Leaf, what: str) -> NoEvidence:
     return NoEvidence(f"{what} could not be read{pruned}", leaf.relpath)
 
 
-def _no_run(result: TrainingResult) -> Iterator[NoEvidence]:
+def _no_run(result: StoredResult) -> Iterator[NoEvidence]:
     if not result.runs:
-        yield NoEvidence("there is no run", f"{result.relpath}/run")
+        place = result.relpath if result.benchmark == "checkpointing" else f"{result.relpath}/run"
+        yield NoEvidence("there is no run", place)
 
 
-def runs_of(result: TrainingResult) -> Iterator[Run | NoEvidence]:
+def runs_of(result: StoredResult) -> Iterator[Run | NoEvidence]:
     """Each run with summary and metadata; one that lacks either is no evidence, and rule 2.1.19 speaks of it."""
     yield from _no_run(result)
     for leaf in result.runs:
@@ -53,14 +54,14 @@ def runs_of(result: TrainingResult) -> Iterator[Run | NoEvidence]:
             yield _lacks(leaf, "summary" if leaf.summary is None else "metadata")
 
 
-def with_summary(result: TrainingResult) -> Iterator[tuple[Leaf, Summary] | NoEvidence]:
+def with_summary(result: StoredResult) -> Iterator[tuple[Leaf, Summary] | NoEvidence]:
     """Each run with its summary."""
     yield from _no_run(result)
     for leaf in result.runs:
         yield (leaf, leaf.summary) if leaf.summary is not None else _lacks(leaf, "summary")
 
 
-def with_metadata(result: TrainingResult) -> Iterator[tuple[Leaf, LeafMetadata] | NoEvidence]:
+def with_metadata(result: StoredResult) -> Iterator[tuple[Leaf, LeafMetadata] | NoEvidence]:
     """Each run with its metadata."""
     yield from _no_run(result)
     for leaf in result.runs:
@@ -84,7 +85,7 @@ def is_warmup(result: TrainingResult, leaf: Leaf, edition: Edition) -> bool:
     return leaf.name in {run.name for run in result.runs[: warmup_count(result, edition)]}
 
 
-def of_division(finding: Finding, result: TrainingResult) -> Finding:
+def of_division(finding: Finding, result: StoredResult) -> Finding:
     """Weigh a finding on how well a run went: an error in closed and open, a warning where nothing is claimed."""
     whatif: dict[str, Any] = {"severity": Severity.WARNING}
     return dataclasses.replace(finding, **whatif) if result.division.value == "whatif" else finding

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pytest_mlpstorage.editions import Edition, edition_names
 from pytest_mlpstorage.editions.base import Unknown
 from pytest_mlpstorage.results.layout import is_noise
-from pytest_mlpstorage.results.records import Leaf, TrainingResult
+from pytest_mlpstorage.results.records import TrainingResult
+from pytest_mlpstorage.rules.leaf_files import missing_files, unreadable_records
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.verdict import Finding, NoEvidence
 
@@ -53,32 +54,8 @@ def run_files(result: TrainingResult, edition: Edition) -> Iterator[Finding | No
     if not result.runs:
         yield NoEvidence("there is no run", f"{result.relpath}/run")
     for leaf in result.runs:
-        top = [name for name in leaf.files if "/" not in name]
-        for wanted in required.any_of:
-            if not any(re.search(wanted, name) for name in top):
-                yield Finding("a run lacks a file", required=_readable(wanted), file=leaf.relpath)
-        for folder in required.folders:
-            if not any(name.startswith(f"{folder}/") for name in leaf.files):
-                yield Finding("a run lacks a directory", required=f"{folder}/", file=leaf.relpath)
-        yield from _unreadable(leaf)
-
-
-def _unreadable(leaf: Leaf) -> Iterator[Finding]:
-    """Findings on a summary or metadata that is there and no record, and on metadata that is not there at all."""
-    for problem in leaf.problems:
-        lost = (leaf.summary is None and problem.file.endswith("summary.json")) or (leaf.metadata is None and "metadata" in problem.file)
-        if lost:
-            yield Finding(f"a file {problem.message}", file=problem.file)
-    if leaf.metadata is None and not any("metadata" in name for name in leaf.files):
-        yield Finding(
-            "a run has no metadata file, so what it was asked to do is not known", required="training_*_metadata.json", file=leaf.relpath
-        )
-
-
-def _readable(pattern: str) -> str:
-    """Write a pattern of the edition as people write file names."""
-    name = pattern.removesuffix("$").replace(r"\.", ".").replace(".*", "*")
-    return name if "*" in name or name.startswith("training_") else f"*{name}"
+        yield from missing_files(leaf, required)
+        yield from unreadable_records(leaf)
 
 
 @rule("EDN-01", "rulesEdition", subject=TrainingResult, editions=("1.0", "2.0", "3.0"))
