@@ -70,5 +70,5 @@ KV_CACHE: Final = (
 
 COLUMNS: Final = (*GENERAL, *TRAINING, *CHECKPOINTING, *VECTOR_DATABASE, *KV_CACHE)
 
-MODEL_LABELS: Final = {"unet3d": "Unet3D"}
-"""How the published tables write a training model; a model without a known label is written as its directory."""
+MODEL_LABELS: Final = {"unet3d": "Unet3D", "llama3-1t": "1250B"}
+"""How the published tables write a model; one without a known label is written as its directory."""

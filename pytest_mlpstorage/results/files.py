@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import functools
 import itertools
 import json
 import os
@@ -28,18 +29,45 @@ MAX_YAML_BYTES: Final = 4 * 1024**2
 MAX_NAMES: Final = 100_000
 """Most names read of one directory."""
 
+_DEEPEST: Final = 100
+"""Most levels of directories below the root that are entered; no layout has twenty."""
+
 PRUNED: Final = b"PRUNED BY STAFF"
 """What publishers leave of a log that they removed."""
 
 
 def printable(name: str) -> str:
     """Write a file name as text that any stream can take: bytes that are no UTF-8 are shown by number."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def is_pruned(content: bytes) -> bool:
     """Whether a file holds the publisher's placeholder and nothing else."""
     return len(content) <= len(PRUNED) + 2 and content.strip() == PRUNED
+
+
+@functools.lru_cache(maxsize=64)
+def _real_path(path: str) -> str:
+    return os.path.realpath(path)
+
+
+# Asked of every file of a leaf: resolving each path anew was a tenth of the time of judging a round. A directory of a tree that is
+# judged does not become a symbolic link while it is judged.
+@functools.lru_cache(maxsize=65_536)
+def _is_real(root: Path, directory: Path) -> bool:
+    """Whether no level of a directory below ``root`` is a symbolic link."""
+    if directory == root:
+        return True
+    try:
+        below = directory.relative_to(root).parts
+    except ValueError:
+        return False
+    if os.pardir in below or len(below) > _DEEPEST or not _is_real(root, directory.parent):
+        return False
+    try:
+        return not stat.S_ISLNK(os.lstat(directory).st_mode)
+    except OSError:  # not there, or too long a name: opening it will say so
+        return True
 
 
 @dataclasses.dataclass
@@ -52,9 +80,6 @@ class TreeFiles:
     root: Path
     problems: list[ReadProblem] = dataclasses.field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self._real_root = os.path.realpath(self.root)
-
     def relative(self, path: Path) -> str:
         """Posix path relative to the tree, safe to print."""
         return "/".join(printable(part) for part in path.relative_to(self.root).parts)
@@ -65,6 +90,8 @@ class TreeFiles:
 
     def listing(self, directory: Path) -> Listing:
         """Names in a directory, sorted; an absent directory is empty, an unreadable one is empty and a problem."""
+        if not _is_real(self.root, directory):  # the listing above it has named the link
+            return Listing()
         try:
             with os.scandir(directory) as found:
                 entries = list(itertools.islice(found, MAX_NAMES + 1))
@@ -89,7 +116,7 @@ class TreeFiles:
         present: set[str] = set()
         pruned: set[str] = set()
         for name in found:
-            size = self._size(directory / name)
+            size = self._size(directory, name)
             if size is None:
                 continue
             present.add(printable(name))
@@ -105,10 +132,14 @@ class TreeFiles:
                 found += self._names(directory / inner, f"{prefix}{inner}/", depth - 1)
         return found
 
-    def _size(self, path: Path) -> int | None:
+    def _size(self, directory: Path, name: str) -> int | None:
         """Bytes of a regular file in the tree; None (and a problem) for all else."""
         try:
-            status = path.lstat()
+            # A path as text: one object less for each of the thousands of files of a round.
+            status = os.lstat(f"{directory}/{name}")
+            if stat.S_ISREG(status.st_mode):
+                return status.st_size
+            path = directory / name
             if stat.S_ISLNK(status.st_mode):
                 if path.is_dir():  # its listing has named it
                     return None
@@ -117,7 +148,7 @@ class TreeFiles:
                     return None
                 status = path.stat()
         except OSError as error:
-            self.complain(path, f"cannot be read: {error.strerror}")
+            self.complain(directory / name, f"cannot be read: {error.strerror}")
             return None
         if not stat.S_ISREG(status.st_mode):
             self.complain(path, "is no regular file")
@@ -125,26 +156,20 @@ class TreeFiles:
         return status.st_size
 
     def _inside(self, path: Path) -> bool:
-        real = os.path.realpath(path)
-        return os.path.commonpath([self._real_root, real]) == self._real_root
+        root = _real_path(str(self.root))
+        return os.path.commonpath([root, os.path.realpath(path)]) == root
 
     def content(self, path: Path, *, limit: int) -> bytes | None:
         """Bytes of a regular file in the tree up to ``limit`` bytes; None and a problem for all else."""
-        if not self._inside(path):
-            self.complain(path, "lies out of the tree; not read")
+        descriptor = self._open(path)
+        if descriptor is None:
             return None
-        try:
-            # Not to wait for a writer where the name is a pipe.
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as error:
-            reason = "is a loop of symbolic links" if error.errno == errno.ELOOP else f"cannot be read: {error.strerror}"
-            self.complain(path, reason)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)  # Python itself would refuse a directory with an error
+            self.complain(path, "is no regular file")
             return None
         with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                self.complain(path, "is no regular file")
-                return None
             if status.st_size > limit:
                 self.complain(path, f"holds {status.st_size} bytes, more than the {limit} that are read")
                 return None
@@ -153,6 +178,27 @@ class TreeFiles:
             except OSError as error:
                 self.complain(path, f"cannot be read: {error.strerror}")
                 return None
+
+    def _open(self, path: Path) -> int | None:
+        """Open a file that is no symbolic link out of the tree."""
+        # Not to wait for a writer where the name is a pipe.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        if _is_real(self.root, path.parent):
+            try:
+                return os.open(path, flags | os.O_NOFOLLOW)
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    self.complain(path, f"cannot be read: {error.strerror}")
+                    return None
+        if not self._inside(path):
+            self.complain(path, "lies out of the tree; not read")
+            return None
+        try:
+            return os.open(path, flags)
+        except OSError as error:
+            reason = "is a loop of symbolic links" if error.errno == errno.ELOOP else f"cannot be read: {error.strerror}"
+            self.complain(path, reason)
+            return None
 
     def yaml_document(self, path: Path, *, limit: int = MAX_YAML_BYTES) -> object:
         """Read the document in a YAML file with plain types; None and a problem where there is none, or where it is a bomb."""
@@ -165,8 +211,22 @@ class TreeFiles:
             self.complain(path, f"is no YAML: {str(error)[:200]}")
             return None
 
+    def json_document(self, path: Path, *, limit: int = MAX_JSON_BYTES) -> object:
+        """Read whatever stands in a JSON file; None and a problem where nothing does. A pruned file is None without a problem."""
+        parsed = self._json(path, limit)
+        return parsed[0] if parsed else None
+
     def json_object(self, path: Path, *, limit: int = MAX_JSON_BYTES) -> JSONObject | None:
         """Read the object in a JSON file; None and a problem where there is none. A pruned file is None without a problem."""
+        parsed = self._json(path, limit)
+        if parsed is None:
+            return None
+        if not isinstance(parsed[0], Mapping):
+            self.complain(path, f"holds a JSON {type(parsed[0]).__name__}, not an object")
+            return None
+        return parsed[0]
+
+    def _json(self, path: Path, limit: int) -> tuple[object] | None:
         content = self.content(path, limit=limit)
         if content is None or is_pruned(content):
             return None
@@ -174,11 +234,7 @@ class TreeFiles:
             self.complain(path, "is empty")
             return None
         try:
-            parsed = json.loads(content)
+            return (json.loads(content),)
         except (ValueError, RecursionError) as error:
             self.complain(path, f"is no JSON: {str(error)[:200]}")
             return None
-        if not isinstance(parsed, Mapping):
-            self.complain(path, f"holds a JSON {type(parsed).__name__}, not an object")
-            return None
-        return parsed

@@ -24,6 +24,8 @@ class SubjectPlace:
 
     ``relpath`` is relative to the tree: ``.``, ``closed/acme``, ``closed/acme/systems/fastfs.yaml`` or the directory of a result.
     ``edition`` judges it; ``layout`` is the edition in whose layout it stands on disk. A level that the place lacks is empty.
+    ``within``: path of its submission where the tree is less than a package (``.`` for a submission that is the root itself, empty
+    for the output of a tool that is in none); None where the path tells.
     """
 
     kind: Kind
@@ -34,6 +36,7 @@ class SubjectPlace:
     submitter: str = ""
     system: str = ""
     model: str = ""
+    within: str | None = None
 
     @property
     def is_result(self) -> bool:
@@ -47,5 +50,7 @@ class SubjectPlace:
 
     @property
     def submission(self) -> str:
-        """Relative path of the submission that it belongs to; empty for the package."""
+        """Relative path of the submission that it belongs to; empty for the package and for what is in none."""
+        if self.within is not None:
+            return self.within
         return "/".join(self.relpath.split("/")[:2]) if self.kind != "package" else ""

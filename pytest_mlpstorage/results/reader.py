@@ -12,6 +12,7 @@ from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.layout import PHASES, is_timestamp, metadata_name, parse_result_path
 from pytest_mlpstorage.results.manifest import CURRENT_LAYOUT, declared_edition
 from pytest_mlpstorage.results.places import SubjectPlace
+from pytest_mlpstorage.results.provenance import PROVENANCE, Provenance
 from pytest_mlpstorage.results.records import (
     CheckpointingResult,
     EpochStats,
@@ -147,7 +148,7 @@ def read_leaf(path: Path, *, root: Path, phase: str, family: str = "training", d
     present, pruned = files.leaf_files(path, depth=depth)
     relpath = files.relative(path)
     summary_name = _choose(present, "summary.json", lambda name: name.endswith("summary.json"))
-    summary = metadata = None
+    summary = metadata = provenance = None
     if summary_name and (raw := files.json_object(path / summary_name)) is not None:
         summary = Summary.from_json(raw, f"{relpath}/{summary_name}")
         files.problems += [ReadProblem(summary.path, message) for message in summary.problems]
@@ -156,7 +157,10 @@ def read_leaf(path: Path, *, root: Path, phase: str, family: str = "training", d
     if name and (raw := files.json_object(path / name)) is not None:
         metadata = LeafMetadata.from_json(raw, f"{relpath}/{name}")
         files.problems += [ReadProblem(metadata.path, message) for message in metadata.problems]
-    return Leaf(path, relpath, path.name, phase, present, summary, metadata, tuple(files.problems), pruned)
+    if PROVENANCE in present and (raw := files.json_object(path / PROVENANCE)) is not None:
+        provenance = Provenance.from_json(raw, f"{relpath}/{PROVENANCE}")
+    problems = tuple(files.problems)
+    return Leaf(path, relpath, path.name, phase, present, summary, metadata, problems, pruned, provenance=provenance)
 
 
 def _choose(present: frozenset[str], usual: str, fits: Callable[[str], bool]) -> str | None:

@@ -81,6 +81,8 @@ def recompute_block(block: BlockTimes, batch_size: int, *, first_step_counts: bo
 
 def _weighted(parts: Sequence[tuple[int, EpochValues]]) -> EpochValues | None:
     """Blocks of one epoch as one value, weighted by their steps; None where there is no step."""
+    if len(parts) == 1 and parts[0][0]:  # as nearly always
+        return parts[0][1]
     steps = sum(count for count, _ in parts)
     if not steps:
         return None

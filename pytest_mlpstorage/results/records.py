@@ -9,11 +9,13 @@ from typing import Any, ClassVar, TypeAlias
 
 from pytest_mlpstorage.results.coerce import JSONObject
 from pytest_mlpstorage.results.metadata import CommandOutput, LeafMetadata, SystemInfo
+from pytest_mlpstorage.results.provenance import CodeHash, Provenance
 from pytest_mlpstorage.results.summary import EpochStats, RankEpoch, RankOutput, Span, Summary, TrainingMetric
 from pytest_mlpstorage.verdict import Division
 
 __all__ = [
     "CheckpointingResult",
+    "CodeHash",
     "CodeImage",
     "CodePointer",
     "CommandOutput",
@@ -24,6 +26,7 @@ __all__ = [
     "LeafMetadata",
     "Listing",
     "Package",
+    "Provenance",
     "RankEpoch",
     "RankOutput",
     "ReadProblem",
@@ -66,7 +69,7 @@ class Listing:
 class Leaf:
     """One timestamp directory. ``files`` are posix paths relative to it, two levels deep, AppleDouble and the like left out.
 
-    ``summary`` and ``metadata`` are None when their file is absent, pruned or unreadable: ``problems`` tells which.
+    ``summary``, ``metadata`` and ``provenance`` are None when their file is absent, pruned or unreadable: ``problems`` tells which.
     ``pruned`` files are present but hold only the publisher's placeholder.
     """
 
@@ -81,6 +84,7 @@ class Leaf:
     pruned: frozenset[str] = frozenset()
     planned: bool = False
     config_folder: str = "dlio_config"  # v1.0: "configs"
+    provenance: Provenance | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,6 +247,10 @@ class Submission:
 
     benchmark: ClassVar = "submission"
 
+    def below(self, *parts: str) -> str:
+        """Path of something in it, relative to the tree, which may be the submission itself."""
+        return "/".join(part for part in (self.relpath, *parts) if part != ".")
+
 
 @dataclasses.dataclass(frozen=True)
 class CodeImage:
@@ -250,7 +258,7 @@ class CodeImage:
 
     relpath: str
     name: str
-    record: JSONObject | None = None
+    record: CodeHash | None = None
     problems: tuple[ReadProblem, ...] = ()
 
 
@@ -266,17 +274,25 @@ class ImagePool:
 
 @dataclasses.dataclass(frozen=True)
 class CodePointer:
-    """What a leaf's ``.mlps-code-image`` says: ``text`` as written (None: absent or unreadable)."""
+    """What a leaf's ``.mlps-code-image`` says, as written.
+
+    ``text`` is None where it is absent, or cannot be read for the reason in ``problem``.
+    """
 
     leaf: str  # relative path of the leaf
     submitter: str
     phase: str
     text: str | None = None
+    division: Division = Division.CLOSED
+    problem: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Package:
-    """The whole tree: what stands at its top, its pools of code images, and the pointers of all leaves to them."""
+    """The whole tree: what stands at its top, its pools of code images, and the pointers of all leaves to them.
+
+    Pointers are those of submissions in the current layout. ``unhashed_code``: ``code/`` directories of the way before pools.
+    """
 
     root: Path
     relpath: str  # "."
@@ -287,6 +303,7 @@ class Package:
     pools: tuple[ImagePool, ...] = ()
     pointers: tuple[CodePointer, ...] = ()
     submissions: tuple[str, ...] = ()  # relative paths
+    unhashed_code: tuple[str, ...] = ()  # relative paths
     problems: tuple[ReadProblem, ...] = ()
 
     benchmark: ClassVar = "package"

@@ -21,6 +21,7 @@ from pytest_mlpstorage.verdict import Division
 
 __all__ = [
     "IN_PROGRESS",
+    "LEAF_MANIFEST",
     "MANIFEST",
     "Complete",
     "DatasetManifest",
@@ -38,7 +39,10 @@ __all__ = [
 ]
 
 MANIFEST: Final = ".mlps-datagen-manifest.json"
-"""In the folder of a data set: it is complete, and this is what it holds. A run leaf carries a copy as datagen-manifest.json."""
+"""In the folder of a data set: it is complete, and this is what it holds."""
+
+LEAF_MANIFEST: Final = "datagen-manifest.json"
+"""In a run leaf: the manifest of the data set that the run read, as it was then."""
 
 IN_PROGRESS: Final = ".mlps-datagen-in-progress.json"
 """In the folder of a data set from before its first byte until it is complete."""

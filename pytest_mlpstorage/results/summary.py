@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 
-from pytest_mlpstorage.results.coerce import JSONObject, Reading
+from pytest_mlpstorage.results.coerce import JSONObject, Reading, number, wall_time
 
 __all__ = ["EpochStats", "RankEpoch", "RankOutput", "Span", "Summary", "TrainingMetric"]
 
@@ -174,6 +174,11 @@ class Span:
 
 
 def _span(raw: JSONObject, prefix: str, problems: list[str]) -> Span:
+    start, end, duration = raw.get("start"), raw.get("end"), raw.get("duration")
+    span = Span(wall_time(start), wall_time(end), number(duration))
+    if None not in (span.start, span.end) and (span.duration_seconds is not None or duration is None):
+        return span
+    # Anew, to say of each field what is wrong with it.
     fields = Reading(raw, prefix, problems)
     return Span(fields.time("start"), fields.time("end"), fields.number("duration"))
 

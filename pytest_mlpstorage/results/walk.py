@@ -2,67 +2,69 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from pytest_mlpstorage.results.files import TreeFiles
-from pytest_mlpstorage.results.layout import BENCHMARKS, is_noise, is_timestamp
-from pytest_mlpstorage.results.manifest import CURRENT_LAYOUT, declared_edition
-from pytest_mlpstorage.results.places import Kind, SubjectPlace
+from pytest_mlpstorage.results.layout import BENCHMARKS
+from pytest_mlpstorage.results.layout_recognition import benchmark_of, division_of, leaf_directories
+from pytest_mlpstorage.results.places import SubjectPlace
+from pytest_mlpstorage.results.records import Listing
+from pytest_mlpstorage.results.run_folders import RunFolders
+from pytest_mlpstorage.results.walk_base import Search
+from pytest_mlpstorage.results.walk_submission import Standing, loose_results, loose_system, submission_places
+from pytest_mlpstorage.results.walk_v1 import LAYOUT as ROUND_1
 from pytest_mlpstorage.verdict import Division
 
 __all__ = ["LOOKED_FOR", "Walk"]
 
-LOOKED_FOR: Final = tuple(
-    f"{{{','.join(d.value for d in Division)}}}/<submitter>/results/<system>/{benchmark}/<model>" for benchmark in BENCHMARKS
+LOOKED_FOR: Final = (
+    *(f"{{{','.join(d.value for d in Division)}}}/<submitter>/results/<system>/{benchmark}/<model>" for benchmark in BENCHMARKS),
+    "{Closed,Open}/<submitter>/results/<system>/{training,checkpointing}/<model> (round 2.0)",
+    "{Closed,Open}/<submitter>/results/<system>/…/run1 … run5, each with a summary.json (round 1.0)",
+    "{training,checkpointing}/<model> (output of the tool of round 2.0, or the results of one system)",
+    "the directory of one division, of one submitter, or its results/ as the root",
 )
 """The places where a result may stand, for the message when there is none."""
 
-_KINDS: Final[dict[str, Kind]] = {
-    "training": "training",
-    "checkpointing": "checkpointing",
-    "vector_database": "vector_database",
-    "kv_cache": "kv_cache",
-}
+_RESULTS: Final = ("results", "result")
+_GUESSED_DIRECTORIES: Final = 5_000
 
 
-class Walk:
+class Walk(Search):
     """Finds the places below ``files.root``. ``edition`` judges what neither declares an edition nor shows one by its layout."""
 
     def __init__(self, files: TreeFiles, edition: str | None = None) -> None:
-        self.files = files
+        super().__init__(files)
         self.edition = edition
-        self.ignored: list[tuple[str, str]] = []
 
     def places(self) -> list[SubjectPlace]:
-        """Every subject, the package first, each submission followed by its systems and results, sorted by path."""
-        found = sorted(self._submissions(), key=lambda place: place.relpath.split("/"))
-        divisions = [place.division for place in found]
-        if not found:
-            return []
-        division = min(divisions, key=list(Division).index)
-        editions = sorted({place.edition for place in found})
-        package = SubjectPlace("package", ".", division, editions[-1], layout=max(place.layout for place in found))
-        return [package, *found]
+        """Every subject, the package first, each submission followed by its systems and results, sorted by path.
 
-    def ignore(self, path: Path, reason: str) -> None:
-        """Remember what was left out."""
-        self.ignored.append((self.files.relative(path), reason))
+        A root that is only part of a package (a division, a submission, its results) gives no package.
+        """
+        top = list(self.directories(self.files.root))
+        if any(division_of(path.name) for path in top):
+            found = self._sorted(self._package(top))
+            return [self._package_place(found), *found] if found else []
+        return self._sorted(self._part(top))
 
-    def directories(self, parent: Path) -> Iterator[Path]:
-        """The real directories in one, without what desktops leave behind."""
-        for name in self.files.listing(parent).directories:
-            if not is_noise(name):
-                yield parent / name
+    @staticmethod
+    def _sorted(found: Iterator[SubjectPlace]) -> list[SubjectPlace]:
+        return sorted(found, key=lambda place: place.relpath.split("/"))
 
-    def _submissions(self) -> Iterator[SubjectPlace]:
-        divisions = {division.value: division for division in Division}
-        for path in self.directories(self.files.root):
-            division = divisions.get(path.name)
+    @staticmethod
+    def _package_place(found: list[SubjectPlace]) -> SubjectPlace:
+        division = min((place.division for place in found), key=list(Division).index)
+        return SubjectPlace("package", ".", division, max(p.edition for p in found), layout=max(p.layout for p in found))
+
+    def _package(self, top: list[Path]) -> Iterator[SubjectPlace]:
+        for path in top:
+            division = division_of(path.name)
             if division is not None:
-                for submitter in self.directories(path):
-                    yield from self._submission(submitter, division)
+                yield from self._division(path, division, path.name)
             else:
                 self.ignore(path, self._reason(path))
 
@@ -72,46 +74,73 @@ class Walk:
             return "a dot entry, which rule 2.1.2 tolerates"
         if ".mlps-image-pool" in listing.names or any(name.startswith("code-") for name in listing.directories):
             return "a pool of code images"
-        if path.name.lower() in {"closed", "open"}:
-            return f"{path.name!r} is the layout of rounds 1.0 and 2.0, which is not read"
+        for what, names in self._parts(listing).items():
+            if names:
+                return f"holds {', '.join(names)}, so it is {what}: give it as the root"
         if path.name in BENCHMARKS:
-            return f"{path.name!r} at the top is the output of the v2.0 tool, which is not read"
-        return "no division directory (closed, open, whatif)"
+            return f"{path.name!r} at the top is the output of a tool; beside a division directory it belongs to no submission"
+        return f"no division directory ({', '.join(division.value for division in Division)})"
 
-    def _submission(self, path: Path, division: Division) -> Iterator[SubjectPlace]:
-        if path.name.startswith("."):
-            self.ignore(path, "a dot entry")
-            return
-        edition = declared_edition(self.files, path) or CURRENT_LAYOUT
-        relpath = self.files.relative(path)
-        yield SubjectPlace("submission", relpath, division, edition, submitter=path.name)
-        for name in self.files.listing(path / "systems").files:
-            if name.lower().endswith((".yaml", ".yml")) and not is_noise(name) and not name.startswith("."):
-                system = Path(name).stem
-                yield SubjectPlace("system", f"{relpath}/systems/{name}", division, edition, submitter=path.name, system=system)
-        if "results" not in self.files.listing(path).directories:
-            self.ignore(path, "has no results directory")
-            return
-        for system_path in self.directories(path / "results"):
-            benchmarks = list(self.directories(system_path))
-            if not any(benchmark.name in BENCHMARKS for benchmark in benchmarks):
-                self.ignore(system_path, f"has no benchmark directory ({', '.join(BENCHMARKS)})")
+    @staticmethod
+    def _parts(listing: Listing) -> dict[str, list[str]]:
+        """What a directory could be as a root of its own, with the names in it that say so."""
+        return {
+            "a package": [name for name in listing.directories if division_of(name) is not None],
+            "the output of a tool or the results of one system": [n for n in listing.directories if benchmark_of(n) is not None],
+            "a submission": [name for name in listing.directories if name.lower() in _RESULTS],
+        }
+
+    def _division(self, path: Path, division: Division, spelling: str) -> Iterator[SubjectPlace]:
+        for submitter in self.directories(path):
+            if submitter.name.startswith("."):
+                self.ignore(submitter, "a dot entry")
                 continue
-            for benchmark in benchmarks:
-                yield from self._benchmark(benchmark, division, path.name, system_path.name, edition)
+            within = self.files.relative(submitter)
+            yield from submission_places(self, submitter, Standing(division, spelling, submitter.name, self.edition, within))
 
-    def _benchmark(self, path: Path, division: Division, submitter: str, system: str, edition: str) -> Iterator[SubjectPlace]:
-        kind = _KINDS.get(path.name)
-        if kind is None:
-            self.ignore(path, f"no benchmark directory ({', '.join(BENCHMARKS)})")
-            return
-        models = list(self.directories(path))
-        if not models:
-            self.ignore(path, "has no model directory")
-        for model in models:
-            # vector_database/[<engine>/]<INDEX>: conflict C-3, both shapes are real.
-            inner = [m for m in self.directories(model) if m.name not in {"datagen", "run"} and not is_timestamp(m.name)]
-            for place in inner if kind == "vector_database" and inner else [model]:
-                name = model.name if place is model else f"{model.name}_{place.name}"
-                relpath = self.files.relative(place)
-                yield SubjectPlace(kind, relpath, division, edition, submitter=submitter, system=system, model=name)
+    def _part(self, top: list[Path]) -> Iterator[SubjectPlace]:
+        """What a root is that holds no division: part of a package. The names above the root still say of which."""
+        root = self.files.root
+        *_, third, second, first, name = ("", "", "", "", *Path(os.path.realpath(root)).parts)
+        if any(benchmark_of(path.name) for path in top):
+            yield from self._system(root, division_of(third) if first.lower() in _RESULTS else None, third, second, name)
+        elif any(path.name.lower() in _RESULTS and not self._parts(self.files.listing(path))["a package"] for path in top):
+            yield from submission_places(self, root, self._standing(division_of(first), first, name, "."))
+        elif (division := division_of(name)) is not None:
+            yield from self._division(root, division, name)
+        else:
+            yield from self._loose(root, top, division_of(second), second, first)
+
+    def _standing(self, division: Division | None, spelling: str, submitter: str, within: str) -> Standing:
+        """Closed, as the official checkers take it, where no name above the root is a division."""
+        known = division or Division.CLOSED
+        return Standing(known, spelling if division else known.value, submitter, self.edition, within)
+
+    def _system(self, root: Path, division: Division | None, spelling: str, submitter: str, system: str) -> Iterator[SubjectPlace]:
+        if division is not None:
+            yield from loose_system(self, root, self._standing(division, spelling, submitter, ""), system)
+        else:  # the raw output of a tool, that nobody has submitted
+            yield from loose_system(self, root, Standing(Division.CLOSED, "", "", self.edition, ""), "")
+
+    def _loose(self, root: Path, top: list[Path], division: Division | None, spelling: str, submitter: str) -> Iterator[SubjectPlace]:
+        """Results in a root that is ``results`` itself, or that nothing is known of."""
+        certain = Path(os.path.realpath(root)).name.lower() in _RESULTS
+        standing = self._standing(division, spelling, submitter if division else "", "")
+        before, problems = len(self.ignored), len(self.files.problems)
+        found = list(loose_results(self, root, standing, most=None if certain else _GUESSED_DIRECTORIES))
+        collection = any(division_of(inner.name) is not None for path in top for inner in self.directories(path))
+        if not certain and (collection or not all(self._is_result(place) for place in found)):
+            found = []
+        if not found:
+            self.ignored[before:] = [(self.files.relative(path), self._reason(path)) for path in top]
+            del self.files.problems[problems:]
+        yield from found
+
+    def _is_result(self, place: SubjectPlace) -> bool:
+        """Whether a guess is a good one: not part of a package further down, and something was run there."""
+        names = place.relpath.split("/")
+        if any(division_of(name) is not None or name.lower() in _RESULTS for name in names):
+            return False
+        if place.layout != ROUND_1:
+            return any(True for _ in leaf_directories(self.files, self.files.root / names[0]))
+        return place.kind == "system" or RunFolders(self.files).holds_summary(self.files.root / place.relpath)

@@ -24,7 +24,7 @@ def test_a_number_is_a_finite_float_or_none(value, expected):
     ("value", "expected"),
     [
         (20, 20), ("17023000", 17023000), (20.0, 20), ("20.0", 20), (2**63 + 1, 2**63 + 1), ("9007199254740993", 9007199254740993),
-        (20.5, None), (True, None), (None, None), ("x", None), (float("nan"), None),
+        (20.5, None), (True, None), (None, None), ("x", None), (float("nan"), None), (10**400 - 1, 10**400 - 1), (10**400, None), (-(10**400), None),
     ],
     ids=lambda value: repr(value)[:20],
 )  # fmt: skip

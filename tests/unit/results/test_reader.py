@@ -293,14 +293,6 @@ def test_a_published_v3_tree_is_read_and_nothing_in_it_is_passed_over():
     assert [reason for _, reason in read.ignored] == ["a pool of code images"]
 
 
-@pytest.mark.parametrize(("name", "words"), [("v1.0", "rounds 1.0 and 2.0"), ("v2.0", "the v2.0 tool")])
-def test_trees_of_older_rounds_are_ignored_with_a_reason(name, words):
-    read = read_tree(corpus(name))
-    assert read.results == ()
-    assert read.ignored
-    assert all(words in reason for _, reason in read.ignored)
-
-
 def test_symbolic_links_out_of_the_tree_and_in_loops_are_not_followed(tree, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside")
     write(outside / "summary.json", {"epochs": 99})
