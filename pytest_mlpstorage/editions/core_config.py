@@ -64,7 +64,7 @@ def core_config(parameters: Mapping[str, Any], family: str) -> dict[str, Any]:
     kept = _KEPT[family]
     return {
         key: plain(value)
-        for key, value in sorted(_dotted(parameters))
+        for key, value in sorted(_dotted(parameters), key=lambda item: item[0])  # values of one key written twice may not compare
         if (key in kept.keys or key.startswith(kept.groups)) and key not in kept.dropped
     }
 

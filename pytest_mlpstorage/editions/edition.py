@@ -7,8 +7,10 @@ from typing import Any
 from pydantic import Field
 
 from pytest_mlpstorage.editions.base import Data, Frozen, Parameters, Unknown
+from pytest_mlpstorage.editions.description_structure import DescriptionStructure
 from pytest_mlpstorage.editions.families import CheckpointingEdition, KVCacheEdition, VectorDatabaseEdition
 from pytest_mlpstorage.editions.models import TrainingEdition
+from pytest_mlpstorage.editions.system_description import SystemSchema
 from pytest_mlpstorage.nested import plain
 from pytest_mlpstorage.verdict import Severity
 
@@ -77,14 +79,16 @@ class RoundProfile(Data):
 class Edition(Data):
     """All values of one edition of the rule book; families that the edition does not have are None.
 
-    ``checkable``: a manifest may declare it (EDN-04). ``leaf_kinds`` of ``required_files`` are ``<family>/<phase>``;
-    ``every_leaf`` holds for each of them. ``runs_per_result`` counts run directories (checkpointing: phases).
-    ``client_memory_tolerance``: fraction by which hosts may differ from the system description (2.1.9). ``profile`` is the
-    relaxation that is in force, None for the rules as they stand (see ``relaxed``).
+    ``checkable``: a manifest may declare it (EDN-04). ``predecessors``: earlier editions of which no data are known.
+    ``leaf_kinds`` of ``required_files`` are ``<family>/<phase>``; ``every_leaf`` holds for each of them. ``runs_per_result`` counts
+    run directories (checkpointing: phases). ``client_memory_tolerance``: fraction by which hosts may differ from the system
+    description (2.1.9). ``system_description`` is the schema of a description, None where an edition checks none in this way.
+    ``profile`` is the relaxation that is in force, None for the rules as they stand (see ``relaxed``).
     """
 
     name: str
     checkable: bool
+    predecessors: tuple[str, ...] = ()
     current: bool
     timestamp_pattern: str
     component_pattern: str
@@ -104,6 +108,8 @@ class Edition(Data):
     storage_libraries: Frozen[str, tuple[str, ...]]
     client_memory_tolerance: float | None
     round_profile: RoundProfile | None
+    system_description: SystemSchema | None = None
+    description_structure: DescriptionStructure | None = None
     profile: RoundProfile | None = None
 
     def relaxed(self) -> Edition:

@@ -61,7 +61,11 @@ class CheckpointModel(Data):
 
 
 class CheckpointingEdition(Data):
-    """Everything an edition says about checkpointing. ``closed_pairs``: allowed (writes, reads) of the invocations in order."""
+    """Everything an edition says about checkpointing.
+
+    ``closed_invocations``: allowed (writes, reads) of a closed result's invocations in order. ``subset_keys``: what the tool sets for
+    the subset form. A limit of None is no limit in this edition.
+    """
 
     models: Frozen[str, CheckpointModel]
     accelerators_by_division: Frozen[Division, tuple[str, ...]]
@@ -71,6 +75,7 @@ class CheckpointingEdition(Data):
     closed_invocations: tuple[tuple[tuple[int, int], ...], ...] | None
     subset_models: tuple[str, ...]
     subset_processes: int
+    subset_keys: tuple[str, ...]
     closed_keys: tuple[str, ...]
     template_keys_ignored: tuple[str, ...]
     min_accelerators_per_host_text: int | None
@@ -81,6 +86,7 @@ class CheckpointingEdition(Data):
     run_gap: RunGap | None
     remap_time_fraction: float | None
     metric_list_length: int
+    combined_runs: int | None = None
 
     def model(self, name: str) -> CheckpointModel:
         """Return the model of that name; ConfigurationError with the nearest names."""
@@ -104,7 +110,10 @@ class KVCacheOption(Data):
 
 
 class KVCacheEdition(Data):
-    """The KV cache workload: its options by number, the locks of closed, what closed may vary."""
+    """The KV cache workload: its options by number, the locks of closed, what closed and open may vary.
+
+    ``pass_flags``: flags of a recorded command line that vary nothing; ``open_flags``: an open argument to the flags that use it.
+    """
 
     options: Frozen[int, KVCacheOption]
     trials: int
@@ -115,6 +124,8 @@ class KVCacheEdition(Data):
     runs: int
     closed_arguments: tuple[str, ...]
     open_arguments: tuple[str, ...]
+    pass_flags: tuple[str, ...]
+    open_flags: Frozen[str, tuple[str, ...]]
 
     def option(self, number: int) -> KVCacheOption:
         """Return the option of that number; ConfigurationError naming the numbers."""
