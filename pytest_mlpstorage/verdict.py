@@ -78,21 +78,29 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True)
 class NoEvidence:
-    """What a rule yields when the record it must read is not there: the rule is then not verified."""
+    """What a rule yields when the record it must read is not there: the rule is then not verified.
+
+    ``withheld``: its publisher removed it (a pruned log) or the round never published it; no verdict waits for it.
+    """
 
     reason: str
     file: str = ""
+    withheld: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
-    """The verdict of one result with all that led to it."""
+    """The verdict of one result with all that led to it.
+
+    ``own`` are those of the findings that rules on the result itself made; the others speak of its submission.
+    """
 
     verdict: Verdict
     findings: tuple[Finding, ...]
     rules_verified: int
     rules_total: int
     reasons: tuple[str, ...]
+    own: tuple[Finding, ...] = ()
 
     def headline(self) -> str:
         """The verdict as the report leads with it, with ``n of m rules`` where it is not verified."""
@@ -130,15 +138,22 @@ def judge(
     kept = fold(findings)
     if division is Division.WHATIF:
         kept = tuple(dataclasses.replace(f, severity=Severity.INFO) if f.severity is Severity.ERROR else f for f in kept)
-        return Judgement(Verdict.WHATIF, kept, rules_verified, rules_total, ("division whatif: not a submission",))
-    errors = [f for f in kept if f.severity is Severity.ERROR]
+    verdict, reasons = _decide(division, kept, verified=rules_verified >= rules_total, unverified=tuple(unverified))
+    return Judgement(verdict, kept, rules_verified, rules_total, reasons, kept)
+
+
+def _decide(
+    division: Division, findings: tuple[Finding, ...], *, verified: bool, unverified: tuple[str, ...]
+) -> tuple[Verdict, tuple[str, ...]]:
+    """Give the verdict, and the reasons why it is no better."""
+    if division is Division.WHATIF:
+        return Verdict.WHATIF, ("division whatif: not a submission",)
+    errors = tuple(f.line() for f in findings if f.severity is Severity.ERROR)
     if errors:
-        return Judgement(Verdict.INVALID, kept, rules_verified, rules_total, tuple(f.line() for f in errors))
-    if rules_verified < rules_total:
-        return Judgement(Verdict.NOT_VERIFIED, kept, rules_verified, rules_total, tuple(unverified))
-    opens = [f for f in kept if f.category is Category.OPEN]
+        return Verdict.INVALID, errors
+    if not verified:
+        return Verdict.NOT_VERIFIED, unverified
+    opens = tuple(f.line() for f in findings if f.category is Category.OPEN)
     if division is Division.OPEN:
-        return Judgement(Verdict.OPEN, kept, rules_verified, rules_total, ("open division", *(f.line() for f in opens)))
-    if opens:
-        return Judgement(Verdict.OPEN, kept, rules_verified, rules_total, tuple(f.line() for f in opens))
-    return Judgement(Verdict.CLOSED, kept, rules_verified, rules_total, ())
+        return Verdict.OPEN, ("open division", *opens)
+    return (Verdict.OPEN, opens) if opens else (Verdict.CLOSED, ())

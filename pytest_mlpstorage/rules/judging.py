@@ -1,17 +1,61 @@
-"""From a result to its verdict: which rules are asked, what their findings weigh, what was not verified."""
+"""Asking the rules: which are asked about a subject, under which edition and profile, and what their findings weigh."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, Literal, TypeAlias
 
 from pytest_mlpstorage.editions import Edition, edition, edition_names
-from pytest_mlpstorage.results.records import Result
-from pytest_mlpstorage.rules.catalogue import counting
-from pytest_mlpstorage.rules.registry import REGISTRY, Evaluation, Rule, rule_order
-from pytest_mlpstorage.verdict import Division, Finding, Judgement, NoEvidence, Severity, judge
+from pytest_mlpstorage.results.places import Kind, SubjectPlace
+from pytest_mlpstorage.results.records import (
+    CheckpointingResult,
+    KVCacheResult,
+    Package,
+    Result,
+    Subject,
+    Submission,
+    SystemDescription,
+    TrainingResult,
+    VectorDatabaseResult,
+)
+from pytest_mlpstorage.rules.registry import REGISTRY, Evaluation, Rule
+from pytest_mlpstorage.verdict import Division, Finding, NoEvidence, Severity
 
-__all__ = ["Said", "edition_of", "evaluate", "evaluate_preflight", "failing", "judge_result", "judge_said", "rules_for", "weighed"]
+__all__ = [
+    "PROFILES",
+    "STRICT",
+    "Profile",
+    "Said",
+    "edition_of",
+    "evaluate",
+    "evaluate_preflight",
+    "failing",
+    "judging_edition",
+    "record_of",
+    "rules_for",
+    "said_of",
+    "weighed",
+]
+
+Profile: TypeAlias = Literal["strict", "v3.0-round"]
+
+STRICT: Final[Profile] = "strict"
+"""The rules as they stand."""
+
+PROFILES: Final[tuple[Profile, ...]] = (STRICT, "v3.0-round")
+"""Names of the profiles; the other than strict applies what an edition relaxed while its round ran."""
+
+_RECORDS: Final[Mapping[Kind, type]] = {
+    "package": Package,
+    "submission": Submission,
+    "system": SystemDescription,
+    "training": TrainingResult,
+    "checkpointing": CheckpointingResult,
+    "vector_database": VectorDatabaseResult,
+    "kv_cache": KVCacheResult,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,28 +65,53 @@ class Said:
     findings: tuple[Finding, ...] = ()
     lacking: tuple[NoEvidence, ...] = ()
 
+    @property
+    def missing(self) -> tuple[NoEvidence, ...]:
+        """The records whose absence leaves the rule unverified: not those that the publisher withheld."""
+        return tuple(lacking for lacking in self.lacking if not lacking.withheld)
 
-def edition_of(subject: Result) -> Edition:
-    """Return the edition that a result is judged by: the one it declares, or the current one where there is no such (EDN-01)."""
-    return edition(_edition_name(subject.edition))
+
+def edition_of(subject: Subject | SubjectPlace, profile: Profile = STRICT) -> Edition:
+    """Return the edition that a subject is judged by: the one it declares, or the current one where there is no such (EDN-01)."""
+    return _book(subject.edition, profile)
 
 
-def _edition_name(declared: str) -> str:
+@functools.cache
+def _book(declared: str, profile: Profile) -> Edition:
+    book = edition(judging_edition(declared))
+    # One profile is named after the edition whose round it describes; other editions had no relaxations.
+    return book if profile == STRICT else book.relaxed()
+
+
+@functools.cache
+def judging_edition(declared: str) -> str:
+    """Name of the edition that judges what declares another, which may be none that there is."""
     if declared in edition_names():
         return declared
     return next(name for name in edition_names() if edition(name).current)
 
 
-def rules_for(subject: Result) -> tuple[Rule, ...]:
-    """Return the rules that are asked about a result, sorted by id."""
-    return REGISTRY.rules_for(type(subject), _edition_name(subject.edition), subject.division)
+def record_of(kind: Kind) -> type:
+    """Return the type of the records that subjects of a kind are read as."""
+    return _RECORDS[kind]
 
 
-def evaluate(subject: Result) -> Iterator[Evaluation]:
-    """Ask every rule about a result."""
-    book = edition_of(subject)
+def rules_for(subject: Subject | SubjectPlace) -> tuple[Rule, ...]:
+    """Return the rules that are asked about a subject, sorted by id; its place is enough to know them."""
+    record = record_of(subject.kind) if isinstance(subject, SubjectPlace) else type(subject)
+    return REGISTRY.rules_for(record, judging_edition(subject.edition), subject.division)
+
+
+def evaluate(subject: Subject, profile: Profile = STRICT) -> Iterator[Evaluation]:
+    """Ask every rule about a subject."""
+    book = edition_of(subject, profile)
     for rule in rules_for(subject):
         yield rule.evaluate(subject, book)
+
+
+def said_of(subject: Subject, profile: Profile = STRICT) -> dict[str, Said]:
+    """Ask every rule about a subject; what each said, by rule id."""
+    return {e.rule.id: Said(e.findings, e.lacking) for e in evaluate(subject, profile)}
 
 
 def evaluate_preflight(planned: Result) -> Iterator[Evaluation]:
@@ -64,45 +133,3 @@ def failing(findings: Iterable[Finding], *, strict: bool = False) -> tuple[Findi
     """Return the (weighed) findings that fail an item: errors, and with ``strict`` warnings too."""
     bad = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     return tuple(f for f in findings if f.severity in bad)
-
-
-def judge_result(subject: Result, evaluations: Iterable[Evaluation]) -> Judgement:
-    """Reduce what the rules said of a result to its verdict.
-
-    NOT VERIFIED counts the executable error rules of the edition: one that is not among ``evaluations`` (deselected, or not
-    built yet) or that lacked evidence was not verified.
-    """
-    said = {e.rule.id: Said(e.findings, e.lacking) for e in evaluations}
-    return judge_said(subject.benchmark, subject.division, subject.edition, said)
-
-
-def judge_said(benchmark: str, division: Division, edition_name: str, said: Mapping[str, Said]) -> Judgement:
-    """Reduce what rules said, by rule id, to a verdict; see ``judge_result``."""
-    needed = counting(_edition_name(edition_name), division) if benchmark == "training" else ()
-    built = {rule.id for rule in REGISTRY.all_rules()}
-    unverified = [reason for entry in needed if (reason := _why_not(entry.id, entry.name, said, built)) is not None]
-    # A family or edition whose book is not written down here must not pass for want of rules.
-    unknown = () if needed else (f"the rules on {benchmark} results of edition {edition_name} are not built yet",)
-    return judge(
-        division,
-        _sorted([finding for rule_id in sorted(said) for finding in said[rule_id].findings]),
-        rules_verified=len(needed) - len(unverified),
-        rules_total=len(needed) + len(unknown),
-        unverified=(*unverified, *unknown),
-    )
-
-
-def _why_not(rule_id: str, name: str, said: Mapping[str, Said], built: set[str]) -> str | None:
-    if rule_id not in said:
-        return f"{rule_id} {name}: {'not evaluated in this session' if rule_id in built else 'not built yet'}"
-    lacking = said[rule_id].lacking
-    if not lacking:
-        return None
-    more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
-    return f"{rule_id} {name}: no evidence: {lacking[0].reason}{f' in {lacking[0].file}' if lacking[0].file else ''}{more}"
-
-
-def _sorted(findings: Sequence[Finding]) -> list[Finding]:
-    """Order findings the same whatever worker said them first: heaviest first, then by rule, file and field."""
-    weight = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
-    return sorted(findings, key=lambda f: (weight[f.severity], rule_order(f.rule), f.file, f.field, f.message))

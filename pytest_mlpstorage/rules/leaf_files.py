@@ -1,15 +1,23 @@
-"""What a leaf must hold: files by the edition's patterns, and a summary and metadata that can be read."""
+"""What a leaf must hold: files by the edition's patterns, DLIO's own configuration, a summary and metadata that can be read."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
+from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.edition import RequiredFiles
 from pytest_mlpstorage.results.records import Leaf
-from pytest_mlpstorage.verdict import Finding
+from pytest_mlpstorage.verdict import Finding, NoEvidence
 
-__all__ = ["missing_files", "unreadable_records"]
+__all__ = ["damaged_records", "dlio_config_findings", "leaf_noun", "missing_files", "readable", "unreadable_records"]
+
+_NOUNS = {"datasize": "a datasize record", "datagen": "a data generation"}
+
+
+def leaf_noun(leaf: Leaf) -> str:
+    """What a leaf is called in a message: ``a run``, ``a data generation``, ``a datasize record``."""
+    return _NOUNS.get(leaf.phase, "a run")
 
 
 def missing_files(leaf: Leaf, required: RequiredFiles) -> Iterator[Finding]:
@@ -17,21 +25,53 @@ def missing_files(leaf: Leaf, required: RequiredFiles) -> Iterator[Finding]:
     top = [name for name in leaf.files if "/" not in name]
     for wanted in required.any_of:
         if not any(re.search(wanted, name) for name in top):
-            yield Finding("a run lacks a file", required=readable(wanted), file=leaf.relpath)
+            yield Finding(f"{leaf_noun(leaf)} lacks a file", required=readable(wanted), file=leaf.relpath)
     for folder in required.folders:
         if not any(name.startswith(f"{folder}/") for name in leaf.files):
-            yield Finding("a run lacks a directory", required=f"{folder}/", file=leaf.relpath)
+            yield Finding(f"{leaf_noun(leaf)} lacks a directory", required=f"{folder}/", file=leaf.relpath)
+
+
+def damaged_records(leaf: Leaf) -> Iterator[Finding]:
+    """Findings on a summary or metadata that is there and is no record."""
+    for problem in leaf.problems:
+        name = problem.file.rpartition("/")[2]
+        lost = (leaf.summary is None and name.endswith("summary.json")) or (leaf.metadata is None and "metadata" in name)
+        if lost:
+            yield Finding(f"a file {problem.message}", file=problem.file)
 
 
 def unreadable_records(leaf: Leaf) -> Iterator[Finding]:
     """Findings on a summary or metadata that is there and no record, and on metadata that is not there at all."""
-    for problem in leaf.problems:
-        lost = (leaf.summary is None and problem.file.endswith("summary.json")) or (leaf.metadata is None and "metadata" in problem.file)
-        if lost:
-            yield Finding(f"a file {problem.message}", file=problem.file)
+    yield from damaged_records(leaf)
     if leaf.metadata is None and not any("metadata" in name for name in leaf.files):
         yield Finding(
-            "a run has no metadata file, so what it was asked to do is not known", required="training_*_metadata.json", file=leaf.relpath
+            f"{leaf_noun(leaf)} has no metadata file, so what it was asked to do is not known",
+            required="*_metadata.json",
+            file=leaf.relpath,
+        )
+
+
+def dlio_config_findings(leaf: Leaf, edition: Edition) -> Iterator[Finding | NoEvidence]:
+    """Findings where the directory of DLIO's configuration holds other files than exactly those of the edition.
+
+    A leaf without that directory is a finding of the rule on files; here it is no evidence. Names that desktops and editors
+    leave behind are not counted.
+    """
+    folder = leaf.config_folder
+    known = (entry.folders.get(folder) for entry in edition.required_files.values() if isinstance(entry, RequiredFiles))
+    wanted = next((names for names in known if names), None)
+    if wanted is None:
+        yield NoEvidence(f"the files of {folder}/ are not known for edition {edition.name}", leaf.relpath)
+        return
+    held = {name.partition("/")[2] for name in leaf.files if name.startswith(f"{folder}/")}
+    if not held:
+        yield NoEvidence(f"there is no {folder}/", leaf.relpath)
+    elif held != wanted:
+        yield Finding(
+            f"{folder}/ of {leaf_noun(leaf)} does not hold exactly the files that DLIO writes there",
+            measured=", ".join(sorted(held))[:200],
+            required=", ".join(sorted(wanted)),
+            file=f"{leaf.relpath}/{folder}",
         )
 
 

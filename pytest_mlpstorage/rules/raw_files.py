@@ -29,14 +29,18 @@ def check_leaf(leaf: Leaf, metadata: LeafMetadata, *, root: Path) -> Iterator[Fi
     yield from _means(summary, metadata)
     outputs, problems = read_rank_outputs(leaf, root=root)
     ranks = summary.num_accelerators
-    missing = [str(rank) for rank in range(min(ranks or 0, 100_000)) if rank not in {output.rank for output in outputs}]
+    there = {output.rank for output in outputs}
+    missing = [str(rank) for rank in range(min(ranks or 0, 100_000)) if rank not in there]
     if ranks is None or missing or not outputs:
         damage = f" ({problems[0].file}: {problems[0].message})" if problems else ""
         which = f"of rank {', '.join(missing[:4])}{'…' if len(missing) > 4 else ''}" if missing else "of the ranks"
-        yield NoEvidence(f"no readable output file {which}{damage}", leaf.relpath)
+        pruned = bool(missing) and all(f"{rank}_output.json" in leaf.pruned for rank in missing)
+        why = " (pruned by its publisher)" if pruned else damage
+        yield NoEvidence(f"no readable output file {which}{why}", leaf.relpath, withheld=pruned)
         return
-    yield from _epochs(summary, [reported_values(output) for output in outputs if output.rank < ranks])
-    yield from _clocks(leaf, metadata, outputs, root)
+    reported = {output.rank: reported_values(output) for output in outputs}
+    yield from _epochs(summary, [values for rank, values in reported.items() if rank < ranks])
+    yield from _clocks(leaf, metadata, outputs, reported, root)
 
 
 def _close(reported: float, recomputed: float) -> bool:
@@ -96,7 +100,9 @@ def _epochs(summary: Summary, ranks: Sequence[Mapping[int, EpochValues]]) -> Ite
         )
 
 
-def _clocks(leaf: Leaf, metadata: LeafMetadata, outputs: Sequence[RankOutput], root: Path) -> Iterator[Finding]:
+def _clocks(
+    leaf: Leaf, metadata: LeafMetadata, outputs: Sequence[RankOutput], reported: Mapping[int, Mapping[int, EpochValues]], root: Path
+) -> Iterator[Finding]:
     """Each rank's values against its block and step times, where both are there."""
     batch_size = integer(metadata.parameter("reader.batch_size"))
     first_step_counts = _first_step_counts(metadata)
@@ -109,7 +115,7 @@ def _clocks(leaf: Leaf, metadata: LeafMetadata, outputs: Sequence[RankOutput], r
         if output is None:
             continue
         recomputed = values_from_times(part, output, batch_size, first_step_counts=first_step_counts)
-        for found in compare(reported_values(output), recomputed, from_clocks=True):
+        for found in compare(reported[part.rank], recomputed, from_clocks=True):
             yield Finding(
                 f"{found.field} of rank {part.rank} in epoch {found.epoch} is not what its own times give",
                 severity=Severity.WARNING,

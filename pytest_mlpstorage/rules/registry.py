@@ -99,23 +99,30 @@ class Registry:
     """The rules by id; a rule is registered once for each kind of subject."""
 
     def __init__(self) -> None:
-        self._rules: dict[tuple[str, type], Rule] = {}
+        self._rules: list[Rule] = []
+        self._found: dict[tuple[type, str, Division], tuple[Rule, ...]] = {}
 
     def add(self, rule: Rule) -> None:
-        """Take in a rule; raises ValueError for an id that the subject has already, and for a rule that says nothing."""
+        """Take in a rule; raises ValueError for an id that the subject has already in an edition, and for a rule that says nothing."""
         if not rule.text:
             raise ValueError(f"rule {rule.id}: its function has no docstring, which is the rule in our own words")
-        if (rule.id, rule.subject) in self._rules:
-            raise ValueError(f"rule {rule.id} is registered twice for {rule.subject.__name__}")
-        self._rules[rule.id, rule.subject] = rule
+        for other in self._rules:
+            related = issubclass(rule.subject, other.subject) or issubclass(other.subject, rule.subject)
+            if rule.id == other.id and related and set(rule.editions) & set(other.editions):
+                raise ValueError(f"rule {rule.id} is registered twice for {rule.subject.__name__}")
+        self._rules.append(rule)
+        self._found.clear()
 
     def all_rules(self) -> tuple[Rule, ...]:
         """Every rule, in order of id."""
-        return tuple(sorted(self._rules.values(), key=lambda r: (rule_order(r.id), r.subject.__name__)))
+        return tuple(sorted(self._rules, key=lambda r: (rule_order(r.id), r.subject.__name__, r.editions)))
 
     def rules_for(self, subject: type, edition: str, division: Division) -> tuple[Rule, ...]:
         """Rules that are asked about a subject of this kind, in order of id."""
-        return tuple(r for r in self.all_rules() if issubclass(subject, r.subject) and r.applies(edition, division))
+        key = (subject, edition, division)
+        if key not in self._found:
+            self._found[key] = tuple(r for r in self.all_rules() if issubclass(subject, r.subject) and r.applies(edition, division))
+        return self._found[key]
 
 
 REGISTRY = Registry()

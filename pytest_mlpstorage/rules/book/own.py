@@ -7,34 +7,42 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.results.files import TreeFiles
-from pytest_mlpstorage.results.records import Leaf, LeafMetadata, TrainingResult
+from pytest_mlpstorage.results.provenance import UNKNOWN, Provenance
+from pytest_mlpstorage.results.records import CheckpointingResult, Leaf, LeafMetadata, StoredResult, TrainingResult
 from pytest_mlpstorage.rules.raw_files import check_leaf
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.rules.runs import with_metadata
+from pytest_mlpstorage.rules.wording import shown
 from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
 
 __all__: list[str] = []
 
 _EVERY_EDITION = ("1.0", "2.0", "3.0")
-_PROVENANCE = "provenance.json"
+_DLIO = "dlio"
 
 
-@rule("MLPS-ENGINE-1", "acceptedEngine", subject=TrainingResult, editions=("3.0",), severity=Severity.INFO, preflight=True)
-def accepted_engine(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def _accepted_engine(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
     """What measured is what the edition accepts: DLIO of an accepted revision, with its own reader and generator.
 
     Anything else is a fair measurement of something that is not the closed benchmark, so the result is OPEN at best. A leaf
     of another tool is judged by its provenance record; one without any says nothing, and nothing is said of it.
     """
-    for leaf in (*result.datagen, *result.runs):
+    for leaf in result.leaves:
         metadata = leaf.metadata
+        if leaf.phase == "datasize":  # a calculation: nothing measured
+            continue
         if metadata is None:
             yield NoEvidence("metadata could not be read", leaf.relpath)
         elif metadata.mlps:
             yield from _own_engine(leaf, metadata, edition)
-        elif _PROVENANCE in leaf.files - leaf.pruned:
-            yield from _foreign_engine(result, leaf, edition)
+        elif leaf.provenance is not None:
+            yield from _foreign_engine(leaf.provenance, edition)
+        else:
+            yield from (NoEvidence(p.message, p.file) for p in leaf.problems if p.file.endswith("/provenance.json"))
+
+
+for _subject in (TrainingResult, CheckpointingResult):
+    rule("MLPS-ENGINE-1", "acceptedEngine", subject=_subject, editions=("3.0",), severity=Severity.INFO, preflight=True)(_accepted_engine)
 
 
 def _open(message: str, file: str, field: str, measured: str | None = None, required: str | None = None) -> Finding:
@@ -54,34 +62,30 @@ def _own_engine(leaf: Leaf, metadata: LeafMetadata, edition: Edition) -> Iterato
         else:
             yield _open("the metadata does not say which engine measured", file, "mlps.engine")
         return
-    commit, version = (str(_first(engine, key, f"dlio_{key}") or "") for key in ("commit", "version"))
+    name = engine.get("name")
+    if name is not None and name != _DLIO:
+        yield _open("what measured is not DLIO", file, "mlps.engine.name", shown(name), _DLIO)
+        return
+    commit, version = (str(shown(_first(engine, key, f"dlio_{key}")) or "") for key in ("commit", "version"))
     if not edition.accepts_revision(commit):
-        shown = f"DLIO {version or 'of unknown version'}{f' ({commit[:12]})' if commit else ', from a package registry or a folder'}"
-        yield _open("the DLIO that measured is no accepted revision", file, "mlps.engine.commit", shown, _accepted(edition))
+        shape = f"DLIO {version or 'of unknown version'}{f' ({commit[:12]})' if commit else ', from a package registry or a folder'}"
+        yield _open("the DLIO that measured is no accepted revision", file, "mlps.engine.commit", shape, _accepted(edition))
     inner = engine.get("engine")
     parts = inner if isinstance(inner, Mapping) else engine
     for part, what in (("reader", "data were read"), ("generator", "data were generated")):
-        name = parts.get(part)
-        if name is not None and name != "builtin" and (part == "reader") == (leaf.phase == "run"):
-            yield _open(f"{what} by a plug-in and not by DLIO's own {part}", file, f"mlps.engine.{part}", str(name)[:80], "builtin")
+        used = parts.get(part)
+        if used is not None and used != "builtin" and (part == "reader") == (leaf.phase == "run"):
+            yield _open(f"{what} by a plug-in and not by DLIO's own {part}", file, f"mlps.engine.{part}", shown(used), "builtin")
 
 
 def _first(mapping: Mapping[str, Any], *keys: str) -> Any:
     return next((mapping[key] for key in keys if mapping.get(key)), None)
 
 
-def _foreign_engine(result: TrainingResult, leaf: Leaf, edition: Edition) -> Iterator[Finding | NoEvidence]:
-    files = TreeFiles(result.root)
-    record = files.json_object(leaf.path / _PROVENANCE)
-    file = f"{leaf.relpath}/{_PROVENANCE}"
-    if record is None:
-        for problem in files.problems:
-            yield NoEvidence(problem.message, problem.file)
-        return
-    dlio = record.get("dlio")
-    commit = str(dlio.get("commit") or "unknown") if isinstance(dlio, Mapping) else "unknown"
-    if commit != "unknown" and not edition.accepts_revision(commit):
-        yield _open("the DLIO that measured is no accepted revision", file, "dlio.commit", commit[:40], _accepted(edition))
+def _foreign_engine(stamp: Provenance, edition: Edition) -> Iterator[Finding]:
+    commit = stamp.dlio_commit or UNKNOWN
+    if commit != UNKNOWN and not edition.accepts_revision(commit):
+        yield _open("the DLIO that measured is no accepted revision", stamp.path, "dlio.commit", commit[:40], _accepted(edition))
 
 
 @rule("MLPS-METRIC-1", "metricsAgreeWithRawFiles", subject=TrainingResult, editions=("3.0",))
@@ -111,8 +115,8 @@ _PLACEHOLDER = re.compile(
 )
 
 
-@rule("MLPS-NAME-1", "noPlaceholderNames", subject=TrainingResult, editions=_EVERY_EDITION, severity=Severity.WARNING, preflight=True)
-def no_placeholder_names(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+@rule("MLPS-NAME-1", "noPlaceholderNames", subject=StoredResult, editions=_EVERY_EDITION, severity=Severity.WARNING, preflight=True)
+def no_placeholder_names(result: StoredResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
     """Submitter and system are names of somebody and something, not what an example left to be filled in."""
     for what, name in (("submitter", result.submitter), ("system", result.system)):
         if _PLACEHOLDER.search(name):

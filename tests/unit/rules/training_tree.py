@@ -13,6 +13,7 @@ from pytest_mlpstorage.editions import edition
 from pytest_mlpstorage.results.layout import leaf_path
 from pytest_mlpstorage.results.metadata import LeafMetadata
 from pytest_mlpstorage.results.reader import read_training_result
+from pytest_mlpstorage.results.tree import read_tree
 from pytest_mlpstorage.results.writer import LeafWriter
 from pytest_mlpstorage.verdict import Division
 
@@ -87,11 +88,17 @@ class TrainingTree:
         return self.result_dir.relative_to(self.root).as_posix()
 
     def read(self):
+        if (self.root / self.division.value / self.submitter / "systems").is_dir():
+            tree = read_tree(self.root)
+            return tree.load(tree.place(self.relpath))
         return read_training_result(self.result_dir, root=self.root)
 
     @property
     def runs(self) -> list[Path]:
-        return sorted(p for p in (self.result_dir / "run").iterdir() if p.is_dir())
+        return self.leaves("run")
+
+    def leaves(self, phase: str) -> list[Path]:
+        return sorted(p for p in (self.result_dir / phase).iterdir() if p.is_dir())
 
     # -- breaking it --------------------------------------------------------------------------------------------------
 
@@ -110,6 +117,27 @@ class TrainingTree:
     def edit_metadata(self, change, *, run: int | None = None) -> None:
         for leaf in self.runs if run is None else [self.runs[run]]:
             self.edit(leaf / f"training_{leaf.name}_metadata.json", change)
+
+    def edit_leaf(self, phase: str, change, *, number: int = 0) -> None:
+        """Change the metadata of one datasize or datagen leaf."""
+        leaf = self.leaves(phase)[number]
+        self.edit(next(leaf.glob("*_metadata.json")), change)
+
+    def second(self, phase: str, name: str, change=lambda _: None) -> None:
+        """Put a second leaf beside the first one of a phase, with its metadata changed."""
+        leaf = self.result_dir / phase / name
+        shutil.copytree(self.leaves(phase)[0], leaf)
+        self.edit(next(leaf.glob("*_metadata.json")), change)
+
+    def rename_run(self, run: int, name: str) -> None:
+        self.runs[run].rename(self.result_dir / "run" / name)
+
+    def describe(self, **architecture) -> None:
+        """Write a system description that holds no more than its architecture."""
+        systems = self.root / self.division.value / self.submitter / "systems"
+        systems.mkdir()
+        document = {"system_under_test": {"solution": {"architecture": architecture}}}
+        (systems / f"{self.system}.yaml").write_text(json.dumps(document))
 
     def override(self, **values) -> None:
         """Override dotted keys, written with double underscores: ``reader__read_threads=8``."""
@@ -137,11 +165,19 @@ class TrainingTree:
                     (writer.path / "dlio_config" / file).write_text("{}\n")
             if phase == "run":
                 self._run_files(writer, start)
+                writer.write_json("fs_separation.json", {"version": 1, "method": "link_exdev", "same_filesystem": False})
             writer.commit()
 
     def _metadata(self, phase: str, final: Path, engine: dict, overrides: dict) -> LeafMetadata:
         parameters = edition("3.0").training.template(self.model, self.accelerator).copy_parameters()
-        changed = {"dataset.num_files_train": FILES, "dataset.data_folder": f"/data/{self.model}", **overrides}
+        changed = {
+            "dataset.num_files_train": FILES,
+            "dataset.num_subfolders_train": 0,
+            "dataset.data_folder": f"/data/{self.model}",
+            **overrides,
+        }
+        if phase == "datasize":
+            changed["dataset.total_disk_bytes"] = FILES * parameters["dataset"]["record_length_bytes"]
         for key, value in changed.items():
             group, _, field = key.partition(".")
             parameters.setdefault(group, {})[field] = value

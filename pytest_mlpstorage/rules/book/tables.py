@@ -1,0 +1,102 @@
+"""Our rule on the figures that a submission publishes: they are what its runs give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.results.columns import COLUMNS
+from pytest_mlpstorage.results.records import Leaf, StoredResult
+from pytest_mlpstorage.rules.metrics import Metric, metrics_of
+from pytest_mlpstorage.rules.published import ROUNDING, PublishedRow, figure, published_rows, rows_about
+from pytest_mlpstorage.rules.registry import rule
+from pytest_mlpstorage.verdict import Finding, NoEvidence
+
+__all__: list[str] = []
+
+_EVERY_EDITION = ("1.0", "2.0", "3.0")
+
+
+@rule("MLPS-TABLE-1", "tableAgreesWithRuns", subject=StoredResult, editions=_EVERY_EDITION)
+def table_agrees_with_runs(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+    """A figure in a table of the tree is the one that the run files give, but for rounding to two decimals.
+
+    Tables are results.json and results.csv in the result's directory, at its submission and at the top of the tree. A row of the
+    official table is compared with the metrics of the result, a row on one run with what that run's summary says. Where there is no
+    table, nothing is published that could be wrong.
+    """
+    leaves = {leaf.name: leaf for leaf in result.runs}
+    for row in published_rows(result):
+        leaf = leaves.get(row.run) if row.inside and row.run else None
+        if leaf is not None:
+            yield from _of_run(row, leaf)
+    metrics: Mapping[str, Metric] | None = None
+    for row in rows_about(result):
+        if metrics is None:
+            metrics = {_column(name, result.benchmark): value for name, value in metrics_of(result, edition).items()}
+        yield from _of_result(row, metrics)
+
+
+def _column(metric: str, benchmark: str) -> str:
+    """The column of the official table in which a metric stands."""
+    column = f"Training - {metric}" if benchmark == "training" else metric
+    return column if column in COLUMNS else metric
+
+
+def _of_result(row: PublishedRow, metrics: Mapping[str, Metric]) -> Iterator[Finding | NoEvidence]:
+    for column in COLUMNS:
+        given, recomputed = row.values.get(column), metrics.get(column)
+        if recomputed is None or given is None or given == "":
+            continue
+        if isinstance(recomputed, str):
+            if str(given).strip().lower() != recomputed.lower():
+                yield _differs(row, column, str(given)[:80], recomputed)
+        else:
+            yield from _compared(row, column, given, recomputed)
+
+
+def _of_run(row: PublishedRow, leaf: Leaf) -> Iterator[Finding | NoEvidence]:
+    listed = _listed(row)
+    if not listed:
+        return
+    recorded = leaf.summary.raw.get("metric") if leaf.summary is not None else None
+    if not isinstance(recorded, Mapping):
+        yield NoEvidence("the summary of a run that a table lists could not be read", leaf.relpath)
+        return
+    for name, given in listed.items():
+        original, field = recorded.get(name), f"metrics.{name}"
+        pairs: Iterable[tuple[Any, Any]] = [(given, original)]
+        if isinstance(given, list) and isinstance(original, list):
+            if len(given) != len(original):
+                yield _differs(row, field, f"{len(given)} values", f"{len(original)} values")
+            pairs = zip(given, original, strict=False)
+        for value, other in pairs:
+            parsed = figure(other)
+            if parsed is not None and value not in (None, ""):
+                yield from _compared(row, field, value, parsed)
+
+
+def _listed(row: PublishedRow) -> Mapping[str, Any]:
+    """Figures of a row on one run: JSON nests them, CSV has a column each."""
+    nested = row.values.get("metrics")
+    if isinstance(nested, Mapping):
+        return nested
+    return {key.removeprefix("metrics."): value for key, value in row.values.items() if isinstance(key, str) and key.startswith("metrics.")}
+
+
+def _compared(row: PublishedRow, field: str, given: Any, recomputed: float) -> Iterator[Finding]:
+    published = figure(given)
+    # A hair's breadth more than half of the last digit, for what binary fractions do to decimals.
+    if published is None or not abs(published - recomputed) <= ROUNDING * (1 + 1e-9) + abs(recomputed) * 1e-12:
+        yield _differs(row, field, published if published is not None else repr(given)[:80], recomputed)
+
+
+def _differs(row: PublishedRow, field: str, measured: float | str, required: float | str) -> Finding:
+    return Finding(
+        "a table publishes a figure that the runs do not give",
+        measured=measured,
+        required=required,
+        file=row.file,
+        field=f"{row.at}, {field}",
+    )
