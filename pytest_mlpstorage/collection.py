@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_mlpstorage.labels import label
 from pytest_mlpstorage.options import suite_dirs
 from pytest_mlpstorage.session import BUILT_IN
-from pytest_mlpstorage.stash import SESSION, TREE, TREE_ROOT
+from pytest_mlpstorage.stash import PROFILE, SESSION, TREE, TREE_ROOT
 
 if TYPE_CHECKING:
+    from pytest_mlpstorage.results.places import Kind, SubjectPlace
     from pytest_mlpstorage.results.tree import Tree
+    from pytest_mlpstorage.rules import Rule
+    from pytest_mlpstorage.rules.catalogue import Entry
+    from pytest_mlpstorage.verdict import Division
 
 __all__ = ["has_no_case", "order", "parametrize"]
 
@@ -24,11 +31,12 @@ def _inside(path: Path, suite: str) -> bool:
 
 def has_no_case(collector: pytest.Module | pytest.Class, obj: object) -> bool:
     """Whether ``obj`` is a class or function of our suites for which this configuration or tree has no case."""
-    if inspect.isfunction(obj) and obj.__name__ == "test_unjudged" and _inside(collector.path, "rules"):
-        from pytest_mlpstorage.rules import rules_for
-
+    if inspect.isfunction(obj) and obj.__name__ in ("test_rule", "test_unjudged") and _inside(collector.path, "rules"):
         tree = _tree(collector.config)
-        return tree is None or (all(rules_for(subject) for subject in tree.results) and not _passed_over(tree))
+        if obj.__name__ == "test_unjudged":
+            return tree is None or next(_unjudged(tree), None) is None
+        kind = getattr(collector.obj, "KIND", None)
+        return tree is None or not any(place.kind == kind and _asked(place) for place in tree.places)
     if not inspect.isclass(obj) or not hasattr(obj, "family") or not _inside(collector.path, "benchmarks"):
         return False
     session = collector.config.stash.get(SESSION, None)
@@ -39,19 +47,22 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     """Give an item of either suite its parameters; leaves every other test alone."""
     if "mlps" in metafunc.fixturenames and "case" in metafunc.fixturenames:
         _cases(metafunc)
-    elif "unjudged" in metafunc.fixturenames and _inside(Path(str(metafunc.module.__file__)), "rules"):
-        _unjudged(metafunc)
-    elif {"rule", "subject"} <= set(metafunc.fixturenames) and _inside(Path(str(metafunc.module.__file__)), "rules"):
-        _rules(metafunc)
+    elif "check" in metafunc.fixturenames and _inside(Path(str(metafunc.module.__file__)), "rules"):
+        _checks(metafunc)
 
 
 def order(items: list[pytest.Item]) -> None:
     """Put the phases of one case together, in place: pytest collects phase by phase, storage is measured case by case.
 
-    Only items of one class move, and only among the places of that class.
+    Only items of one class move, and only among the places of that class. Items of ``rules/`` stay; their checks learn which item
+    each is.
     """
+    from pytest_mlpstorage.checks import bind
+
     places: dict[object, list[int]] = {}
     for index, item in enumerate(items):
+        if bind(item):
+            continue
         if isinstance(item, pytest.Function) and item.cls is not None and _case_of(item) is not None:
             places.setdefault((item.path, item.cls), []).append(index)
     for indices in places.values():
@@ -92,40 +103,76 @@ def _cases(metafunc: pytest.Metafunc) -> None:
 
 
 def _tree(config: pytest.Config) -> Tree | None:
-    """The tree that is judged, read once a process."""
+    """The places of the tree that is judged, found once a process; no file of a result is read for them."""
     from pytest_mlpstorage.results.tree import read_tree
 
     root = config.stash.get(TREE_ROOT, None)
     if root is None:
         return None
     if TREE not in config.stash:
-        config.stash[TREE] = read_tree(root)
+        config.stash[TREE] = read_tree(root, edition=config.getoption("mlps_edition"))
     return config.stash[TREE]
 
 
-def _passed_over(tree: Tree) -> list[tuple[str, str]]:
-    """What the reader left out and a submission has no place for; dot entries and code images are no results."""
-    return [(path, reason) for path, reason in tree.ignored if not reason.startswith(("a dot entry", "a pool of code images"))]
+def _unjudged(tree: Tree) -> Iterator[tuple[str, SubjectPlace | str]]:
+    """Results that no rule is about, and what the reader left out and a submission has no place for, with the reason.
+
+    Dot entries and code images are no results.
+    """
+    for place in tree.result_places:
+        if not _asked(place):
+            yield place.relpath, place
+    reasons: dict[str, str] = {}
+    for path, reason in tree.ignored:
+        if not reason.startswith(("a dot entry", "a pool of code images")):
+            reasons[path] = reason
+    for problem in tree.problems:
+        reasons[problem.file] = "; ".join(filter(None, (reasons.get(problem.file), problem.message)))
+    yield from reasons.items()
 
 
-def _unjudged(metafunc: pytest.Metafunc) -> None:
+def _asked(place: SubjectPlace) -> tuple[Rule | Entry, ...]:
+    """The rules on a subject, by id, and among them those that only a person can decide."""
     from pytest_mlpstorage.rules import rules_for
 
-    tree = _tree(metafunc.config)
-    params = [pytest.param(subject, id=subject.relpath) for subject in (tree.results if tree is not None else ()) if not rules_for(subject)]
-    params += [pytest.param(reason, id=path) for path, reason in (_passed_over(tree) if tree is not None else ())]
-    metafunc.parametrize("unjudged", params)
+    executable = rules_for(place)
+    return _with_people(executable, place.kind, place.edition, place.division) if executable or not place.is_result else ()
 
 
-def _rules(metafunc: pytest.Metafunc) -> None:
-    from pytest_mlpstorage.rules import rules_for
+@functools.cache
+def _with_people(executable: tuple[Rule, ...], kind: Kind, edition: str, division: Division) -> tuple[Rule | Entry, ...]:
+    from pytest_mlpstorage.rules.catalogue import for_people
+    from pytest_mlpstorage.rules.judging import judging_edition
+    from pytest_mlpstorage.rules.registry import rule_order
 
-    tree = _tree(metafunc.config)
-    pairs = []
-    for subject in tree.results if tree is not None else ():
-        if subject.benchmark != metafunc.module.BENCHMARK:
-            continue
-        for rule in rules_for(subject):
-            mark = pytest.mark.rule(id=rule.id, name=rule.name, severity=rule.severity.value)
-            pairs.append(pytest.param(rule, subject, id=f"{rule.id}-{rule.name}-{subject.relpath}", marks=[mark]))
-    metafunc.parametrize(("rule", "subject"), pairs)
+    everything: list[Rule | Entry] = [*executable, *for_people(judging_edition(edition), kind, division)]
+    return tuple(sorted(everything, key=lambda rule: rule_order(rule.id)))
+
+
+@functools.cache
+def _mark(rule: Rule | Entry) -> pytest.MarkDecorator:
+    kind = getattr(rule, "kind", "executable")
+    return pytest.mark.rule(id=rule.id, name=rule.name, severity=rule.severity.value, kind=kind)
+
+
+def _checks(metafunc: pytest.Metafunc) -> None:
+    """Each rule on each subject of the module's kind, the rules of one subject together; or what no rule is about."""
+    from pytest_mlpstorage.checks import Check, Judging, Unjudged
+
+    tree, kind = _tree(metafunc.config), getattr(metafunc.module, "KIND", None)
+    checks = []
+    if tree is not None and kind is None:
+        for path, what in _unjudged(tree):
+            unjudged = Unjudged(None, what) if isinstance(what, str) else Unjudged(what)
+            checks.append(pytest.param(unjudged, id=label(path)))
+    elif tree is not None:
+        judging = Judging(tree, metafunc.config.stash[PROFILE], metafunc.config.getoption("mlps_strict"))
+        for place in tree.places:
+            if place.kind == kind:
+                # The root is called by what it is: its directory has another name wherever somebody unpacks it.
+                where = place.kind if place.relpath == "." else label(place.relpath)
+                checks += [
+                    pytest.param(Check(rule, place, judging), id=f"{rule.id}-{rule.name}-{where}", marks=_mark(rule))
+                    for rule in _asked(place)
+                ]
+    metafunc.parametrize("check", checks)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +16,8 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.items import BenchmarkItem
     from pytest_mlpstorage.launch.job import HostLike, Launcher
     from pytest_mlpstorage.launch.supervisor import Outcome
-    from pytest_mlpstorage.results.records import Result
-    from pytest_mlpstorage.rules import Rule
 
-__all__ = ["MPILauncher", "Ran", "cluster", "mlps", "mlps_judge", "mlps_unjudged", "mpi_launcher"]
+__all__ = ["MPILauncher", "Ran", "cluster", "mlps", "mpi_launcher"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,51 +100,3 @@ def mlps(request: pytest.FixtureRequest) -> BenchmarkItem:
         pytest.fail("this item needs a configuration: pytest benchmarks/ --mlps-config=quick.yaml", pytrace=False)
     voice, write_line = voice_of(request.config)
     return BenchmarkItem(session, request.node, voice, write_line)
-
-
-@pytest.fixture
-def mlps_judge(request: pytest.FixtureRequest) -> Callable[[Rule, Result], None]:
-    """Evaluates one rule on one result: fails for an error, skips as *not verified* where the rule lacks its evidence."""
-
-    def judge(rule: Rule, subject: Result) -> None:
-        from pytest_mlpstorage.report.records import record_rule
-        from pytest_mlpstorage.report.text import plain
-        from pytest_mlpstorage.rules import edition_of, failing, weighed
-
-        evaluation = rule.evaluate(subject, edition_of(subject))
-        findings = weighed(evaluation.findings, subject.division)
-        record_rule(request.node.user_properties, subject, evaluation, findings)
-        for finding in findings:
-            sys.stdout.write(f"{finding.severity.value}: {plain(finding.line())}\n")
-        bad = failing(findings, strict=request.config.getoption("mlps_strict"))
-        if bad:
-            pytest.fail("\n".join(plain(finding.line()) for finding in bad), pytrace=False)
-        if evaluation.lacking:
-            reasons = dict.fromkeys(f"{lacking.reason} in {lacking.file}" for lacking in evaluation.lacking)
-            pytest.skip("not verified, no evidence: " + plain("; ".join(reasons)))
-
-    return judge
-
-
-@pytest.fixture
-def mlps_unjudged(request: pytest.FixtureRequest) -> Callable[[Result | str], None]:
-    """Records a result without rules as NOT VERIFIED, and skips; a text is why something in the tree is no result."""
-
-    def say(subject: Result | str) -> None:
-        if isinstance(subject, str):
-            pytest.skip(f"no result: {subject}")
-        from pytest_mlpstorage.report import records
-        from pytest_mlpstorage.report.verdicts import verdict_object
-        from pytest_mlpstorage.rules import judge_result
-
-        judgement = judge_result(subject, ())
-        request.node.user_properties += [
-            (records.RESULT, subject.relpath),
-            (records.DIVISION, subject.division.value),
-            (records.VERDICT, judgement.headline()),
-            (records.REASONS, records.encode(list(judgement.reasons))),
-            (records.JUDGEMENT, records.encode(verdict_object(subject, judgement))),
-        ]
-        pytest.skip(f"not verified: this version has no rules for {subject.benchmark}")
-
-    return say

@@ -192,7 +192,8 @@ class BenchmarkItem:
         self._property(records.VERDICT, judgement.headline())
         self._property(records.REASONS, list(judgement.reasons))
         self.write_line(f"{case.id}: {judgement.headline()}")
-        self._state(case, judgement.findings, judged.relpath)
+        # What the rules find in the submission around it (no description yet, say) is in the verdict, and fails no benchmark.
+        self._state(case, judgement.own, judged.relpath)
         for name, value in ((records.MEASURED, judged.measured), (records.REQUIRED, judged.required)):
             if value:
                 self._property(name, value)

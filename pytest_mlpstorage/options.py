@@ -28,7 +28,14 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--mlps-dry-run", action="store_true", help="show commands, bytes and memory of each step; start and write nothing")
     group.addoption("--mlps-show-config", action="store_true", help="show every effective value with where it came from, and end")
     group.addoption("--mlps-strict", action="store_true", help="warnings fail too")
-    group.addoption("--mlps-output", metavar="DIR", help="write verdicts.json and verdicts.csv into this folder")
+    group.addoption("--mlps-output", metavar="DIR", help="write verdicts.json, verdicts.csv and submissions.json into this folder")
+    group.addoption("--mlps-edition", metavar="X.Y", help="edition of rules/ for what neither declares one nor shows one by its layout")
+    group.addoption(
+        "--mlps-profile",
+        metavar="NAME",
+        help="strict (the rules as they stand, default), or v3.0-round (with what was relaxed while that round ran)",
+    )
+    group.addoption("--mlps-list-rules", action="store_true", help="show every rule with scope, editions, severity and kind, and end")
 
 
 def suite_dirs(suite: str) -> list[Path]:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from pytest_mlpstorage import __version__
-from pytest_mlpstorage.fixtures import cluster, mlps, mlps_judge, mlps_unjudged, mpi_launcher
+from pytest_mlpstorage.fixtures import cluster, mlps, mpi_launcher
 from pytest_mlpstorage.options import add_options, suites_asked
 from pytest_mlpstorage.stash import LOCKS
 
-__all__ = ["cluster", "mlps", "mlps_judge", "mlps_unjudged", "mpi_launcher"]
+__all__ = ["cluster", "mlps", "mpi_launcher"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read and check everything a user wrote; raises pytest.UsageError (exit 4) with all that is wrong."""
-    config.addinivalue_line("markers", "rule(id, name, severity): the rule that an item of rules/ evaluates")
+    config.addinivalue_line("markers", "rule(id, name, severity, kind): the rule that an item of rules/ evaluates")
     from pytest_mlpstorage import startup
 
     asked = suites_asked(config)
@@ -37,7 +37,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """With ``--mlps-show-config`` print every effective value with its origin and end."""
+    """With ``--mlps-show-config`` or ``--mlps-list-rules`` print what they ask for and end."""
+    if config.getoption("mlps_list_rules"):
+        from pytest_mlpstorage.rules.listing import rules_page
+
+        sys.stdout.write(rules_page())
+        return 0
     if not config.getoption("mlps_show_config"):
         return None
     from pytest_mlpstorage import startup

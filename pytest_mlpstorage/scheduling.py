@@ -1,30 +1,26 @@
-"""How items are dealt to xdist's workers: one benchmark at a time, the rules of one result together."""
+"""How items are dealt to xdist's workers: one benchmark at a time, the rules on one subject together."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
+
+from pytest_mlpstorage.labels import subject_of
 
 if TYPE_CHECKING:
     import pytest
 
 __all__ = ["make_scheduler", "scope_of"]
 
-_RULE_ITEM = re.compile(r"::test_rule\[(?P<rule>[^\]/]*?)-(?P<subject>(?:closed|open|whatif)/[^\]]*)\]$", re.IGNORECASE)
-
 
 def scope_of(nodeid: str) -> str:
     """The group of an item: items of one group run on one worker, one after another.
 
-    A rule item belongs to its result, so that a worker parses a result's files once. Everything else is a benchmark
-    (ours, or a user's own on the ``mpi_launcher`` fixture) and shares one group, whatever its root: node ids of
-    ``--pyargs`` suites begin with any path.
+    A rule item belongs to its subject, so that one worker parses a subject's files once and no other parses them. Everything
+    else is a benchmark (ours, or a user's own on the ``mpi_launcher`` fixture) and shares one group, whatever its root: node
+    ids of ``--pyargs`` suites begin with any path.
     """
-    match = _RULE_ITEM.search(nodeid)
-    if match:
-        return f"rules of {match['subject']}"
     if "::test_rule[" in nodeid:
-        return nodeid
+        return f"rules on {subject_of(nodeid)}"
     return "benchmarks"
 
 

@@ -8,13 +8,17 @@ import warnings
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.options import config_dirs, empty_suites, suites_asked
-from pytest_mlpstorage.stash import LOCKS, SESSION, TREE, TREE_ROOT
+from pytest_mlpstorage.report_files import unwritable_reports
+from pytest_mlpstorage.stash import LOCKS, PROFILE, SESSION, TREE, TREE_ROOT
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.rules import Profile
 
 __all__ = ["configure", "header", "lock", "report", "show_config"]
 
@@ -29,10 +33,13 @@ def configure(config: pytest.Config, asked: frozenset[str]) -> None:
     """Load the configuration and find the tree, or raise pytest.UsageError with all that is wrong."""
     if config.getoption("help") or config.getoption("version"):
         return
+    unwritable = unwritable_reports(config) if asked else []
     try:
         _configure(config, asked)
     except MLPStorageError as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.UsageError("\n".join([str(error), *unwritable])) from error
+    if unwritable:
+        raise pytest.UsageError("\n".join(unwritable))
 
 
 def _configure(config: pytest.Config, asked: frozenset[str]) -> None:
@@ -53,6 +60,8 @@ def _configure(config: pytest.Config, asked: frozenset[str]) -> None:
         if name is None and config.getoption(option.removeprefix("--").replace("-", "_")):
             raise pytest.UsageError(f"{option} needs --mlps-config=FILE")
     tree = config.getoption("mlps_results_dir")
+    config.stash[PROFILE] = _profile(config)
+    _check_edition(config)
     if tree is not None and name is None:
         config.stash[TREE_ROOT] = _tree_root(config, tree)
     elif name is not None:
@@ -61,6 +70,36 @@ def _configure(config: pytest.Config, asked: frozenset[str]) -> None:
         raise pytest.UsageError("rules/ needs a results tree: pytest rules/ --results-dir=DIR")
     if "rules" in asked and name is not None:
         _tree_root(config, str(config.stash[TREE_ROOT]))
+    for option in ("--mlps-edition", "--mlps-profile"):
+        if TREE not in config.stash and config.getoption(option.removeprefix("--").replace("-", "_")):
+            raise pytest.UsageError(f"{option} is for rules/: pytest rules/ --results-dir=DIR {option}=…")
+
+
+def _profile(config: pytest.Config) -> Profile:
+    given = config.getoption("mlps_profile")
+    if given is None:
+        return "strict"
+    from pytest_mlpstorage.config import did_you_mean
+    from pytest_mlpstorage.rules import PROFILES
+
+    for profile in PROFILES:
+        if given == profile:
+            return profile
+    raise pytest.UsageError(f"--mlps-profile={given}: allowed {', '.join(PROFILES)}{did_you_mean(given, PROFILES)}")
+
+
+def _check_edition(config: pytest.Config) -> None:
+    given = config.getoption("mlps_edition")
+    if given is None:
+        return
+    from pytest_mlpstorage.config import did_you_mean
+    from pytest_mlpstorage.editions import edition_names
+
+    if given not in edition_names():
+        # People write 3 and v3.0 for what is named 3.0.
+        word = given.lower().removeprefix("v")
+        near = did_you_mean(word if "." in word else f"{word}.0", edition_names())
+        raise pytest.UsageError(f"--mlps-edition={given}: allowed {', '.join(edition_names())}{near}")
 
 
 def _tree_root(config: pytest.Config, given: str) -> Path:
@@ -69,8 +108,8 @@ def _tree_root(config: pytest.Config, given: str) -> Path:
         raise pytest.UsageError(f"--results-dir={given}: there is no such directory ({root})")
     from pytest_mlpstorage.results.tree import read_tree
 
-    tree = read_tree(root)
-    if not tree.results:
+    tree = read_tree(root, edition=config.getoption("mlps_edition"))
+    if not tree.result_places:
         ignored = "".join(f"\n  {path}: {reason}" for path, reason in tree.ignored[:20])
         raise pytest.UsageError(
             f"--results-dir={given}: no result is in {root}; looked for\n  "
@@ -84,6 +123,7 @@ def _tree_root(config: pytest.Config, given: str) -> Path:
 def _benchmark_session(config: pytest.Config, name: str) -> Any:
     from pytest_mlpstorage.config import find_config, load_config
     from pytest_mlpstorage.editions import edition_names
+    from pytest_mlpstorage.launch.detect import launcher_names
     from pytest_mlpstorage.session import BenchmarkSession
     from pytest_mlpstorage.workloads.registry import load_workloads
 
@@ -97,14 +137,12 @@ def _benchmark_session(config: pytest.Config, name: str) -> Any:
         assignments=config.getoption("mlps_set"),
         environ=os.environ,
         editions=edition_names(),
+        launchers=launcher_names(),
         invocation_dir=where,
     )
     session = BenchmarkSession(suite, workloads, dry_run=config.getoption("mlps_dry_run"), strict=config.getoption("mlps_strict"))
-    if not suite.families:
-        raise pytest.UsageError(f"{path}: no workload family is configured; allowed: {', '.join(workloads)}")
-    _check_launch(suite)
     for family in suite.families:
-        session.cases(family)  # an unknown model or accelerator is the user's input too: refused here, not at collection
+        session.cases(family)  # what a family refuses only here is the user's input too, and must not wait for collection
     return session
 
 
@@ -113,37 +151,20 @@ def report(config: pytest.Config) -> None:
     if TREE_ROOT not in config.stash or hasattr(config, "workerinput") or config.option.collectonly:
         return
     from pytest_mlpstorage.report.dry import DryRunReport
-    from pytest_mlpstorage.report.hooks import register, result_finder
+    from pytest_mlpstorage.report.hooks import register
 
     root, session = config.stash[TREE_ROOT], config.stash.get(SESSION, None)
     output = config.getoption("mlps_output")
     register(
         config,
         results_dir=root,
-        find_result=result_finder(root, config.stash.get(TREE, None)),
+        tree=config.stash.get(TREE, None),
+        profile=config.stash[PROFILE],
         whatif=session is not None and session.config.division.value == "whatif",
         output_dir=(config.invocation_params.dir / output) if output is not None else None,
     )
     if session is not None and session.dry_run and config.getoption("capture") != "no":
         config.pluginmanager.register(DryRunReport(), "mlpstorage-dry-run")
-
-
-_OURS = frozenset({"-n", "-np", "--np", "-c", "--n", "--host", "-host", "-H", "--hostfile", "-hostfile", "--machinefile", "-machinefile"})
-
-
-def _check_launch(suite: Any) -> None:
-    """Refuse a launcher that nobody registers, and MPI arguments that say again what the configuration says."""
-    from pytest_mlpstorage.config import did_you_mean
-    from pytest_mlpstorage.launch.detect import launcher_names
-
-    name, names = suite.launch.launcher, ("auto", *launcher_names())
-    if name not in names and "/" not in name:
-        allowed = f"{', '.join(names)} or /path/to/mpirun{did_you_mean(name, names)}"
-        raise pytest.UsageError(f"{suite.origin('launch.launcher')}: launch.launcher: given {name!r}; allowed {allowed}")
-    for word in suite.launch.mpi_args:
-        if str(word) in _OURS:
-            where = suite.origin("launch.mpi_args")
-            raise pytest.UsageError(f"{where}: launch.mpi_args: given {word!r}; accelerators and cluster.hosts say that already")
 
 
 def show_config(config: pytest.Config) -> list[str]:
@@ -187,7 +208,10 @@ def header(config: pytest.Config, package_version: str) -> list[str]:
     session = config.stash.get(SESSION, None)
     if session is None:
         root = config.stash.get(TREE_ROOT, None)
-        return [f"mlpstorage {package_version}: judging {root}"] if root else []
+        if not root:
+            return []
+        edition = config.getoption("mlps_edition") or "that each submission declares or its layout shows"
+        return [f"mlpstorage {package_version}: judging {root}", f"mlpstorage profile: {config.stash[PROFILE]}; edition: {edition}"]
     suite = session.config
     mark = " -- NOT FOR SUBMISSION" if suite.division.value == "whatif" else ""
     lines = [

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 
-def test_unjudged(unjudged, mlps_unjudged):
+def test_unjudged(check):
     """Say that something was seen and not judged."""
-    mlps_unjudged(unjudged)
+    check()

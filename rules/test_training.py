@@ -1,10 +1,10 @@
-"""The training rules, each on each training result of the tree."""
+"""The rules on each training result of the tree."""
 
 from __future__ import annotations
 
-BENCHMARK = "training"
+KIND = "training"
 
 
-def test_rule(rule, subject, mlps_judge):
-    """Evaluate one rule on one result."""
-    mlps_judge(rule, subject)
+def test_rule(check):
+    """Ask one rule about one subject."""
+    check()

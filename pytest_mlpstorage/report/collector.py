@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -11,13 +11,14 @@ import pytest
 from pytest_mlpstorage.report.reasons import reasons
 from pytest_mlpstorage.report.records import Facts, facts, finding_from
 from pytest_mlpstorage.report.runs import RunRow, merge, row_of_item, rows_of_result
-from pytest_mlpstorage.report.verdicts import verdict_object
-from pytest_mlpstorage.results.places import RESULT_KINDS, Kind, SubjectPlace
+from pytest_mlpstorage.report.verdicts import submission_object, verdict_object
 from pytest_mlpstorage.results.records import Result
-from pytest_mlpstorage.rules.judging import Said, judge_said
-from pytest_mlpstorage.verdict import Division
+from pytest_mlpstorage.results.tree import Tree
+from pytest_mlpstorage.rules.judging import STRICT, Profile, Said, edition_of
+from pytest_mlpstorage.rules.verdicts import PROFILE_RULE, judge_tree
+from pytest_mlpstorage.verdict import Judgement, Severity
 
-__all__ = ["Item", "JudgedResult", "SuiteReport"]
+__all__ = ["Item", "JudgedResult", "SuiteReport", "Verdicts"]
 
 FindResult = Callable[[str], "Result | None"]
 """Gives the result at a path relative to the results directory, or None where there is none that can be read."""
@@ -35,7 +36,7 @@ class Item:
 
 @dataclasses.dataclass(frozen=True)
 class JudgedResult:
-    """A result with its verdict: ``written`` is its object of verdicts.json, ``headline`` the verdict for people.
+    """A result, or a submission, with its verdict: ``written`` is its object in the file of verdicts, ``headline`` for people.
 
     ``reasons`` say why it is no better: findings, or what was not verified.
     """
@@ -46,16 +47,31 @@ class JudgedResult:
 
     @property
     def path(self) -> str:
-        """Path of the result relative to the results directory."""
+        """Path relative to the results directory."""
         return str(self.written["path"])
 
 
-class SuiteReport:
-    """What a session's items said, whatever worker ran them and in whatever order they came."""
+@dataclasses.dataclass(frozen=True)
+class Verdicts:
+    """All that a session judged, each sorted by path; ``package`` are the lines on the top of the tree, which count for no result."""
 
-    def __init__(self) -> None:
+    results: tuple[JudgedResult, ...] = ()
+    submissions: tuple[JudgedResult, ...] = ()
+    package: tuple[str, ...] = ()
+    runs: tuple[RunRow, ...] = ()
+
+
+class SuiteReport:
+    """What a session's items said, whatever worker ran them and in whatever order they came.
+
+    ``tree`` holds the places that items of ``rules/`` speak of; the files of a result are not read again.
+    """
+
+    def __init__(self, tree: Tree | None = None, profile: Profile = STRICT) -> None:
+        self.profile = profile
+        self._tree = tree
         self._items: dict[str, Item] = {}
-        self._closed: tuple[tuple[JudgedResult, ...], tuple[RunRow, ...]] | None = None
+        self._closed: Verdicts | None = None
 
     def add(self, report: pytest.TestReport) -> None:
         """Take the report of one phase of one item; setup and teardown count only where they failed or skipped."""
@@ -80,26 +96,33 @@ class SuiteReport:
         """Our items that failed."""
         return tuple(item for item in self.items if item.outcome == "failed")
 
-    def close(self, find_result: FindResult) -> tuple[tuple[JudgedResult, ...], tuple[RunRow, ...]]:
-        """Every judged result, sorted by path, and every run, sorted by leaf. Asked again it answers the same."""
+    @property
+    def nothing_judged(self) -> bool:
+        """Whether items of ``rules/`` ran and not one rule had the evidence to pass or to fail."""
+        of_rules = [item for item in self._items.values() if item.facts.of_rules]
+        return bool(of_rules) and not any(item.facts.evaluated and item.outcome != "skipped" for item in of_rules)
+
+    def close(self, find_result: FindResult) -> Verdicts:
+        """Every judged result and submission, and every run, sorted by leaf. Asked again it answers the same.
+
+        ``find_result`` reads a result that an item of ``benchmarks/`` judged, for runs that it only found.
+        """
         if self._closed is None:
-            results: dict[str, Result | None] = {}
-
-            def find(path: str) -> Result | None:
-                if path not in results:
-                    results[path] = find_result(path)
-                return results[path]
-
-            judged = sorted((*self._by_benchmarks(), *self._by_rules(find)), key=lambda result: result.path)
-            from_tree = [row for result in judged if (found := find(result.path)) is not None for row in rows_of_result(found)]
-            from_items = [row_of_item(item.facts.run) for item in self.items if item.facts.run is not None]
-            self._closed = tuple(judged), tuple(merge(from_tree, from_items))
+            items = self.items
+            by_benchmarks = self._by_benchmarks(items)
+            found = [(result, find_result(result.path)) for result in by_benchmarks]
+            rows = [row for _, result in found if result is not None for row in rows_of_result(result, edition_of(result))]
+            rows += [RunRow(**row) for item in items if item.facts.subject is not None for row in item.facts.subject["runs"]]
+            runs = merge(rows, [row_of_item(item.facts.run) for item in items if item.facts.run is not None])
+            by_rules = self._by_rules(items, done={result.path for result in by_benchmarks})
+            results = sorted((*by_benchmarks, *by_rules.results), key=lambda result: result.path)
+            self._closed = dataclasses.replace(by_rules, results=tuple(results), runs=tuple(runs))
         return self._closed
 
-    def _by_benchmarks(self) -> list[JudgedResult]:
+    def _by_benchmarks(self, items: Sequence[Item]) -> list[JudgedResult]:
         """Results that an item of ``benchmarks/`` has judged itself."""
         found = {}
-        for item in self.items:
+        for item in items:
             written = item.facts.judgement
             if written is not None:
                 verdict = str(written["verdict"])
@@ -109,32 +132,49 @@ class SuiteReport:
                 )
         return list(found.values())
 
-    def _by_rules(self, find: FindResult) -> list[JudgedResult]:
-        """Results of which the items of ``rules/`` each evaluated one rule; those judged by a benchmark are not judged twice."""
+    def _by_rules(self, items: Sequence[Item], done: Collection[str]) -> Verdicts:
+        """What the items of ``rules/`` found, each with one rule; a result that a benchmark judged is not judged twice."""
         said: dict[str, dict[str, Said]] = {}
-        for item in self.items:
-            if item.facts.rule_name and item.facts.result:
-                said.setdefault(item.facts.result, {})[item.facts.rule] = Said(item.facts.findings, item.facts.lacking)
-        done = {result.path for result in self._by_benchmarks()}
-        return [self._judged(path, of_rules, find) for path, of_rules in said.items() if path not in done]
+        subjects: dict[str, Mapping[str, Any]] = {}
+        for item in items:
+            if item.facts.of_rules:
+                of_subject = said.setdefault(item.facts.result, {})
+                if item.facts.evaluated:
+                    of_subject[item.facts.rule] = Said(item.facts.findings, item.facts.lacking)
+            if item.facts.subject is not None:
+                subjects[item.facts.result] = item.facts.subject
+        if self._tree is None or not said:
+            return Verdicts()
+        judged = judge_tree(self._tree, self.profile, lambda place: said.get(place.relpath, {}))
+        results, submissions = [], []
+        for place in self._tree.places:
+            if place.is_result and place.relpath in said and place.relpath not in done:
+                judgement = judged.results[place.relpath]
+                written = verdict_object(place, judgement, **self._of_subject(subjects.get(place.relpath)))
+                results.append(self._judged(written, judgement))
+            elif place.kind == "submission":
+                judgement = judged.submissions[place.relpath]
+                inside = [(p, judged.results[p.relpath]) for p in self._tree.inside(place) if p.is_result]
+                written = submission_object(place, judgement, inside, self.profile)
+                submissions.append(self._judged(written, judgement))
+        package = tuple(f"{f.severity.value}: {f.line()}" for f in judged.package if f.severity is not Severity.INFO)
+        return Verdicts(tuple(results), tuple(submissions), package)
 
-    def _judged(self, path: str, said: Mapping[str, Said], find: FindResult) -> JudgedResult:
-        result = find(path) or _by_place(path)
-        judgement = judge_said(result.benchmark, result.division, result.edition, said)
-        why = reasons(judgement.verdict.value, judgement.reasons, judgement.findings)
-        return JudgedResult(verdict_object(result, judgement), judgement.headline(), why)
+    @staticmethod
+    def _of_subject(handed_over: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {key: handed_over[key] for key in ("accelerator", "metrics")} if handed_over is not None else {}
 
-
-def _by_place(path: str) -> SubjectPlace:
-    """A result that can no longer be read, from what its path says: division/submitter/results/system/benchmark/model."""
-    division, submitter, _, system, benchmark, *model = [*path.split("/"), *[""] * 6][: max(6, path.count("/") + 1)]
-    kind: Kind = next((kind for kind in RESULT_KINDS if kind == benchmark), "training")
-    names = {"submitter": submitter, "system": system, "model": "_".join(model)}
-    return SubjectPlace(kind, path, Division(division), "unknown", **names)
+    def _judged(self, written: Mapping[str, Any], judgement: Judgement) -> JudgedResult:
+        # What others' rules found is told once, where they stand.
+        why = reasons(judgement.verdict.value, judgement.reasons, judgement.own)
+        relaxed = any(finding.rule == PROFILE_RULE for finding in judgement.findings)
+        return JudgedResult(written, judgement.headline() + (f" (profile {self.profile})" if relaxed else ""), why)
 
 
 def _message(report: pytest.TestReport) -> str:
     """The first line of why an item failed or was skipped."""
+    if report.passed:
+        return ""
     text: str | Sequence[Any] = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
     lines = str(text).strip().splitlines()
     return lines[0] if lines else ""

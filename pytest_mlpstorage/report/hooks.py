@@ -14,26 +14,24 @@ from pytest_mlpstorage.report.collector import FindResult, SuiteReport
 from pytest_mlpstorage.report.records import facts
 from pytest_mlpstorage.report.terminal import rerun_command, summary_lines
 from pytest_mlpstorage.report.text import escaped, plain
-from pytest_mlpstorage.report.verdicts import write_verdicts
+from pytest_mlpstorage.report.verdicts import write_submissions, write_verdicts
 from pytest_mlpstorage.results.reader import read_training_result
 from pytest_mlpstorage.results.records import Result
 from pytest_mlpstorage.results.tree import Tree
+from pytest_mlpstorage.rules.judging import STRICT, Profile
 
 __all__ = ["ReportPlugin", "register", "result_finder"]
 
 _NAME = "mlpstorage-report"
 
 
-def result_finder(results_dir: Path, tree: Tree | None = None) -> FindResult:
-    """Finds a training result by its path: in ``tree`` where this process has read it, else in the files below ``results_dir``."""
-    known: dict[str, Result] = {result.relpath: result for result in tree.results} if tree is not None else {}
+def result_finder(results_dir: Path) -> FindResult:
+    """Finds a training result that an item of ``benchmarks/`` judged, by its path below ``results_dir``."""
 
     def find(path: str) -> Result | None:
-        if path in known:
-            return known[path]
         try:
             found = read_training_result(results_dir / path, root=results_dir)
-        except ValidationError:  # a result of another family, which its own rules judge
+        except ValidationError:  # a result of another family
             return None
         return found if found.leaves else None
 
@@ -41,34 +39,30 @@ def result_finder(results_dir: Path, tree: Tree | None = None) -> FindResult:
 
 
 def register(
-    config: pytest.Config, *, results_dir: Path, find_result: FindResult | None = None, whatif: bool = False, output_dir: Path | None = None
+    config: pytest.Config,
+    *,
+    results_dir: Path,
+    tree: Tree | None = None,
+    profile: Profile = STRICT,
+    whatif: bool = False,
+    output_dir: Path | None = None,
 ) -> SuiteReport | None:
     """Register the reports for this session and return their collector; None on an xdist worker, which has nothing to report."""
     if hasattr(config, "workerinput"):
         return None
-    report = SuiteReport()
-    plugin = ReportPlugin(config, report, results_dir, find_result or result_finder(results_dir), whatif=whatif, output_dir=output_dir)
-    config.pluginmanager.register(plugin, _NAME)
+    report = SuiteReport(tree, profile)
+    config.pluginmanager.register(ReportPlugin(config, report, results_dir, whatif=whatif, output_dir=output_dir), _NAME)
     return report
 
 
 class ReportPlugin:
     """Listens to every item's report and writes the verdicts at the end."""
 
-    def __init__(
-        self,
-        config: pytest.Config,
-        report: SuiteReport,
-        results_dir: Path,
-        find_result: FindResult,
-        *,
-        whatif: bool,
-        output_dir: Path | None,
-    ) -> None:
+    def __init__(self, config: pytest.Config, report: SuiteReport, results_dir: Path, *, whatif: bool, output_dir: Path | None) -> None:
         self.config = config
         self.report = report
         self.results_dir = results_dir
-        self.find_result = find_result
+        self.find_result = result_finder(results_dir)
         self.whatif = whatif
         self.output_dir = output_dir
         self.files: dict[str, str] = {}
@@ -90,14 +84,20 @@ class ReportPlugin:
         """Before any report file is written: judge, and write the verdicts."""
         if not self.report.items:
             return
-        judged, _ = self.report.close(self.find_result)
-        junit.add_suite_properties(self.config, judged)
+        judged = self.report.close(self.find_result)
+        junit.add_suite_properties(self.config, (*judged.results, *judged.submissions))
+        if self.report.nothing_judged and session.exitstatus == pytest.ExitCode.OK:
+            # A tree of which no rule could say anything must not pass for one in which nothing is wrong.
+            self.problems.append("nothing was judged: no rule found the records that it reads, or only rules for people were selected")
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         try:
             if self.output_dir is not None:
-                as_json, as_csv = write_verdicts(self.output_dir, [result.written for result in judged])
+                as_json, as_csv = write_verdicts(self.output_dir, [result.written for result in judged.results])
                 self.files |= {"verdicts": str(as_json), "as a table": str(as_csv)}
+                if judged.submissions:
+                    self.files["submissions"] = str(write_submissions(self.output_dir, [s.written for s in judged.submissions]))
             if step_summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-                junit.write_step_summary(Path(step_summary), judged)
+                junit.write_step_summary(Path(step_summary), (*judged.submissions, *judged.results))
         except MLPStorageError as error:
             self.problems.append(str(error))
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -106,7 +106,7 @@ class ReportPlugin:
         """Print the section of the verdicts."""
         if not self.report.items and not self.problems:
             return
-        judged, runs = self.report.close(self.find_result)
+        judged = self.report.close(self.find_result)
         arguments = [str(argument) for argument in self.config.invocation_params.args]
         has_cache = self.config.pluginmanager.hasplugin("cacheprovider")
         way = os.path.relpath(self.config.rootpath, self.config.invocation_params.dir)
@@ -118,7 +118,7 @@ class ReportPlugin:
             root="" if way == "." else f"{way}/",
         )
         terminalreporter.section("MLPerf Storage")
-        for line in summary_lines(judged, runs, self.report.failed, files=self._where(), rerun=rerun):
+        for line in summary_lines(judged, self.report.failed, files=self._where(), rerun=rerun):
             terminalreporter.write_line(line.text, **line.markup)
         for problem in self.problems:
             for text in problem.splitlines():
@@ -151,5 +151,5 @@ class ReportPlugin:
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
         """Called by pytest-html before it writes the page: verdicts first, then the runs."""
-        judged, runs = self.report.close(self.find_result)
-        prefix += [html.verdicts_html(judged), html.runs_html(runs)]
+        judged = self.report.close(self.find_result)
+        prefix += [html.verdicts_html(judged), html.runs_html(judged.runs)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from pytest_mlpstorage.report.collector import JudgedResult
+from pytest_mlpstorage.report.collector import JudgedResult, Verdicts
 from pytest_mlpstorage.report.reasons import split
 from pytest_mlpstorage.report.records import Facts
 from pytest_mlpstorage.report.runs import RunRow
@@ -68,11 +69,28 @@ def title(judged_division: str | None) -> str:
     return "MLPerf Storage benchmark and rules" + (" — whatif, not for submission" if judged_division == "whatif" else "")
 
 
-def verdicts_html(judged: Sequence[JudgedResult]) -> str:
-    """A card a result: verdict, path, metrics, and why it is no better. Everything from the tree is escaped."""
-    cards = "".join(_card(result) for result in judged)
+def verdicts_html(judged: Verdicts) -> str:
+    """A card a result: verdict, path, metrics, and why it is no better; then the submissions. All from the tree is escaped."""
+    cards = "".join(_card(result) for result in judged.results)
     nothing = '<div class="mlps-card mlps-wait"><h3>no result was judged</h3></div>'
-    return f'{STYLE}<section class="mlps"><h2>Verdicts</h2>{cards or nothing}</section>'
+    page = f'{STYLE}<section class="mlps"><h2>Verdicts</h2>{cards or nothing}</section>'
+    above = "".join(_submission(submission) for submission in judged.submissions)
+    if judged.package:
+        above = f'<div class="mlps-card mlps-note"><h3>the package</h3>{_list(judged.package)}</div>{above}'
+    return page + (f'<section class="mlps"><h2>Submissions</h2>{above}</section>' if above else "")
+
+
+def _submission(judged: JudgedResult) -> str:
+    written = judged.written
+    counts = Counter(written["results"].values())
+    results = ", ".join(f"{count} {escaped(verdict)}" for verdict, count in sorted(counts.items())) or "no results"
+    who = f"{escaped(written['submitter'])}, {escaped(written['division'])}, edition {escaped(written['edition'])}"
+    return (
+        f'<div class="mlps-card mlps-{_kind(judged.headline)}"><h3>{escaped(judged.headline)}</h3>'
+        f"<p><b>{who}</b>, profile {escaped(written['profile'])} · {results}</p><p><code>{escaped(judged.path)}</code></p>"
+        + _list(judged.reasons)
+        + "</div>"
+    )
 
 
 def _card(result: JudgedResult) -> str:

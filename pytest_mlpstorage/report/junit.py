@@ -41,7 +41,7 @@ def write_step_summary(path: Path, judged: Sequence[JudgedResult]) -> None:
     """Add the verdicts as a Markdown table to the file of ``$GITHUB_STEP_SUMMARY``; raises FileSystemError where that cannot be."""
     rows = ["### MLPerf Storage", "", "| verdict | result | metrics |", "| --- | --- | --- |"]
     for result in judged:
-        metrics = ", ".join(f"{name} {number(value, 3)}" for name, value in result.written["metrics"].items())
+        metrics = ", ".join(f"{name} {number(value, 3)}" for name, value in result.written.get("metrics", {}).items())
         rows.append("| " + " | ".join(_markdown(text) for text in (result.headline, result.path, metrics)) + " |")
     try:
         with path.open("a", encoding="utf-8") as file:

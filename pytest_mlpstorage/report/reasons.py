@@ -40,7 +40,7 @@ def _group(decided_by: Sequence[str]) -> list[str]:
     of_rules = [line for line in decided_by if line.endswith(_GROUPED) and ": " in line]
     lines = [line for line in decided_by if line not in of_rules]
     for ending in _GROUPED:
-        ids = [line.split(" ", 1)[0] for line in of_rules if line.endswith(ending)]
+        ids = [line.rpartition(": ")[0].rpartition(" ")[0] for line in of_rules if line.endswith(ending)]
         if ids:
             lines.append(f"{ending}: {', '.join(ids)}")
     return lines

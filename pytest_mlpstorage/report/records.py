@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity
 
 if TYPE_CHECKING:
-    from pytest_mlpstorage.results.records import Result
+    from pytest_mlpstorage.results.places import SubjectPlace
+    from pytest_mlpstorage.rules.catalogue import Entry
     from pytest_mlpstorage.rules.registry import Evaluation
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "RULE_NAME",
     "RUN",
     "SEVERITY",
+    "SUBJECT",
     "VERDICT",
     "Facts",
     "add_first_finding",
@@ -39,7 +41,9 @@ __all__ = [
     "facts",
     "finding_from",
     "finding_object",
+    "record_review",
     "record_rule",
+    "record_unjudged",
 ]
 
 RULE: Final = "mlps_rule"
@@ -56,8 +60,12 @@ JUDGEMENT: Final = "mlps_judgement"
 REASONS: Final = "mlps_reasons"
 RUN: Final = "mlps_run"
 FOUND: Final = "mlps_found"
+SUBJECT: Final = "mlps_subject"
+"""What one item of each result hands over: accelerator, metrics and runs, so that nobody reads the result again for them."""
 
 _PREFIX: Final = "mlps_"
+_REVIEW: Final = "human review"
+_UNJUDGED: Final = "not judged"
 
 Property = tuple[str, object]
 
@@ -114,26 +122,43 @@ def add_first_finding(properties: list[Property], finding: Finding) -> None:
     properties += [(name, str(value)) for name, value in own.items() if value not in (None, "") and name not in there]
 
 
-def record_rule(properties: list[Property], subject: Result, evaluation: Evaluation, findings: Sequence[Finding]) -> None:
+def record_rule(properties: list[Property], place: SubjectPlace, evaluation: Evaluation, findings: Sequence[Finding]) -> None:
     """Add everything that an item of ``rules/`` found to its properties.
 
-    ``findings`` are those of ``evaluation`` as they weigh in the result's division.
+    ``findings`` are those of ``evaluation`` as they weigh in the subject's division.
     """
     rule = evaluation.rule
     properties += [
         (RULE, rule.id),
         (RULE_NAME, rule.name),
-        (RESULT, subject.relpath),
-        (DIVISION, subject.division.value),
-        (VERDICT, _item_verdict(findings, evaluation.lacking, subject.division)),
-        (FINDINGS, encode([finding_object(f) for f in findings])),
+        (RESULT, place.relpath),
+        (DIVISION, place.division.value),
+        (VERDICT, _item_verdict(findings, evaluation.lacking, place.division)),
     ]
+    if findings:
+        properties.append((FINDINGS, encode([finding_object(f) for f in findings])))
+        order = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+        add_first_finding(properties, min(findings, key=lambda f: order.index(f.severity)))
     if evaluation.lacking:
         properties.append((LACKING, encode([dataclasses.asdict(lacking) for lacking in evaluation.lacking])))
-    order = (Severity.ERROR, Severity.WARNING, Severity.INFO)
-    heaviest = sorted(findings, key=lambda f: order.index(f.severity))
-    if heaviest:
-        add_first_finding(properties, heaviest[0])
+
+
+def record_review(properties: list[Property], place: SubjectPlace, entry: Entry) -> None:
+    """Add what an item says that only a person can decide."""
+    properties += [
+        (RULE, entry.id),
+        (RULE_NAME, entry.name),
+        (RESULT, place.relpath),
+        (DIVISION, place.division.value),
+        (VERDICT, _REVIEW),
+    ]
+
+
+def record_unjudged(properties: list[Property], place: SubjectPlace | None) -> None:
+    """Add what an item says that stands for a result without rules, or for something that is no result."""
+    if place is not None:
+        properties += [(RESULT, place.relpath), (DIVISION, place.division.value)]
+    properties.append((VERDICT, _UNJUDGED))
 
 
 def _item_verdict(findings: Iterable[Finding], lacking: Sequence[NoEvidence], division: Division) -> str:
@@ -168,14 +193,27 @@ class Facts:
     judgement: Mapping[str, Any] | None = None
     reasons: tuple[str, ...] = ()
     run: Mapping[str, Any] | None = None
+    subject: Mapping[str, Any] | None = None
+
+    @property
+    def of_rules(self) -> bool:
+        """Whether it is an item of ``rules/``, which speaks of one subject."""
+        return bool(self.rule_name) or self.verdict == _UNJUDGED
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether a rule was evaluated, and not only named for a person to look at."""
+        return bool(self.rule_name) and self.verdict != _REVIEW
 
 
 def facts(properties: Iterable[Sequence[object]]) -> Facts | None:
     """The facts among an item's properties, or None where it is none of our items."""
-    ours = {str(name): value for name, value in (tuple(pair)[:2] for pair in properties) if str(name).startswith(_PREFIX)}
+    ours = {str(name): value for name, value in (pair[:2] for pair in properties) if str(name).startswith(_PREFIX)}
     if not ours:
         return None
-    texts = {field: str(ours.get(_PREFIX + field, "")) for field in _TEXTS}
+    texts: dict[str, Any] = {field: str(ours[key]) for field, key in _TEXTS.items() if key in ours}
+    if len(ours) == len(texts):  # most items have found nothing
+        return Facts(**texts)
     return Facts(
         **texts,
         findings=tuple(finding_from(written) for written in _json(ours.get(FINDINGS), [])),
@@ -183,10 +221,13 @@ def facts(properties: Iterable[Sequence[object]]) -> Facts | None:
         judgement=_json(ours.get(JUDGEMENT), None),
         reasons=tuple(_json(ours.get(REASONS), [])),
         run=_json(ours.get(RUN), None),
+        subject=_json(ours.get(SUBJECT), None),
     )
 
 
-_TEXTS: Final = ("rule", "rule_name", "verdict", "division", "result", "measured", "required", "severity", "found")
+_TEXTS: Final = {
+    field: _PREFIX + field for field in ("rule", "rule_name", "verdict", "division", "result", "measured", "required", "severity", "found")
+}
 
 
 def _json(value: object, default: Any) -> Any:

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytest_mlpstorage.results.records import Result, TrainingResult
-from pytest_mlpstorage.rules.judging import edition_of
+from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.results.records import StoredResult, TrainingResult
 from pytest_mlpstorage.rules.runs import required_utilization_percent, warmup_count
 
 __all__ = ["RunRow", "merge", "row_of_item", "rows_of_result"]
@@ -65,12 +65,12 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def rows_of_result(result: Result) -> list[RunRow]:
+def rows_of_result(result: StoredResult, edition: Edition) -> list[RunRow]:
     """Rows of every run of a result, the warm-up marked, and those whose utilization is below the edition's minimum."""
     if not isinstance(result, TrainingResult):
         return []
-    warmups = warmup_count(result, edition_of(result))
-    required = required_utilization_percent(edition_of(result), result.model)
+    warmups = warmup_count(result, edition)
+    required = required_utilization_percent(edition, result.model)
     rows = []
     for index, leaf in enumerate(result.runs):
         summary = leaf.summary

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pytest_mlpstorage.report.collector import Item, JudgedResult
+from pytest_mlpstorage.report.collector import Item, Verdicts
 from pytest_mlpstorage.report.reasons import split
 from pytest_mlpstorage.report.runs import RunRow
 from pytest_mlpstorage.report.text import number, plain
+from pytest_mlpstorage.verdict import Verdict
 
 __all__ = ["Line", "rerun_command", "summary_lines", "verdict_color"]
 
@@ -34,24 +36,21 @@ def verdict_color(headline: str) -> str:
     return {"CLOSED": "green", "OPEN": "green", "INVALID": "red", "NOT VERIFIED": "yellow"}.get(word, "cyan")
 
 
-def summary_lines(
-    judged: Sequence[JudgedResult], runs: Sequence[RunRow], failed: Sequence[Item], *, files: Mapping[str, str], rerun: str
-) -> Iterator[Line]:
+def summary_lines(judged: Verdicts, failed: Sequence[Item], *, files: Mapping[str, str], rerun: str) -> Iterator[Line]:
     """The section's lines. ``files``: what → where. ``rerun``: the command that repeats what failed."""
-    width = max((len(result.headline) for result in judged), default=0)
-    for result in judged:
+    width = max((len(result.headline) for result in (*judged.results, *judged.submissions)), default=0)
+    for result in judged.results:
         accelerator = result.written.get("accelerator")
         where = f"{plain(result.path)}{f' on {plain(accelerator)}' if accelerator else ''}"
-        yield Line(f"{result.headline:<{width}}  {where}", {verdict_color(result.headline): True, "bold": True})
+        yield Line(f"{plain(result.headline):<{width}}  {where}", {verdict_color(result.headline): True, "bold": True})
         metrics = ", ".join(f"{plain(name)} {number(value, 3)}" for name, value in result.written["metrics"].items())
         if metrics:
             yield Line(f"    {metrics}")
         reasons, _ = split(result.written, result.reasons)
-        yield from (Line(f"    {plain(reason)}") for reason in reasons[:_REASONS])
-        if len(reasons) > _REASONS:
-            yield Line(f"    … and {len(reasons) - _REASONS} more")
-    yield from _runs(runs)
-    if any(result.written["division"] == "whatif" for result in judged):
+        yield from _reasons(reasons)
+    yield from _runs(judged.runs)
+    yield from _submissions(judged, width)
+    if any(result.written["division"] == "whatif" for result in judged.results):
         yield Line("")
         yield Line(
             "whatif: not for submission. No verdict is claimed; what the rules found above is information.", {"yellow": True, "bold": True}
@@ -63,6 +62,39 @@ def summary_lines(
     if failed:
         yield Line("")
         yield Line(f"{len(failed)} failed; again, only those: {plain(rerun)}")
+
+
+def _reasons(reasons: Sequence[str]) -> Iterator[Line]:
+    yield from (Line(f"    {plain(reason)}") for reason in reasons[:_REASONS])
+    if len(reasons) > _REASONS:
+        yield Line(f"    … and {len(reasons) - _REASONS} more")
+
+
+def _submissions(judged: Verdicts, width: int) -> Iterator[Line]:
+    """The submissions, what was found at the top of the tree, and how many there are of each verdict."""
+    if not judged.submissions:
+        return
+    yield Line("")
+    for submission in judged.submissions:
+        results = submission.written["results"]
+        color = {verdict_color(submission.headline): True, "bold": True}
+        yield Line(
+            f"{plain(submission.headline):<{width}}  submission {plain(submission.path)}: {_counted(results.values(), 'result')}", color
+        )
+        yield from _reasons([reason for reason in submission.reasons if not reason.startswith(tuple(f"{path}: " for path in results))])
+    if judged.package:
+        yield Line("the package, which counts for no single result", {"bold": True})
+        yield from _reasons(judged.package)
+    yield Line("")
+    verdicts = [[str(one.written["verdict"]) for one in many] for many in (judged.results, judged.submissions)]
+    yield Line(f"{_counted(verdicts[0], 'result')}; {_counted(verdicts[1], 'submission')}", {"bold": True})
+
+
+def _counted(verdicts: Iterable[str], what: str) -> str:
+    counts = Counter(verdicts)
+    total = sum(counts.values())
+    listed = ", ".join(f"{counts[verdict.value]} {verdict.value}" for verdict in Verdict if counts[verdict.value])
+    return f"{total} {what}{'' if total == 1 else 's'}{f' ({listed})' if listed else ''}"
 
 
 def _runs(runs: Sequence[RunRow]) -> Iterator[Line]:

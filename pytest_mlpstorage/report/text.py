@@ -10,6 +10,8 @@ from typing import Final
 __all__ = ["cell", "escaped", "number", "plain"]
 
 _LONGEST: Final = 2000
+_COUNTED: Final = 100_000
+"""Whole numbers from here on are counts (of vectors, of files), whatever type they came in."""
 
 # Controls, lone surrogates, and format characters: among them those that turn the direction of a line round.
 _UNSAFE: Final = frozenset({"Cc", "Cs", "Cf", "Zl", "Zp"})
@@ -39,6 +41,8 @@ def number(value: object, digits: int = 2) -> str:
         return ""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return plain(value, longest=200)
+    if isinstance(value, float) and value.is_integer() and abs(value) >= _COUNTED:
+        value = int(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
 
 

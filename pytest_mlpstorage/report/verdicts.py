@@ -11,55 +11,73 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_mlpstorage.report.records import finding_object
 from pytest_mlpstorage.report.text import cell
 from pytest_mlpstorage.results.atomic import file_system_error, write_json, write_text
-from pytest_mlpstorage.results.records import StoredResult, TrainingResult
-from pytest_mlpstorage.rules.aggregate import aggregate_training
-from pytest_mlpstorage.rules.judging import edition_of
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.results.places import SubjectPlace
-    from pytest_mlpstorage.results.records import Result
     from pytest_mlpstorage.verdict import Judgement
 
-__all__ = ["IDENTITY", "metrics_of", "verdict_object", "write_verdicts"]
+__all__ = ["IDENTITY", "submission_object", "verdict_object", "write_submissions", "write_verdicts"]
 
 IDENTITY: Final = ("division", "submitter", "system", "benchmark_type", "model", "accelerator", "path", "edition")
 """Keys that say which result an object is about, in order."""
 
 
-def metrics_of(result: Result | SubjectPlace) -> dict[str, float]:
-    """Metrics of a result by name (units in the names), recomputed from its runs; a metric that cannot be had is absent."""
-    if not isinstance(result, TrainingResult):
-        return {}
-    return dict(aggregate_training(result, edition_of(result)).metrics)
-
-
-def verdict_object(result: Result | SubjectPlace, judgement: Judgement) -> dict[str, Any]:
+def verdict_object(
+    place: SubjectPlace, judgement: Judgement, *, accelerator: str | None = None, metrics: Mapping[str, float] | None = None
+) -> dict[str, Any]:
     """One object of verdicts.json (design §7): identity, verdict, metrics, findings."""
     return {
-        "division": result.division.value,
-        "submitter": result.submitter,
-        "system": result.system,
-        "benchmark_type": result.benchmark,
-        "model": result.model,
-        "accelerator": result.accelerator if isinstance(result, StoredResult) else None,
-        "path": result.relpath,
-        "edition": result.edition,
+        "division": place.division.value,
+        "submitter": place.submitter,
+        "system": place.system,
+        "benchmark_type": place.benchmark,
+        "model": place.model,
+        "accelerator": accelerator,
+        "path": place.relpath,
+        "edition": place.edition,
         "verdict": judgement.verdict.value,
-        "metrics": metrics_of(result),
+        "metrics": dict(metrics or {}),
+        "findings": [finding_object(finding) for finding in judgement.findings],
+    }
+
+
+def submission_object(
+    place: SubjectPlace, judgement: Judgement, results: Sequence[tuple[SubjectPlace, Judgement]], profile: str
+) -> dict[str, Any]:
+    """One object of submissions.json: identity, profile, verdict, the verdict of each result by path, findings outside of results."""
+    return {
+        "division": place.division.value,
+        "submitter": place.submitter,
+        "path": place.relpath,
+        "edition": place.edition,
+        "profile": profile,
+        "verdict": judgement.verdict.value,
+        "results": {result.relpath: judged.verdict.value for result, judged in results},
         "findings": [finding_object(finding) for finding in judgement.findings],
     }
 
 
 def write_verdicts(folder: Path, objects: Sequence[Mapping[str, Any]]) -> tuple[Path, Path]:
     """Write ``verdicts.json`` and ``verdicts.csv``, making the folder; raises FileSystemError where that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise file_system_error("cannot make the folder of the verdicts", folder, error) from error
+    _make(folder)
     as_json, as_csv = folder / "verdicts.json", folder / "verdicts.csv"
     write_json(as_json, list(objects))
     write_text(as_csv, _table(objects))
     return as_json, as_csv
+
+
+def write_submissions(folder: Path, objects: Sequence[Mapping[str, Any]]) -> Path:
+    """Write ``submissions.json`` beside the verdicts; raises FileSystemError where that cannot be."""
+    _make(folder)
+    write_json(folder / "submissions.json", list(objects))
+    return folder / "submissions.json"
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise file_system_error("cannot make the folder of the verdicts", folder, error) from error
 
 
 def _table(objects: Sequence[Mapping[str, Any]]) -> str:

@@ -30,7 +30,7 @@ def test_everything_but_a_rule_is_one_group_whatever_its_root():
     assert {scope_of(i) for i in ids} == {"benchmarks"}
 
 
-def test_the_rules_of_one_result_are_one_group():
+def test_the_rules_of_one_result_are_one_group_and_those_of_another_are_not():
     first = "rules/test_training.py::test_rule[3.3.2-trainingAcceleratorUtilizationCheck-closed/a/results/s/training/unet3d]"
     second = "x/rules/test_training.py::test_rule[2.1.17-runTimestamps-closed/a/results/s/training/unet3d]"
     other = "rules/test_training.py::test_rule[2.1.17-runTimestamps-closed/b/results/s/training/unet3d]"

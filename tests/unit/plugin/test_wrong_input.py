@@ -52,6 +52,30 @@ WRONG = {
         (HEAD + UNET.replace("unet3d", "unet4d") + "    - {model: resnet, accelerator: b200, accelerators: 2}\n").encode(),
         ["suite.yaml:6:15", "unet4d", "suite.yaml:7:15", "resnet"],
     ),
+    "everything at once": (
+        (
+            HEAD.replace("acme", '"<organisation>"').replace("whatif", "closed")
+            + "data_dri: x\n"
+            + UNET.replace("b200", "b20")
+            + "    - {model: resnet, accelerator: b2000, accelerators: 2}\n  reader: {read_treads: 4}\n"
+            + "launch: {launcher: slrm, mpi_args: [-np]}\n"
+        ).encode(),
+        [
+            "8 errors in the configuration",
+            "suite.yaml:2:12: submitter",
+            "suite.yaml:4:1: data_dri",
+            "suite.yaml:7:36: training.workloads.0.accelerator: accelerator 'b20' is not in division closed",
+            "suite.yaml:8:15: training.workloads.1.model: model 'resnet' is not in division closed",
+            "suite.yaml:8:36: training.workloads.1.accelerator: accelerator 'b2000' is not in division closed",
+            "suite.yaml:9:12: training.reader.read_treads",
+            "suite.yaml:10:20: launch.launcher",
+            "suite.yaml:10:37: launch.mpi_args.0",
+        ],
+    ),
+    "bare numbers as size and time of official keys": (
+        (HEAD + UNET + "  reader: {transfer_size: 262144}\n  train: {computation_time: 0.05}\n").encode(),
+        ["suite.yaml:7:27: training.reader.transfer_size: given 262144; a size with its unit", "suite.yaml:8:29", "a time with its unit"],
+    ),
     "no family at all": (HEAD.encode(), ["suite.yaml", "no workload family", "training"]),
     "unknown launcher": ((HEAD + "launch: {launcher: slrm}\n" + UNET).encode(), ["suite.yaml:4:20", "slrm", "openmpi"]),
     "ranks in the MPI arguments": ((HEAD + "launch: {mpi_args: [-np, '7']}\n" + UNET).encode(), ["launch.mpi_args", "-np", "accelerators"]),
@@ -148,6 +172,30 @@ def test_rules_without_a_tree_name_what_they_looked_for(pytester, folder, words)
     assert [word for word in words if word not in said(result)] == []
 
 
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--mlps-edition=3", ["--mlps-edition=3:", "1.0, 2.0, 3.0", "did you mean '3.0'"]),
+        ("--mlps-edition=v2.0", ["did you mean '2.0'"]),
+        ("--mlps-profile=v3.0-rond", ["--mlps-profile=v3.0-rond", "strict, v3.0-round", "did you mean 'v3.0-round'"]),
+        ("--mlps-profile=", ["strict, v3.0-round"]),
+    ],
+)
+def test_an_unknown_edition_or_profile_names_the_nearest_that_there_is(pytester, option, words, workers):
+    (pytester.path / "closed" / "acme" / "results" / "fs" / "training" / "unet3d").mkdir(parents=True)
+    result = pytester.runpytest(RULES, "--results-dir=.", option, workers)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [word for word in words if word not in said(result)] == [], said(result)
+
+
+@pytest.mark.parametrize("option", ["--mlps-edition=3.0", "--mlps-profile=strict"])
+def test_an_option_of_the_rules_without_a_tree_says_what_is_missing(pytester, option):
+    result = pytester.runpytest(option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "pytest rules/ --results-dir=DIR" in said(result)
+
+
 def test_an_unknown_variable_of_ours_is_one_warning(pytester, monkeypatch):
     monkeypatch.setenv("MLPS_DATADIR", "/x")
     result = pytester.runpytest_subprocess(BENCHMARKS, "--mlps-config=quick.yaml", "--collect-only", "-q")
@@ -159,3 +207,54 @@ def test_an_unknown_variable_of_ours_is_one_warning(pytester, monkeypatch):
 def test_the_plugin_leaves_a_project_alone_that_uses_none_of_it(pytester):
     pytester.makepyfile("def test_x(case): pass\nimport pytest\n@pytest.fixture\ndef case(): return 1\n")
     pytester.runpytest("-n2", "--dist=loadfile").assert_outcomes(passed=1)
+
+
+IMPOSSIBLE = {
+    "in a file": "a-file/report",
+    "a folder that takes nothing": "/proc/none/report",
+    "a name too long": "n" * 300,
+}
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize("suite", ["benchmarks", "rules"])
+def test_reports_that_cannot_be_written_are_one_usage_error_before_anything_is_run(pytester, suite, workers):
+    (pytester.path / "a-file").touch()
+    (pytester.path / "a-folder").mkdir()
+    arguments = [BENCHMARKS, "--mlps-config=quick.yaml"] if suite == "benchmarks" else [RULES, "--results-dir=tree"]
+    if suite == "rules":
+        (pytester.path / "tree" / "closed" / "acme" / "results" / "box" / "training" / "unet3d" / "run" / "20250101_000000").mkdir(
+            parents=True
+        )
+    result = pytester.runpytest_subprocess(
+        *arguments, workers, "--html=a-folder", "--junitxml=a-file/report.xml", "--mlps-output=a-file", "-p", "no:cacheprovider"
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    lines = said(result).splitlines()
+    assert [line.removeprefix("ERROR: ") for line in lines if "--" in line] == [
+        f"--html=a-folder: {pytester.path}/a-folder is a directory; needed a file",
+        f"--junitxml=a-file/report.xml: {pytester.path}/a-file is no directory",
+        f"--mlps-output=a-file: {pytester.path}/a-file is no directory",
+    ]
+    assert not (pytester.path / "mlps-data").exists()
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_a_report_that_cannot_be_written_is_told_beside_errors_of_the_configuration(pytester, name):
+    (pytester.path / "a-file").touch()
+    (pytester.path / "suite.yaml").write_text(HEAD.replace("whatif", "closd") + UNET)
+    result = pytester.runpytest(BENCHMARKS, "--mlps-config=suite.yaml", f"--junitxml={IMPOSSIBLE[name]}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "suite.yaml:1:11: division" in said(result)
+    assert f"--junitxml={IMPOSSIBLE[name]}: " in said(result)
+
+
+def test_reports_may_go_where_nothing_is_yet_and_other_projects_are_not_asked(pytester):
+    result = pytester.runpytest(
+        BENCHMARKS, "--mlps-config=quick.yaml", "--collect-only", "-q", "--html=new/a.html", "--junitxml=new/b.xml", "--mlps-output=new/c"
+    )
+    assert result.ret == 0
+    assert not (pytester.path / "new" / "c").exists()
+    pytester.makepyfile("def test_x(): pass")
+    result = pytester.runpytest_subprocess("--junitxml=.", "-p", "no:cacheprovider")
+    assert "--junitxml=.: " not in said(result)

@@ -1,7 +1,7 @@
 """What people read: terminal, HTML and the step summary, with friendly and with hostile names."""
 
 from pytest_mlpstorage.report import html
-from pytest_mlpstorage.report.collector import Item, JudgedResult
+from pytest_mlpstorage.report.collector import Item, JudgedResult, Verdicts
 from pytest_mlpstorage.report.junit import write_step_summary
 from pytest_mlpstorage.report.reasons import reasons
 from pytest_mlpstorage.report.records import Facts
@@ -23,17 +23,27 @@ def judged(headline="INVALID", division="closed", **changes):
 
 
 def lines(*results, runs=(), failed=(), files=None, rerun="pytest --lf"):
-    return [line.text for line in summary_lines(results, runs, failed, files=files or {}, rerun=rerun)]
+    return [line.text for line in summary_lines(Verdicts(results, runs=tuple(runs)), failed, files=files or {}, rerun=rerun)]
+
+
+def submission(headline="INVALID", path="closed/acme", reasons=("because",), **results):
+    written = {
+        "division": "closed", "submitter": "acme", "path": path, "edition": "3.0", "profile": "strict", "verdict": headline.split(" (")[0],
+        "results": results, "findings": [],
+    }  # fmt: skip
+    return JudgedResult(written, headline, reasons)
 
 
 def test_hostile_names_reach_neither_browser_nor_terminal_nor_table(tmp_path):
     evil = judged(submitter=EVIL, system=EVIL, model=EVIL, accelerator=EVIL, path=f"closed/{EVIL}", metrics={EVIL: EVIL})
     evil = JudgedResult(evil.written, evil.headline, (EVIL,))
     run = RunRow(*[EVIL] * 4, mark=EVIL, other=EVIL)
-    page = html.verdicts_html([evil]).removeprefix(html.STYLE) + html.runs_html([run]) + "".join(html.row_cells(Facts(*[EVIL] * 9)))
+    whole = Verdicts((evil,), (submission(EVIL, EVIL, (EVIL,), **{EVIL: EVIL}),), (EVIL,), (run,))
+    page = html.verdicts_html(whole).removeprefix(html.STYLE) + html.runs_html([run]) + "".join(html.row_cells(Facts(*[EVIL] * 9)))
     assert "<script" not in page
     assert "\x1b" not in page
-    assert not any("\x1b" in line for line in lines(evil, runs=[run], files={"a": EVIL}, failed=[Item("x", "failed", Facts())], rerun=EVIL))
+    shown = summary_lines(whole, [Item("x", "failed", Facts())], files={"a": EVIL}, rerun=EVIL)
+    assert not any("\x1b" in line.text for line in shown)
     write_step_summary(tmp_path / "summary.md", [evil])
     table = (tmp_path / "summary.md").read_text()
     assert "<script" not in table
@@ -98,3 +108,25 @@ def test_a_run_is_one_row_whether_the_tree_or_an_item_told_of_it():
 
 def test_many_runs_are_cut_and_counted():
     assert lines(runs=[RunRow("m", leaf=f"{n:03}") for n in range(70)])[-1] == "… and 10 more runs"
+
+
+def test_submissions_follow_with_how_many_results_are_what():
+    judged_submissions = (
+        submission(a="CLOSED", b="INVALID", reasons=("[2.1.8] no description", "b: INVALID")),
+        submission("CLOSED", "closed/other", (), c="CLOSED"),
+    )
+    whole = Verdicts((judged(),), judged_submissions, ("error: [2.1.2] more",))
+    assert [line.text for line in summary_lines(whole, (), files={}, rerun="")][3:] == [
+        "",
+        "INVALID  submission closed/acme: 2 results (1 CLOSED, 1 INVALID)",
+        "    [2.1.8] no description",
+        "CLOSED   submission closed/other: 1 result (1 CLOSED)",
+        "the package, which counts for no single result",
+        "    error: [2.1.2] more",
+        "",
+        "1 result (1 INVALID); 2 submissions (1 CLOSED, 1 INVALID)",
+    ]
+
+
+def test_ids_of_rules_may_hold_blanks_where_they_are_one_line():
+    assert reasons("NOT VERIFIED", ("V 2-a b: not built yet", "3.3.2 c: not built yet"), ()) == ("not built yet: V 2-a, 3.3.2",)

@@ -29,7 +29,17 @@ def test_markup_and_quotes_are_escaped_for_a_browser():
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(None, ""), (1234.5678, "1,234.57"), (7, "7"), (True, "True"), ("\x1b", "\\x1b"), (float("nan"), "nan")]
+    ("value", "shown"),
+    [
+        (None, ""),
+        (1234.5678, "1,234.57"),
+        (1234.0, "1,234.00"),
+        (1e6, "1,000,000"),
+        (7, "7"),
+        (True, "True"),
+        ("\x1b", "\\x1b"),
+        (float("nan"), "nan"),
+    ],
 )
 def test_figures_are_written_for_people(value, shown):
     assert number(value) == shown

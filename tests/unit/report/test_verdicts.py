@@ -7,13 +7,17 @@ import pytest
 from training_tree import TrainingTree
 
 from pytest_mlpstorage.errors import FileSystemError
-from pytest_mlpstorage.report.verdicts import verdict_object, write_verdicts
-from pytest_mlpstorage.rules import evaluate, judge_result
+from pytest_mlpstorage.report.verdicts import submission_object, verdict_object, write_submissions, write_verdicts
+from pytest_mlpstorage.results.tree import read_tree
+from pytest_mlpstorage.rules import edition_of, judge_place, judge_tree, metrics_of
 
 
 def judged(tree):
-    result = tree.read()
-    return verdict_object(result, judge_result(result, evaluate(result)))
+    found = read_tree(tree.root)
+    place = found.place(tree.relpath)
+    result = found.load(place)
+    metrics = metrics_of(result, edition_of(result))
+    return verdict_object(place, judge_place(found, place), accelerator=result.accelerator, metrics=metrics)
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ def test_an_object_holds_identity_verdict_metrics_and_findings(slow):
         "INVALID",
     )
     assert written["metrics"]["train_mean_of_au_percentage"] == pytest.approx(97.2)
-    assert written["findings"][0] == {
+    assert next(f for f in written["findings"] if f["rule"] == "3.3.2") == {
         "rule": "3.3.2",
         "severity": "error",
         "category": "INVALID",
@@ -52,7 +56,8 @@ def test_both_files_say_the_same(slow, tmp_path):
     as_json, as_csv = write_verdicts(tmp_path / "new" / "out", [written])
     assert json.loads(as_json.read_text()) == [written]
     (row,) = csv.DictReader(as_csv.open())
-    assert (row["verdict"], row["submitter"], row["errors"]) == ("INVALID", "acme", "2")
+    assert (row["verdict"], row["submitter"]) == ("INVALID", "acme")
+    assert int(row["errors"]) == sum(f["count"] for f in written["findings"] if f["severity"] == "error")
     assert float(row["Read B/W (GiB/s)"]) == written["metrics"]["Read B/W (GiB/s)"]
     assert "[3.3.2] error:" in row["findings"]
 
@@ -66,3 +71,20 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileSystemError, match="verdicts"):
         write_verdicts(tmp_path / "file" / "out", [])
+
+
+def test_a_submission_is_an_object_with_the_verdict_of_each_result(slow, tmp_path):
+    found = read_tree(slow.root)
+    verdicts = judge_tree(found)
+    place = found.places[1]
+    results = [(p, verdicts.results[p.relpath]) for p in found.inside(place) if p.is_result]
+    written = submission_object(place, verdicts.submissions[place.relpath], results, "strict")
+    assert list(written) == ["division", "submitter", "path", "edition", "profile", "verdict", "results", "findings"]
+    assert (written["path"], written["verdict"], written["results"]) == ("closed/acme", "INVALID", {slow.relpath: "INVALID"})
+    assert json.loads(write_submissions(tmp_path / "new", [written]).read_text()) == [written]
+
+
+def test_a_folder_of_submissions_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileSystemError, match="verdicts"):
+        write_submissions(tmp_path / "file" / "out", [])
