@@ -11,6 +11,7 @@ from pytest_mlpstorage.config.show import show
 from pytest_mlpstorage.config.suite import (
     Check,
     ClusterConfig,
+    EntryCheck,
     FamilyConfig,
     FamilySchema,
     HostSpec,
@@ -24,6 +25,7 @@ from pytest_mlpstorage.config.tree import JSONValue, Origin, Setting
 __all__ = [
     "Check",
     "ClusterConfig",
+    "EntryCheck",
     "FamilyConfig",
     "FamilySchema",
     "HostSpec",

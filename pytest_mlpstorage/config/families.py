@@ -1,9 +1,9 @@
-"""The section of one workload family: own keys, entries and official parameters, from the YAML and from ``--mlps-set``."""
+"""The section of one workload family: own keys, entries and official parameters, from all sources of settings."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
 
@@ -14,6 +14,7 @@ from pytest_mlpstorage.config.problems import Problems, given
 from pytest_mlpstorage.config.suite import FamilyConfig, FamilySchema, ItemConfig
 from pytest_mlpstorage.config.tree import Entry, Fields, Items, JSONValue, Origin, Scalar, Setting, leaves, overlay, plain
 from pytest_mlpstorage.config.validate import field_names, validate
+from pytest_mlpstorage.verdict import Division
 
 __all__ = ["Section", "own_settings", "read_section"]
 
@@ -29,17 +30,22 @@ class _Level:
 
 
 class Section:
-    """One family's section while the sources are laid over each other: YAML first, then assignments in their order."""
+    """One family's section while the sources are laid over each other: variables, YAML, then assignments in their order."""
 
     def __init__(self, schema: FamilySchema, origin: Origin, problems: Problems) -> None:
         self.schema = schema
         self.problems = problems
+        self.variables = _Level(origin)
         self.level = _Level(origin)
         self.assigned = _Level(origin)
         self.items: list[_Level] = []
         self.items_origin = origin
         self.items_given = False
         self.assigned_items: dict[int, _Level] = {}
+
+    def take_variable(self, key: str, entry: Entry) -> None:
+        """Take an own key of the section or an official parameter from the environment."""
+        (self.variables.own if key in field_names(self.schema.model) else self.variables.parameters)[key] = entry
 
     def assign(self, name: str, entry: Entry) -> None:
         """``--mlps-set <family>.<name>=…``: a key of the section, an official parameter, or ``workloads.0.accelerators``."""
@@ -111,15 +117,18 @@ class Section:
         collect(name, entry, self.schema.official_keys, prefix=prefix, own=words, into=fresh, problems=self.problems)
         level.parameters.update(fresh)
 
-    def config(self) -> FamilyConfig | None:
-        """The finished section, or None after noting what is wrong with it."""
+    def config(self, edition: str | None, division: Division | None) -> FamilyConfig | None:
+        """The finished section, or None after noting everything that is wrong with it.
+
+        ``edition`` and ``division`` are None where what was given is none: an error of its own.
+        """
         schema, before = self.schema, len(self.problems)
-        own_node = _merged(self.level, self.assigned)
-        own = validate(schema.model, own_node, prefix=schema.family, problems=self.problems)
+        own = validate(schema.model, self.merged_own(), prefix=schema.family, problems=self.problems)
         if schema.item_key is not None and not self.items_given:
             self.problems.add(self.level.origin, f"{schema.family}.{schema.item_key}", "missing; needed a list of at least one entry")
         items: list[ItemConfig] = []
-        for index, (node, parameters) in enumerate(self.merged_items()):
+        merged = self.merged_items()
+        for index, (node, parameters) in enumerate(merged):
             if self.items[index].broken:
                 continue
             prefix = f"{schema.family}.{schema.item_key}.{index}"
@@ -127,24 +136,44 @@ class Section:
             settings = self._settings(parameters, prefix)
             if item_own is not None:
                 origins = {key: entry.node.origin for key, entry in node.entries.items()}
-                items.append(ItemConfig(item_own, settings, node.origin, MappingProxyType(origins)))
+                items.append(ItemConfig(item_own, settings, node.origin, MappingProxyType(origins), index))
         # The parameters of the section are checked by the entries too; once is enough where there are some.
-        family_parameters = self._settings({**self.level.parameters, **self.assigned.parameters}, schema.family)
+        family_parameters = self._settings(self.merged_parameters(), schema.family)
+        self._check(items, [node for node, _ in merged], edition, division)
         if own is None or len(self.problems) > before:
             return None
-        if schema.check is not None:
-            for index, key, message in schema.check(items):
-                node, _ = self.merged_items()[index]
-                place = node.entries[key].node.origin if key in node.entries else node.origin
-                self.problems.add(place, f"{schema.family}.{schema.item_key}.{index}.{key}", message)
         return FamilyConfig(own, family_parameters, tuple(items))
 
+    def _check(self, items: Sequence[ItemConfig], nodes: Sequence[Fields], edition: str | None, division: Division | None) -> None:
+        """Note what the family finds wrong with its entries; other errors of theirs hide none of it."""
+        schema = self.schema
+        found = [(items[position].index, key, text) for position, key, text in schema.check(items)] if schema.check is not None else []
+        if schema.entry_check is not None and edition is not None:
+            for index, node in enumerate(nodes):
+                written = {key: entry.node.text for key, entry in node.entries.items() if isinstance(entry.node, Scalar)}
+                # What the widest division does not know, none does.
+                checked = schema.entry_check(MappingProxyType(written), edition, division or Division.WHATIF)
+                found += [(index, key, text) for key, text in checked]
+        for index, key, text in found:
+            entries = nodes[index].entries
+            place = entries[key].node.origin if key in entries else nodes[index].origin
+            self.problems.add(place, f"{schema.family}.{schema.item_key}.{index}.{key}", text)
+
+    def merged_own(self) -> Fields:
+        """The section's own keys: option > YAML > environment."""
+        return _merged(_Level(self.level.origin, dict(_merged(self.variables, self.level).entries)), self.assigned)
+
+    def merged_parameters(self) -> dict[str, Entry]:
+        """The section's parameters: option > YAML > environment."""
+        return {**self.variables.parameters, **self.level.parameters, **self.assigned.parameters}
+
     def merged_items(self) -> list[tuple[Fields, dict[str, Entry]]]:
-        """Each entry's own keys and parameters: option > entry in the YAML > section in the YAML."""
+        """Each entry's own keys and parameters: option > entry in the YAML > section in the YAML > environment."""
         merged = []
         for index, level in enumerate(self.items):
             over = self.assigned_items.get(index, _Level(level.origin))
-            parameters = {**self.level.parameters, **level.parameters, **self.assigned.parameters, **over.parameters}
+            below = {**self.variables.parameters, **self.level.parameters}
+            parameters = {**below, **level.parameters, **self.assigned.parameters, **over.parameters}
             merged.append((_merged(level, over), parameters))
         return merged
 
@@ -154,14 +183,15 @@ class Section:
             spec = known(key, self.schema.official_keys)
             assert spec is not None
             # An error in a parameter of the section is told once, under the section's own key.
-            inherited = prefix != self.schema.family and any(entry is level.parameters.get(key) for level in (self.level, self.assigned))
+            levels = (self.variables, self.level, self.assigned)
+            inherited = prefix != self.schema.family and any(entry is level.parameters.get(key) for level in levels)
             value = convert(key, f"{prefix}.{key}", entry.node, spec, Problems() if inherited else self.problems)
             settings[key] = Setting(key, value, entry.node.origin)
         return MappingProxyType(settings)
 
     def settings(self, config: FamilyConfig) -> Iterator[Setting]:
         """Every effective value of the section."""
-        yield from own_settings(config.own, _merged(self.level, self.assigned), self.schema.family)
+        yield from own_settings(config.own, self.merged_own(), self.schema.family)
         if self.schema.item_key is None:
             yield from _prefixed(self.schema.family, config.parameters)
         for index, (item, (node, _)) in enumerate(zip(config.items, self.merged_items(), strict=True)):
@@ -172,9 +202,9 @@ class Section:
     def scalars(self) -> Iterator[tuple[str, Scalar]]:
         """Every scalar of the section with its dotted key."""
         prefix = self.schema.family
-        yield from leaves(_merged(self.level, self.assigned), prefix)
+        yield from leaves(self.merged_own(), prefix)
         if self.schema.item_key is None:
-            for key, entry in {**self.level.parameters, **self.assigned.parameters}.items():
+            for key, entry in self.merged_parameters().items():
                 yield from leaves(entry.node, f"{prefix}.{key}")
         for index, (node, parameters) in enumerate(self.merged_items()):
             yield from leaves(node, f"{prefix}.{self.schema.item_key}.{index}")

@@ -8,14 +8,16 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pytest_mlpstorage.config.document import read_document
+from pytest_mlpstorage.config.environment import environment_layer
 from pytest_mlpstorage.config.families import Section, own_settings, read_section
 from pytest_mlpstorage.config.problems import Problems, one_of
 from pytest_mlpstorage.config.sections import PLACEHOLDER, ClusterSection, LaunchSection, SuiteSection, host_parts
-from pytest_mlpstorage.config.sources import assignments_layer, environment_layer, options_layer
+from pytest_mlpstorage.config.sources import assignments_layer, options_layer
 from pytest_mlpstorage.config.suite import ClusterConfig, FamilyConfig, FamilySchema, HostSpec, LaunchConfig, SuiteConfig
 from pytest_mlpstorage.config.tree import Fields, Loc, Origin, Scalar, Setting, at, leaves, overlay
 from pytest_mlpstorage.config.validate import field_names, validate
 from pytest_mlpstorage.units import parse_duration, parse_size
+from pytest_mlpstorage.verdict import Division
 
 __all__ = ["load_config"]
 
@@ -31,13 +33,15 @@ def load_config(
     environ: Mapping[str, str],
     invocation_dir: Path | None = None,
     editions: Sequence[str] = (),
+    launchers: Sequence[str] = (),
 ) -> SuiteConfig:
     """Read, overlay and check everything the user set.
 
     ``options`` are the plugin's own options by dotted key (``results_dir``; None: not given), ``assignments`` the texts
     of ``--mlps-set``. Relative directories are taken from ``invocation_dir`` (default: the working directory).
-    ``editions``, where given, are the names that ``edition`` may have. Raises ConfigurationError whose message holds
-    every error, one a line, as ``file:line:col: key: given …; allowed …; did you mean …``.
+    ``editions`` and ``launchers``, where given, are the names that ``edition`` and ``launch.launcher`` may have. Raises
+    ConfigurationError whose message holds every error, one a line, as ``file:line:col: key: given …; allowed …; did you
+    mean …``; a placeholder is one only beside others, because it collects.
     """
     base = Path.cwd() if invocation_dir is None else invocation_dir
     problems = Problems()
@@ -48,7 +52,7 @@ def load_config(
         raise AssertionError("a document that was not read has an error")
     by_name = {schema.family: schema for schema in families}
     sections = {name: read_section(by_name[name], entry, problems) for name, entry in document.entries.items() if name in by_name}
-    environment, warnings = environment_layer(environ, problems)
+    environment, warnings = environment_layer(environ, families=families, sections=sections, problems=problems)
     assigned = assignments_layer(assignments, families=families, sections=sections, configured_in=shown, problems=problems)
     given_options = options_layer(options, problems)
     _refuse_contradictions(assigned, given_options, problems)
@@ -58,13 +62,17 @@ def load_config(
     for layer in (own, assigned, given_options):
         merged = _over(merged, layer, own.origin)
     suite = validate(SuiteSection, merged, prefix="", problems=problems, also=tuple(by_name))
-    configured = {name: section.config() for name, section in sections.items()}
-    if suite is not None and editions and suite.edition not in editions:
-        node = merged.entries["edition"].node if "edition" in merged.entries else Scalar(suite.edition, suite.edition, _DEFAULT)
-        problems.bad_value("edition", node, one_of(editions), candidates=editions)
+    edition, division = _edition(merged, editions, problems), _division(merged)
+    configured = {name: section.config(edition, division) for name, section in sections.items()}
+    if by_name and not sections and all(name in field_names(SuiteSection) for name in document.entries):
+        problems.add(document.origin, "", f"no workload family is configured; allowed {one_of(tuple(by_name))}")
+    _refuse_launcher(merged, launchers, problems)
     directories = {name: _directory(getattr(suite, name), base) for name in ("data_dir", "results_dir")} if suite else {}
     if directories:
         _refuse_nested(directories["data_dir"], directories["results_dir"], merged, problems)
+    if problems:
+        for place in _placeholders(merged, sections):
+            problems.add(place.origin, place.key, f"given {place.value!r}, a placeholder; allowed a value of your own")
     problems.raise_if_any()
     assert suite is not None
     complete = {name: family for name, family in configured.items() if family is not None}
@@ -100,6 +108,34 @@ def _over(low: Fields, high: Fields, origin: Origin) -> Fields:
     merged = overlay(low, high)
     assert isinstance(merged, Fields)
     return Fields.of(origin, merged.entries)
+
+
+def _edition(merged: Fields, editions: Sequence[str], problems: Problems) -> str | None:
+    """The edition that counts; None (noted) where there is none of that name."""
+    if "edition" not in merged.entries:
+        return str(SuiteSection.model_fields["edition"].default)
+    node = merged.entries["edition"].node
+    if not isinstance(node, Scalar) or node.value is None or isinstance(node.value, bool):
+        return None  # told with the other keys of the suite
+    if editions and node.text not in editions:
+        problems.bad_value("edition", node, one_of(editions), candidates=editions)
+        return None
+    return node.text
+
+
+def _division(merged: Fields) -> Division | None:
+    node = merged.entries["division"].node if "division" in merged.entries else None
+    words = {division.value: division for division in Division}
+    return words.get(node.text) if isinstance(node, Scalar) else None
+
+
+def _refuse_launcher(merged: Fields, launchers: Sequence[str], problems: Problems) -> None:
+    node, _, taken = at(merged, ("launch", "launcher"))
+    if len(taken) < 2 or not isinstance(node, Scalar) or not isinstance(node.value, str) or not launchers:
+        return
+    names = ("auto", *launchers)
+    if node.text and node.text not in names and "/" not in node.text:
+        problems.bad_value("launch.launcher", node, f"{', '.join(names)} or /path/to/mpirun", candidates=names)
 
 
 def _refuse_contradictions(assigned: Fields, options: Fields, problems: Problems) -> None:

@@ -9,7 +9,7 @@ from pytest_mlpstorage.config.suite import KeySpec
 from pytest_mlpstorage.config.tree import Entry, Fields, JSONValue, Node, Scalar, plain
 from pytest_mlpstorage.units import parse_duration, parse_size
 
-__all__ = ["collect", "convert", "groups", "known"]
+__all__ = ["collect", "convert", "groups", "known", "tells_unit"]
 
 
 def known(key: str, keys: Mapping[str, KeySpec]) -> KeySpec | None:
@@ -92,9 +92,7 @@ def _typed(key: str, shown: str, node: Node, spec: KeySpec, problems: Problems) 
         return node.text
     if spec.type == "float" and number:
         return value
-    if isinstance(value, int) and number and (spec.type == "int" or _bare(key, spec)):
-        return value
-    if spec.type == "duration" and number and _bare(key, spec):
+    if number and (isinstance(value, int) if spec.type == "int" else tells_unit(key, spec)):
         return value
     if spec.type in {"size", "duration"} or (spec.type == "int" and key.endswith("_bytes") and isinstance(value, str)):
         try:
@@ -116,5 +114,7 @@ _WORDS = {
 }
 
 
-def _bare(key: str, spec: KeySpec) -> bool:
-    return (spec.type == "size" and key.endswith("_bytes")) or (spec.type == "duration" and key.endswith("_seconds"))
+def tells_unit(key: str, spec: KeySpec) -> bool:
+    """Whether a key's own name says the unit of its value, so that a bare number is clear: ``record_length_bytes_stdev``."""
+    words = key.rpartition(".")[2].split("_")
+    return (spec.type == "size" and "bytes" in words) or (spec.type == "duration" and "seconds" in words)

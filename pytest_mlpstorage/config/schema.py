@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from pytest_mlpstorage.config.official import tells_unit
 from pytest_mlpstorage.config.sections import SuiteSection
 from pytest_mlpstorage.config.suite import FamilySchema, KeySpec
 
@@ -99,15 +100,15 @@ def _with_official(schema: dict[str, Any], official: Mapping[str, Any]) -> dict[
 
 
 def _value(key: str, spec: KeySpec) -> dict[str, Any]:
-    number = {"type": "integer"} if spec.type in {"int", "size"} else {"type": "number"}
-    sizes = [number, _SIZE] if key.endswith("_bytes") else [_SIZE]
+    number = {"type": "integer"} if spec.type == "int" else {"type": "number"}
+    bare = tells_unit(key, spec)
     shape: dict[str, Any] = {
-        "int": {"anyOf": sizes} if key.endswith("_bytes") else {"type": "integer"},
+        "int": {"anyOf": [number, _SIZE]} if key.endswith("_bytes") else {"type": "integer"},
         "float": {"type": "number"},
         "bool": {"type": "boolean"},
         "str": {"type": ["string", "number"]},
-        "size": {"anyOf": sizes} if len(sizes) > 1 else _SIZE,
-        "duration": {"anyOf": [number, _DURATION]} if key.endswith("_seconds") else _DURATION,
+        "size": {"anyOf": [number, _SIZE]} if bare else _SIZE,
+        "duration": {"anyOf": [number, _DURATION]} if bare else _DURATION,
         "any": {},
     }[spec.type]
     if spec.minimum is not None:

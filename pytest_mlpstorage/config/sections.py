@@ -78,6 +78,18 @@ def _size(text: str) -> str:
     return text
 
 
+# What the configuration says in words of its own: a second word for it would contradict the first.
+_SAID_ELSEWHERE: Final = frozenset(
+    {"-n", "-np", "--np", "-c", "--n", "--host", "-host", "-H", "--hostfile", "-hostfile", "--machinefile", "-machinefile"}
+)
+
+
+def _mpi_argument(text: str) -> str:
+    if text in _SAID_ELSEWHERE:
+        raise ValueError("accelerators and cluster.hosts say that already")
+    return text
+
+
 Name = Annotated[
     str, AfterValidator(_name), WithJsonSchema({"type": ["string", "number"], "pattern": r"^([A-Za-z0-9_-][A-Za-z0-9._-]*|<[^<>]+>)$"})
 ]
@@ -131,7 +143,8 @@ class LaunchSection(Section):
         Duration | None, Field(description="End the launch after this time without bytes, CPU or a declared wait (default: never)")
     ] = None
     mpi_args: Annotated[
-        tuple[str, ...], Field(description="Arguments put before the program of every launch, such as [--mca, btl, tcp]")
+        tuple[Annotated[str, AfterValidator(_mpi_argument)], ...],
+        Field(description="Arguments put before the program of every launch, such as [--mca, btl, tcp]"),
     ] = ()
     oversubscribe: Annotated[
         bool | None,

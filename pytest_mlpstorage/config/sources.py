@@ -1,4 +1,4 @@
-"""Settings from outside the YAML: options, ``--mlps-set KEY=VALUE``, ``MLPS_…`` variables."""
+"""Settings of the command line: options and ``--mlps-set KEY=VALUE``."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from pydantic import BaseModel
 from pytest_mlpstorage.config.document import parse_value
 from pytest_mlpstorage.config.families import Section
 from pytest_mlpstorage.config.official import groups, known
-from pytest_mlpstorage.config.problems import Problems, did_you_mean, one_of
+from pytest_mlpstorage.config.problems import Problems, one_of
 from pytest_mlpstorage.config.sections import ClusterSection, LaunchSection, SuiteSection
 from pytest_mlpstorage.config.suite import FamilySchema
 from pytest_mlpstorage.config.tree import Entry, Fields, Node, Origin, Scalar, overlay
 from pytest_mlpstorage.config.validate import field_names
 
-__all__ = ["assignments_layer", "environment_layer", "options_layer", "suite_keys"]
+__all__ = ["assignments_layer", "insert", "options_layer", "suite_keys"]
 
 _SET: Final = Origin("option", "--mlps-set")
-# Read by others: where torch comes from when the environment is made, and what the launcher tells its ranks.
-_NOT_OURS: Final = frozenset({"MLPS_TORCH_SOURCE", "MLPS_RUN_ID", "MLPS_PROGRESS", "MLPS_GUARD", "MLPS_DLIO_WORKER_LOG"})
 _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {"cluster": ClusterSection, "launch": LaunchSection}
 _OPTION_NAMES: Final = {"results_dir": "--results-dir"}
 
@@ -34,28 +32,6 @@ def suite_keys() -> tuple[str, ...]:
     return tuple(keys)
 
 
-def environment_layer(environ: Mapping[str, str], problems: Problems) -> tuple[Fields, tuple[str, ...]]:
-    """What ``MLPS_…`` variables set, and one warning about those that set nothing; an empty variable counts as unset."""
-    by_variable = {"MLPS_" + key.replace(".", "_").upper(): key for key in suite_keys()}
-    layer = Fields.of(Origin("environment", "MLPS_…"))
-    unknown: list[str] = []
-    for variable in sorted(name for name in environ if name.startswith("MLPS_")):
-        if variable in _NOT_OURS or not environ[variable]:
-            continue
-        key = by_variable.get(variable)
-        if key is None:
-            near = did_you_mean(variable, by_variable)
-            unknown.append(f"{variable} ({near.removeprefix('; ')})" if near else variable)
-            continue
-        origin = Origin("environment", variable)
-        node = parse_value(environ[variable], origin, key, problems)
-        if node is not None:
-            layer = _insert(layer, key, node, origin)
-    if not unknown:
-        return layer, ()
-    return layer, (f"environment variables that set nothing: {', '.join(unknown)}",)
-
-
 def options_layer(options: Mapping[str, object], problems: Problems) -> Fields:
     """What the plugin's own options set, by dotted key; None means that an option was not given."""
     layer = Fields.of(Origin("option", "options"))
@@ -67,7 +43,7 @@ def options_layer(options: Mapping[str, object], problems: Problems) -> Fields:
         if scalar == "":
             problems.add(origin, key, "given nothing; allowed text")
             continue
-        layer = _insert(layer, key, Scalar(scalar, str(value), origin, plain=False), origin)
+        layer = insert(layer, key, Scalar(scalar, str(value), origin, plain=False), origin)
     return layer
 
 
@@ -87,7 +63,7 @@ def assignments_layer(
             continue
         head, _, rest = key.partition(".")
         if key in suite_keys() or (key in {"cluster", "launch"} and isinstance(node, Fields)):
-            layer = _insert(layer, key, node, _SET)
+            layer = insert(layer, key, node, _SET)
             continue
         if head in {schema.family for schema in families}:
             if head in sections and rest:
@@ -137,7 +113,8 @@ def _example(schema: FamilySchema) -> str:
     return f"{schema.family}.{next(iter((*field_names(schema.model), *schema.official_keys)), 'key')}"
 
 
-def _insert(layer: Fields, key: str, node: Node, origin: Origin) -> Fields:
+def insert(layer: Fields, key: str, node: Node, origin: Origin) -> Fields:
+    """A layer with one value more, at a dotted key."""
     for part in reversed(key.split(".")):
         node = Fields.of(origin, {part: Entry(origin, node)})
     merged = overlay(layer, node)

@@ -12,7 +12,18 @@ from pydantic import BaseModel
 from pytest_mlpstorage.config.tree import Origin, Setting
 from pytest_mlpstorage.verdict import Division
 
-__all__ = ["Check", "ClusterConfig", "FamilyConfig", "FamilySchema", "HostSpec", "ItemConfig", "KeySpec", "LaunchConfig", "SuiteConfig"]
+__all__ = [
+    "Check",
+    "ClusterConfig",
+    "EntryCheck",
+    "FamilyConfig",
+    "FamilySchema",
+    "HostSpec",
+    "ItemConfig",
+    "KeySpec",
+    "LaunchConfig",
+    "SuiteConfig",
+]
 
 _STRENGTH: Final = {"option": 5, "yaml": 4, "environment": 3, "computed": 2, "edition": 1, "default": 0}
 
@@ -21,7 +32,7 @@ _STRENGTH: Final = {"option": 5, "yaml": 4, "environment": 3, "computed": 2, "ed
 class KeySpec:
     """What an official parameter takes. Sizes become bytes and durations seconds.
 
-    ``size`` and ``duration`` need their unit in the value; a key whose name ends in its unit (``_bytes``, ``_seconds``)
+    ``size`` and ``duration`` need their unit in the value; a key whose name tells its unit (``_bytes``, ``_seconds``)
     takes a bare number too, and an ``int`` key that ends in ``_bytes`` takes ``4MiB`` too. A mapping below an ``any``
     key is accepted as it is. ``engines`` are the versions that know the key; ``minimum`` is the least number allowed.
     """
@@ -36,23 +47,27 @@ class KeySpec:
 class ItemConfig:
     """One entry of a family's list: its own keys, and its official parameters (dotted key → value with origin).
 
-    ``origin`` is the place of the entry, ``origins`` that of each own key that was given.
+    ``origin`` is the place of the entry, ``origins`` that of each own key that was given, ``index`` its number in the list.
     """
 
     own: BaseModel
     parameters: Mapping[str, Setting]
     origin: Origin | None = None
     origins: Mapping[str, Origin] = dataclasses.field(default_factory=dict)
+    index: int = 0
 
 
 Check: TypeAlias = Callable[[Sequence[ItemConfig]], Iterator[tuple[int, str, str]]]
+EntryCheck: TypeAlias = Callable[[Mapping[str, str], str, Division], Iterator[tuple[str, str]]]
 
 
 @dataclasses.dataclass(frozen=True)
 class FamilySchema:
-    """What a workload family brings: its own keys, the official ones, and a check over all its entries.
+    """What a workload family brings: its own keys, the official ones, and checks of its entries.
 
-    ``check`` yields (index of the entry, own key, message); each becomes an error at the place of that key.
+    ``check`` gets the entries that are right in themselves and yields (position in what it got, own key, message).
+    ``entry_check`` gets the own keys of one entry as they were written, right or not, the edition and the division, and
+    yields (own key, message). Each becomes an error at the place of that key, beside all others of the configuration.
     The models are frozen pydantic models with ``extra="forbid"`` and ``strict=True``.
     """
 
@@ -62,6 +77,7 @@ class FamilySchema:
     item_key: str | None = "workloads"
     item_model: type[BaseModel] | None = None
     check: Check | None = None
+    entry_check: EntryCheck | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,8 @@ import yaml
 
 __all__ = ["ENGINES", "KeyEntry", "KeyType", "nearest", "official_keys"]
 
-KeyType = Literal["int", "float", "bool", "str", "any"]
+KeyType = Literal["int", "float", "bool", "str", "size", "duration", "any"]
+"""``size`` is a number of bytes and ``duration`` one of seconds; people write both with their unit."""
 
 ENGINES = ("dlio-2.0.0", "dlio-mlcommons-3.0.0")
 

@@ -102,6 +102,7 @@ def load(tmp_path: Path) -> Load:
         options: Mapping[str, object] | None = None,
         families: Sequence[FamilySchema] = (TRAINING, CACHE),
         editions: Sequence[str] = ("1.0", "2.0", "3.0"),
+        launchers: Sequence[str] = (),
     ) -> SuiteConfig:
         path = tmp_path / "c.yaml"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -113,6 +114,7 @@ def load(tmp_path: Path) -> Load:
             environ=environ or {},
             invocation_dir=tmp_path,
             editions=editions,
+            launchers=launchers,
         )
 
     return loading

@@ -39,9 +39,16 @@ def test_record_length_is_spelled_as_each_engine_does():
 
 def test_every_key_has_a_type_and_a_line_of_meaning():
     for key, entry in official_keys().items():
-        assert entry.type in ("int", "float", "bool", "str", "any"), key
+        assert entry.type in ("int", "float", "bool", "str", "size", "duration", "any"), key
         assert entry.help, key
         assert "\n" not in entry.help
+
+
+def test_what_is_measured_in_bytes_is_a_size_and_what_is_measured_in_seconds_a_time():
+    """So that a value carries its unit (design §4); what tells its unit by its name takes a bare number too."""
+    active = {key: entry for key, entry in official_keys().items() if not entry.inert and entry.type != "bool"}
+    for unit, kind in (("bytes", "size"), ("seconds", "duration")):
+        assert {key for key, entry in active.items() if entry.type == kind} == {key for key, e in active.items() if unit in e.help.lower()}
 
 
 def test_what_the_tool_records_is_read_by_no_engine():
