@@ -21,6 +21,8 @@ _VERSION = re.compile(r"\(Open MPI\)\s+([0-9][0-9A-Za-z.]*)")
 _VERSION_SECONDS = 15.0
 _ABORT = re.compile(r"MPI_ABORT was invoked on rank (\d+)")
 _ERROR_CODE = re.compile(r"[Ee]rrorcode:?\s+(-?\d+)")
+_FRAMEWORK = re.compile(r"\s*Framework:\s+(\S+)")
+_COMPONENT = re.compile(r"\s*Component:\s+(\S+)")
 _KNOWN = (
     ("There are not enough slots available", "there are not enough slots on the hosts for the ranks"),
     ("running as root", "Open MPI refuses to run as root"),
@@ -137,11 +139,14 @@ class OpenMPI:
         return [*command, *job.mpi_args, "-n", str(job.ranks), *guard, sys.executable, *job.program]
 
     def explain(self, lines: Sequence[str]) -> str:
-        """What Open MPI says in its own words: an abort and its rank, missing slots, a host it cannot reach."""
+        """What Open MPI says in its own words: an abort and its rank, a missing component, missing slots, a host it cannot reach."""
         for number, line in enumerate(lines):
             if match := _ABORT.search(line):
                 code = next((m[1] for text in lines[number : number + 4] if (m := _ERROR_CODE.search(text))), "")
                 return f"rank {match[1]} called MPI_Abort" + (f" with code {code}" if code else "")
+            if (match := _FRAMEWORK.match(line)) and (component := _COMPONENT.match("".join(lines[number + 1 : number + 2]))):
+                # The names differ between releases: the shared memory of 5 is sm, that of 4 is vader.
+                return f"this Open MPI has no component {component[1]} in its framework {match[1]}, which launch.mpi_args asks for"
         return next((text for words, text in _KNOWN if any(words in line for line in lines)), "")
 
 

@@ -1,8 +1,8 @@
 """Run a job so that it always ends, in bounded time, and leaves no process behind.
 
 Between pytest and the launcher stands a starter, and over each rank a guard (see ``starter`` and ``guard``). This process
-holds the control line to the starter, asks for counters at intervals, and reads what the starter reports. It installs no
-signal handler: Ctrl-C arrives as KeyboardInterrupt and ends the job before it goes on; a pytest that dies by SIGTERM,
+holds the control line to the starter (see ``line``), asks for counters at intervals, and reads what the starter reports. It
+installs no signal handler: Ctrl-C arrives as KeyboardInterrupt and ends the job before it goes on; a pytest that dies by SIGTERM,
 SIGHUP or SIGKILL breaks the line, and the starter ends the job then.
 
 What a rank finds in its environment: this process's, unchanged (HOME, LD_LIBRARY_PATH, locale …), the job's ``env``,
@@ -11,14 +11,10 @@ What a rank finds in its environment: this process's, unchanged (HOME, LD_LIBRAR
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import secrets
-import select
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -28,6 +24,7 @@ from pytest_mlpstorage.errors import MPIError
 from pytest_mlpstorage.launch.folder import make_folder, memory_folder, remove_folder
 from pytest_mlpstorage.launch.guard import GUARD_VARIABLE
 from pytest_mlpstorage.launch.job import Job, Launcher, is_local, runs_here
+from pytest_mlpstorage.launch.line import StarterLine, guard_command
 from pytest_mlpstorage.launch.outcome import Beat, Outcome, RankIO, require_success
 from pytest_mlpstorage.launch.processes import RUN_ID_VARIABLE, carriers, end_all, name_of
 from pytest_mlpstorage.launch.tail import Echo, last_lines
@@ -39,19 +36,11 @@ __all__ = ["PROGRESS_VARIABLE", "Beat", "Outcome", "RankIO", "guard_command", "r
 
 PROGRESS_VARIABLE = "MLPS_PROGRESS"
 
-_HELPER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("__main__.py")))
 _ECHO_SECONDS = 0.2
 _ANSWER_SECONDS = 0.5
-_END_SECONDS = 10.0
-_HURRY_SECONDS = 3.0
 _SWEEP_SECONDS = 2.0
 _AFTER_DEADLINE_SECONDS = 30.0
 _LOOKS_PER_STALL = 4
-
-
-def guard_command() -> tuple[str, ...]:
-    """What stands before the interpreter in every rank's command."""
-    return (*_HELPER, "guard")
 
 
 def run_job(
@@ -119,10 +108,7 @@ class _Run:
         self.io: list[RankIO] = []
         self.left: list[str] = []
         self.warnings: list[str] = []
-        self.control: socket.socket | None = None
-        self.starter: subprocess.Popen[bytes] | None = None
-        self.reported = False
-        self.buffer = b""
+        self.line = StarterLine(self.take)
 
     # ------------------------------------------------------------------------------------------------------ the start
     def start(self, folder: Path) -> None:
@@ -131,8 +117,7 @@ class _Run:
         here = runs_here(self.job)
         self.progress_file = Path(self.job.env.get(PROGRESS_VARIABLE, folder / "progress.jsonl"))
         listener = socket.create_server(("127.0.0.1" if here else "", 0), backlog=max(128, self.job.ranks))
-        ours, theirs = socket.socketpair()
-        with listener, theirs, self.stdout.open("wb") as out, self.stderr.open("wb") as err:
+        with listener, self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             extra = {
                 **self.job.env,
                 RUN_ID_VARIABLE: self.run_id,
@@ -145,18 +130,17 @@ class _Run:
             self.command = tuple(self.launcher.command(job, guard_command()))
             environment = {**os.environ, **extra}
             environment.setdefault("HOME", str(Path.home()))  # Open MPI does not start without one
-            fixed = (theirs.fileno(), listener.fileno(), self.job.ranks, self.deadline_seconds, int(not here))
-            self.control = ours
             self.started, self.clock = datetime.now().astimezone(), time.monotonic()
             try:
-                self.starter = subprocess.Popen(
-                    [*_HELPER, "starter", *map(str, fixed), *self.command],
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=err,
-                    pass_fds=(theirs.fileno(), listener.fileno()),
-                    start_new_session=True,
-                    cwd=self.job.cwd,
+                self.line.start(
+                    self.command,
+                    listener,
+                    ranks=job.ranks,
+                    deadline_seconds=self.deadline_seconds,
+                    ping=not here,
+                    out=out,
+                    err=err,
+                    cwd=job.cwd,
                     env=environment,
                 )
             except OSError as error:
@@ -187,12 +171,12 @@ class _Run:
         next_look, next_beat = look_seconds, heartbeat_seconds
         echoes = [Echo(path, echo) for path in (self.stdout, self.stderr)] if echo else []
         backstop = self.deadline_seconds + _AFTER_DEADLINE_SECONDS
-        while not self.reported and self.elapsed < backstop:
-            self.listen(min(next_look - self.elapsed, _ECHO_SECONDS if echoes else 1e3, backstop - self.elapsed))
+        while not self.line.over and self.elapsed < backstop:
+            self.line.listen(min(next_look - self.elapsed, _ECHO_SECONDS if echoes else 1e3, backstop - self.elapsed))
             for tail in echoes:
                 tail.read()
             now = self.elapsed
-            if now >= next_look and not self.reported:
+            if now >= next_look and not self.line.over:
                 next_look = now + look_seconds
                 beat = self.look(now)
                 if beat.warning:
@@ -202,37 +186,18 @@ class _Run:
                     heartbeat(beat)
                 if stall_abort_seconds is not None and beat.stalled_seconds >= stall_abort_seconds and not self.ending.stall:
                     self.ending.stall = self.watcher.stalled(now)[1]
-                    self.say("end")
+                    self.line.say("end")
         for tail in echoes:
             tail.close()
 
     def look(self, now: float) -> Beat:
         """Ask all ranks what they have used, and sum up what they answer in time."""
-        self.say("usage")
+        self.line.say("usage")
         limit = now + _ANSWER_SECONDS
-        while not self.reported and self.watcher.unseen(now) and self.elapsed < limit:
-            self.listen(limit - self.elapsed)
+        while not self.line.over and self.watcher.unseen(now) and self.elapsed < limit:
+            self.line.listen(limit - self.elapsed)
         self.watcher.progressed(last_progress(self.progress_file), now)
         return self.watcher.beat(self.elapsed)
-
-    def listen(self, seconds: float) -> None:
-        """Wait for reports, at most so long, and take them in."""
-        assert self.control is not None
-        poll = select.poll()  # not select: a large session may have more than 1024 descriptors
-        poll.register(self.control, select.POLLIN)
-        if not poll.poll(max(0.0, seconds) * 1000):
-            return
-        try:
-            data = self.control.recv(65536)
-        except ConnectionError:
-            data = b""
-        if not data:
-            self.reported = True
-            return
-        *lines, self.buffer = (self.buffer + data).split(b"\n")
-        for text in lines:
-            word, *rest = text.decode(errors="replace").split("\t")
-            self.take(word, rest)
 
     def take(self, word: str, rest: list[str]) -> None:
         """One report of the starter; its file has the list of them."""
@@ -252,37 +217,12 @@ class _Run:
         elif word == "left":
             self.left.append(" ".join(rest))
         elif word == "bye":
-            self.ending.started, self.reported = int(rest[0]), True
-
-    def say(self, word: str) -> None:
-        """Tell the starter something; that it is gone is noticed by ``listen``."""
-        assert self.control is not None
-        with contextlib.suppress(OSError):
-            self.control.sendall(word.encode() + b"\n")
+            self.ending.started = int(rest[0])
 
     # ------------------------------------------------------------------------------------------------------- the ending
     def end(self) -> None:
-        """See to it that everything of the job has ended; does nothing but tidy up when it has. Ctrl-C only hastens it."""
-        if self.control is None:
-            return  # it never came to a start
-        limit = time.monotonic() + _END_SECONDS
-        word = "end"
-        while self.starter is not None and not self.reported and time.monotonic() < limit:
-            try:
-                if word:
-                    self.say(word)
-                    word = ""
-                self.listen(limit - time.monotonic())
-            except KeyboardInterrupt:
-                word, limit = "kill", min(limit, time.monotonic() + _HURRY_SECONDS)
-        self.control.close()  # this alone ends a starter that was interrupted before it was known here
-        if self.starter is not None:
-            try:
-                self.starter.wait(1.0)
-            except subprocess.TimeoutExpired:
-                self.starter.kill()
-                self.starter.wait()
-        if not self.ending.kind:
+        """See to it that everything of the job has ended."""
+        if self.line.end() and not self.ending.kind:
             # The starter was killed. Its launcher and the guards then end by themselves; what does not is swept here.
             left = end_all(self.swept, grace_seconds=_SWEEP_SECONDS)
             self.left += [f"{pid} {name_of(pid)}" for pid in left]

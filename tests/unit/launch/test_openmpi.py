@@ -209,6 +209,8 @@ def test_an_mpirun_that_hangs_is_not_waited_for(tmp_path, monkeypatch):
         ([ABORT, "with errorcode 15."], "rank 3 called MPI_Abort with code 15"),
         (["There are not enough slots available in the system to satisfy the 4"], "there are not enough slots on the hosts for the ranks"),
         (["ssh: Could not resolve hostname node9: Name or service not known"], "a host name cannot be resolved"),
+        (["Host:      h", "Framework: btl", "Component: sm"], "this Open MPI has no component sm in its framework btl, which launch.mpi_args asks for"),
+        (["Framework: btl"], ""),
         (["all is well"], ""),
     ],
 )  # fmt: skip

@@ -15,7 +15,7 @@ import pytest
 from pytest_mlpstorage.errors import BenchmarkExecutionError, MPIError
 from pytest_mlpstorage.launch.job import Host, Job
 from pytest_mlpstorage.launch.processes import carriers
-from pytest_mlpstorage.launch.supervisor import require_success, run_job
+from pytest_mlpstorage.launch.supervisor import guard_command, require_success, run_job
 
 # Starts `number` ranks as an MPI launcher does, waits for them, and ends with `code`, or with the first bad code of a rank.
 PLAIN = """
@@ -136,15 +136,15 @@ def test_a_failing_heartbeat_ends_the_job_and_goes_on(run):
 
 
 def test_an_interrupt_during_the_start_leaves_nothing(run, monkeypatch):
-    from pytest_mlpstorage.launch import supervisor
+    from pytest_mlpstorage.launch import line
 
-    popen = supervisor.subprocess.Popen
+    popen = line.subprocess.Popen
 
     def interrupted(*args, **kwargs):
         popen(*args, **kwargs)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(supervisor.subprocess, "Popen", interrupted)
+    monkeypatch.setattr(line.subprocess, "Popen", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run("import time; time.sleep(60)", run_id="abcdef123457")
     assert carriers("abcdef123457") == []
@@ -180,32 +180,54 @@ def test_success_is_required_with_rank_signal_command_and_stderr(run):
     assert caught.value.details["rank"].startswith("0 on ")
 
 
+PROGRAM = "import time; time.sleep(300)"
+
+
 class Background:
-    """A job over hosts that are reached by network, as far as one machine can play that, in a thread."""
+    """A job over hosts that are reached by network, as far as one machine can play that, in a thread.
+
+    It has begun when the starter has heard of both ranks and both programs run: before that a process with a guard's command
+    line may be one that is about to become a program, or one of which nobody knows yet.
+    """
 
     run_id = "abcdef12345"
 
     def __init__(self, folder, digit):
         self.run_id += digit
-        self.job = Job(2, ("-c", "import time; time.sleep(60)"), hosts=(Host("127.0.0.2"),))
+        self.both = threading.Event()
+        self.job = Job(2, ("-c", PROGRAM), hosts=(Host("127.0.0.2"),))
         self.thread = threading.Thread(target=self.body, args=(folder,))
         self.thread.start()
-        limit = time.monotonic() + 20
-        while len(self.find("time.sleep(60)")) < 5:  # launcher, guards, programs
+        assert self.both.wait(60)
+        limit = time.monotonic() + 60
+        while len(self.find(sys.executable, "-c", PROGRAM)) < 2:
             assert time.monotonic() < limit
             time.sleep(0.05)
 
     def body(self, folder):
-        self.outcome = run_job(Plain(), self.job, stdout=folder / "o", stderr=folder / "e", deadline_seconds=50, run_id=self.run_id)
+        def heartbeat(beat):
+            if beat.ranks_started == 2:
+                self.both.set()
 
-    def find(self, words):
-        return [pid for pid in carriers(self.run_id) if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")]
+        options = {"deadline_seconds": 250, "run_id": self.run_id, "heartbeat": heartbeat, "heartbeat_seconds": 0.5}
+        self.outcome = run_job(Plain(), self.job, stdout=folder / "o", stderr=folder / "e", **options)
+
+    def find(self, *beginning):
+        """Processes of the job whose command line begins with these words."""
+        return [pid for pid in carriers(self.run_id) if self.words(pid)[: len(beginning)] == list(beginning)]
+
+    @staticmethod
+    def words(pid):
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        except OSError:
+            return []
 
 
 @pytest.mark.fault
 def test_a_guard_without_a_word_ends_a_job_on_other_hosts_and_names_its_rank(tmp_path):
     job = Background(tmp_path, "a")
-    os.kill(job.find("__main__.py guard")[-1], signal.SIGSTOP)
+    os.kill(job.find(*guard_command())[-1], signal.SIGSTOP)
     job.thread.join(45)
     assert "no word from rank" in job.outcome.cause
     assert job.outcome.failed_rank in (0, 1)
@@ -216,10 +238,10 @@ def test_a_guard_without_a_word_ends_a_job_on_other_hosts_and_names_its_rank(tmp
 def test_guards_that_are_cut_off_end_their_ranks_by_themselves(tmp_path):
     job = Background(tmp_path, "b")
     time.sleep(2.5)  # until the first ping
-    starter = job.find("__main__.py starter")[0]
+    (starter,) = job.find(*guard_command()[:-1], "starter")
     os.kill(starter, signal.SIGSTOP)
     limit = time.monotonic() + 20
-    while len(job.find("time.sleep(60)")) > 1:  # the stopped starter has these words too
+    while job.find(sys.executable, "-c", PROGRAM):
         assert time.monotonic() < limit
         time.sleep(0.1)
     os.kill(starter, signal.SIGCONT)
