@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlpstorage.config import SuiteConfig
 from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.launch.supervisor import Beat, Outcome, require_success, run_job
-from pytest_mlpstorage.results.layout import STAGING, metadata_name, output_name
+from pytest_mlpstorage.results.layout import STAGING, is_timestamp, metadata_name, output_name
 from pytest_mlpstorage.results.records import LeafMetadata
 from pytest_mlpstorage.results.writer import LeafWriter
+from pytest_mlpstorage.units import format_seconds
 from pytest_mlpstorage.workloads.base import Collected, Plan, Step, Workload
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ __all__ = ["DEADLINE_FACTOR", "DEADLINE_GRACE_SECONDS", "Done", "Voice", "deadli
 
 DEADLINE_FACTOR = 3.0
 DEADLINE_GRACE_SECONDS = 600.0
+TIMESTAMP_FORMAT = "%Y%m%d_%H%M%S"
+UNREMARKABLE_SECONDS = 60.0
+"""Steps that end within one second push the names after them forward by a second each."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +93,7 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
             require_success(outcome)
             collected = workload.collect(plan, step, staged=writer.path, scratch=scratch, outcome=outcome)
             collected = dataclasses.replace(collected, notes=(*outcome.warnings, *collected.notes))
+        collected = dataclasses.replace(collected, notes=(*_from_the_future(writer.final, started), *collected.notes))
         _write_metadata(writer, workload, metadata, outcome, collected, run_id)
         leaf = writer.commit()
     except BaseException as error:
@@ -101,6 +106,18 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
         shutil.rmtree(scratch, ignore_errors=True)
     workload.finish(plan, step, leaf=leaf, run_id=run_id, collected=collected)
     return Done(leaf, collected, outcome)
+
+
+def _from_the_future(leaf: Path, now: datetime) -> tuple[str, ...]:
+    """What to say of a leaf that had to be named later than it is, because the order of names is the order of runs."""
+    ahead_seconds = (datetime.strptime(leaf.name, TIMESTAMP_FORMAT) - now).total_seconds()
+    if ahead_seconds <= UNREMARKABLE_SECONDS:
+        return ()
+    newest = max((entry.name for entry in leaf.parent.iterdir() if is_timestamp(entry.name)), default=leaf.name)
+    return (
+        f"this leaf is named {leaf.name}, which is {format_seconds(ahead_seconds)} from now: {newest} is dated in the future, and a later "
+        "run needs a later name; look at the clock of this host",
+    )
 
 
 def _reason(error: BaseException) -> str:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlpstorage.config import FamilySchema, KeySpec, Origin, Setting, SuiteConfig
 from pytest_mlpstorage.dlio.keys import official_keys
 from pytest_mlpstorage.editions import edition
-from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.nested import dotted
 from pytest_mlpstorage.workloads.base import Case, Collected, Judged, Step
-from pytest_mlpstorage.workloads.training_settings import TrainingEntry, TrainingSection, one_accelerator_a_model
+from pytest_mlpstorage.workloads.training_settings import TrainingEntry, TrainingSection, known_to_the_edition, one_accelerator_a_model
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import ClusterFacts
@@ -43,10 +42,11 @@ class TrainingWorkload:
             item_key="workloads",
             item_model=TrainingEntry,
             check=one_accelerator_a_model,
+            entry_check=known_to_the_edition,
         )
 
     def cases(self, config: SuiteConfig) -> Sequence[Case]:
-        """One case an entry of ``training.workloads``; raises ConfigurationError for what the edition does not know."""
+        """One case an entry of ``training.workloads``."""
         section = config.families[self.family]
         assert isinstance(section.own, TrainingSection)
         rules = edition(config.edition).training
@@ -54,18 +54,8 @@ class TrainingWorkload:
         measured = rules.measured_runs if section.own.measured_runs is None else section.own.measured_runs
         names = ["warmup" if warmups == 1 else f"warmup{i + 1}" for i in range(warmups)] + [str(i + 1) for i in range(measured)]
         steps = (Step("datasize", "datasize"), Step("datagen", "datagen"), *(Step(name, "run", i) for i, name in enumerate(names)))
-        cases, wrong = [], []
-        for item in section.items:
-            entry = _entry(item.own)
-            why = rules.why_not(entry.model, entry.accelerator, config.division)
-            if why is not None:
-                key = "accelerator" if why.startswith("accelerator") else "model"
-                wrong.append(f"{item.origins.get(key, item.origin)}: {key}: {entry.model} on {entry.accelerator}: {why}")
-                continue
-            cases.append(Case(self.family, f"{entry.model}-{entry.accelerator}", entry.model, item, steps))
-        if wrong:
-            raise ConfigurationError(f"edition {config.edition} cannot run this:\n" + "\n".join(wrong))
-        return cases
+        entries = [(item, _entry(item.own)) for item in section.items]
+        return [Case(self.family, f"{entry.model}-{entry.accelerator}", entry.model, item, steps) for item, entry in entries]
 
     def defaults(self, config: SuiteConfig) -> Sequence[Setting]:
         """The edition's numbers of runs."""
@@ -103,9 +93,12 @@ class TrainingWorkload:
         return found(plan, step)
 
     def job(self, plan: TrainingPlan, step: Step, *, staged: Path, scratch: Path, write: bool) -> Job | None:
-        """The DLIO launch of datagen or a run."""
+        """The DLIO launch of datagen or a run; with ``write`` a run's leaf gets its evidence first."""
+        from pytest_mlpstorage.workloads.training_evidence import write_run_evidence
         from pytest_mlpstorage.workloads.training_job import make_job
 
+        if write and step.phase == "run":
+            write_run_evidence(plan, staged)
         return None if step.phase == "datasize" else make_job(plan, step, staged=staged, scratch=scratch, write=write)
 
     def require(self, plan: TrainingPlan, step: Step) -> None:

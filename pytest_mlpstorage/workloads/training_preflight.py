@@ -1,4 +1,4 @@
-"""What can be known before the first byte of training I/O: engine, paths, space, memory."""
+"""What can be known before the first byte of training I/O: engine, MPI, paths, space, memory."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.results.state import Complete, read_dataset_state
 from pytest_mlpstorage.units import MIB, format_bytes
 from pytest_mlpstorage.verdict import Division, Finding, Severity
+from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
 from pytest_mlpstorage.workloads.training_judge import preflight_rules
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def preflight(plan: TrainingPlan) -> Iterator[Finding]:
     capabilities = probe()
     hindrances = list(_engine(plan, capabilities))
     yield from hindrances
+    yield from mpi_findings(plan.config, plan.ranks)
     yield from preflight_rules(plan if hindrances else dataclasses.replace(plan, capabilities=capabilities))
     yield from _paths(plan, plan.config)
     for name, path in (("data_dir", plan.config.data_dir), ("results_dir", plan.config.results_dir)):

@@ -11,6 +11,7 @@ from pytest_mlpstorage import __version__
 from pytest_mlpstorage.nested import overlay
 from pytest_mlpstorage.results.planned import planned_result
 from pytest_mlpstorage.results.records import LeafMetadata, Summary, TrainingResult
+from pytest_mlpstorage.results.state import LEAF_MANIFEST
 from pytest_mlpstorage.units import GIB
 from pytest_mlpstorage.verdict import Division
 from pytest_mlpstorage.workloads.base import Step
@@ -50,6 +51,7 @@ def leaf_metadata(plan: TrainingPlan, step: Step, leaf: Path) -> LeafMetadata:
         args=_args(plan, step),
         system_info=plan.cluster.system_info(),
         verification=None if whatif else plan.config.division.value.upper(),
+        datagen_manifest_file=LEAF_MANIFEST if step.phase == "run" else None,
         mlps={
             "tool": {"name": "pytest-mlpstorage", "version": __version__},
             "rules_edition": plan.edition.name,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pytest_mlpstorage.editions import edition
+
 if TYPE_CHECKING:
     from pytest_mlpstorage.config import ItemConfig
+    from pytest_mlpstorage.verdict import Division
 
-__all__ = ["TrainingEntry", "TrainingSection", "one_accelerator_a_model"]
+__all__ = ["TrainingEntry", "TrainingSection", "known_to_the_edition", "one_accelerator_a_model"]
 
 
 class TrainingSection(BaseModel):
@@ -38,14 +41,33 @@ def one_accelerator_a_model(items: Sequence[ItemConfig]) -> Iterator[tuple[int, 
     Yields (index of the entry, key, message).
     """
     first: dict[str, int] = {}
-    for index, item in enumerate(items):
+    for position, item in enumerate(items):
         entry = item.own
         assert isinstance(entry, TrainingEntry)
         if entry.model in first:
             yield (
-                index,
+                position,
                 "model",
                 f"{entry.model} stands in entry {first[entry.model]} too; the results tree has no level for the accelerator, "
                 "so one system name holds one result a model: use another file with another system name",
             )
-        first.setdefault(entry.model, index)
+        first.setdefault(entry.model, item.index)
+
+
+def known_to_the_edition(entry: Mapping[str, str], edition_name: str, division: Division) -> Iterator[tuple[str, str]]:
+    """Refuse a model or an accelerator that the edition does not accept in the division, with the nearest names.
+
+    Yields (key, message). ``entry`` holds what was written, right or not.
+    """
+    model, accelerator = entry.get("model"), entry.get("accelerator")
+    rules = edition(edition_name).training
+    models, accelerators = rules.models_for(division), rules.accelerators_for(division)
+    if model is not None and model not in models:
+        yield "model", rules.why_not(model, accelerators[0], division) or ""
+    if accelerator is not None and accelerator not in accelerators:
+        yield "accelerator", rules.why_not(models[0], accelerator, division) or ""
+    if model in models and accelerator in accelerators:
+        # Both are known; whether they go together is the model's matter.
+        why = rules.why_not(model, accelerator, division)
+        if why is not None:
+            yield "model", why

@@ -7,7 +7,6 @@ no guard, no supervisor, no collection. Both read the same data set with the sam
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pairs import conclude
+
+from pytest_mlpstorage.launch.detect import find_launcher
+from pytest_mlpstorage.launch.job import Job
 
 GOAL = 1.01
 ALLOWANCE_SECONDS = 1.0
@@ -88,13 +90,10 @@ def pytest_run(config: Path, results: Path, expression: str, junit: Path) -> flo
 def bare_run(work: Path, overrides: list[str]) -> float:
     """Seconds of mpirun with the bare starter."""
     out = Path(tempfile.mkdtemp(dir=work))
-    mpirun = str(Path(sys.executable).parent / "mpirun")
-    if not Path(mpirun).exists():
-        mpirun = shutil.which("mpirun") or sys.exit("no mpirun")
-    root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
-    command = [mpirun, *root, "--bind-to", "none", "--mca", "pml", "ob1", "--mca", "btl", "self,sm,tcp", "-n", "2"]
-    command += [sys.executable, str(work / "bare.py"), *overrides, f"++hydra.run.dir={out}", "++hydra.output_subdir=dlio_config"]
-    command += [f"--config-dir={work / 'configs'}"]
+    program = [str(work / "bare.py"), *overrides, f"++hydra.run.dir={out}", "++hydra.output_subdir=dlio_config"]
+    program += [f"--config-dir={work / 'configs'}"]
+    # The same transports as the items use, by the names that this release of Open MPI has for them; no guard, no supervisor.
+    command = find_launcher().command(Job(2, tuple(program)))
     begun = time.monotonic()
     with (out / "log").open("wb") as log:
         done = subprocess.run(command, cwd=out, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=120)

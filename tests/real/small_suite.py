@@ -27,7 +27,7 @@ training:
       accelerators: 2
       dataset: {num_files_train: 28, record_length_bytes: 65536, record_length_bytes_stdev: 0, record_length_bytes_resize: 65536}
       reader: {read_threads: 1}
-      train: {epochs: 2, computation_time: 0.05}
+      train: {epochs: 2, computation_time: 50ms}
 """
 
 

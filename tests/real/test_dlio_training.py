@@ -5,24 +5,22 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import subprocess
-import sys
 import textwrap
 import time
 from importlib.util import find_spec
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from pytest_mlpstorage.launch.detect import find_launcher
+from pytest_mlpstorage.launch.job import Job
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(find_spec("dlio_benchmark") is None, reason="DLIO is not installed: python -m pytest_mlpstorage.bootstrap install"),
 ]
 
-BIN = Path(sys.executable).parent
-MPIRUN = shutil.which("mpirun", path=f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}")
 RECORD = 262144
 FILES = 28
 MIB = 2**20
@@ -75,13 +73,13 @@ def place(tmp_path_factory):
 
 
 def command(place, model, out, *overrides, own=(), asked=2):
-    return [
-        MPIRUN, "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "--mca", "pml", "ob1", "--mca", "btl", "self,sm,tcp",
-        "-n", "2",
-        sys.executable, "-m", "pytest_mlpstorage.dlio", f"--mlps-ranks={asked}", f"--mlps-evidence={out}/evidence", *own,
+    """The launcher's command without guards, for whichever MPI is here: releases differ in the names of their transports."""
+    program = (
+        "-m", "pytest_mlpstorage.dlio", f"--mlps-ranks={asked}", f"--mlps-evidence={out}/evidence", *own,
         f"workload={model}", f"++workload.dataset.data_folder={place}/data/{model}", *overrides,
         f"++hydra.run.dir={out}", "++hydra.output_subdir=dlio_config", f"--config-dir={place}/configs",
-    ]  # fmt: skip
+    )  # fmt: skip
+    return find_launcher().command(Job(2, program, oversubscribe=True))
 
 
 def run(place, model, *overrides, own=(), asked=2):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 USERS_TEST = """
+HELLO = "from mpi4py import MPI; import sys; sys.stdout.write(f'rank {MPI.COMM_WORLD.rank} of {MPI.COMM_WORLD.size}\\\\n')"
+
+
 def test_two_ranks_say_hello(mpi_launcher, cluster):
-    ran = mpi_launcher.run("-c", "from mpi4py import MPI; print('rank', MPI.COMM_WORLD.rank, 'of', MPI.COMM_WORLD.size)", ranks=2)
+    ran = mpi_launcher.run("-c", HELLO, ranks=2)
     assert sorted(ran.stdout.splitlines()) == ["rank 0 of 2", "rank 1 of 2"]
     assert ran.outcome.returncode == 0
     assert cluster.total_memory_bytes == cluster.hosts[0].memory_bytes > 2**30

@@ -326,7 +326,8 @@ def test_ctrl_c_in_pytest_ends_the_job_and_pytest_with_code_2(tmp_path):
     try:
         started.rank(0), started.rank(1)
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(BOUND_SECONDS) == 2
+        # pytest's own end is in it, and Open MPI 4 takes 3 s to end by itself; 15 s are promised for all.
+        assert process.wait(15) == 2
         assert carriers(started.run_id) == []
     finally:
         process.kill()

@@ -22,7 +22,8 @@ from pytest_mlpstorage.launch.supervisor import Beat, Outcome, run_job
 
 pytestmark = pytest.mark.real
 
-HELLO = ("-c", "from mpi4py import MPI; w = MPI.COMM_WORLD; print(w.allreduce(1), w.rank)")
+# One write a line: where PYTHONUNBUFFERED is set, print writes in parts, and an mpirun may put those of two ranks in one line.
+HELLO = ("-c", "from mpi4py import MPI; import sys; w = MPI.COMM_WORLD; sys.stdout.write(f'{w.allreduce(1)} {w.rank}\\n')")
 
 
 @pytest.fixture(scope="module")
@@ -68,14 +69,17 @@ def test_more_ranks_than_slots_run_only_where_that_is_allowed(run, launcher):
 
 def test_environment_and_folder_reach_every_rank(run, tmp_path):
     job = Job(
-        2, ("-c", "import os; print(os.environ['COLOUR'], os.getcwd(), os.environ['HOME'])"), env={"COLOUR": "dark red"}, cwd=tmp_path
+        2,
+        ("-c", 'import os, sys; e = os.environ; sys.stdout.write(f\'{e["COLOUR"]} {os.getcwd()} {e["HOME"]}\\n\')'),
+        env={"COLOUR": "dark red"},
+        cwd=tmp_path,
     )
     _, out, _ = run((), job=job)
     assert out.splitlines() == [f"dark red {tmp_path} {os.environ['HOME']}"] * 2
 
 
 def test_standard_input_is_empty(run):
-    assert run(("-c", "import sys; print(repr(sys.stdin.read()))"))[1].splitlines() == ["''", "''"]
+    assert run(("-c", "import sys; sys.stdout.write(repr(sys.stdin.read()) + '\\n')"))[1].splitlines() == ["''", "''"]
 
 
 def test_bytes_of_a_rank_hold_those_of_its_children(run, tmp_path):
@@ -87,7 +91,7 @@ def test_bytes_of_a_rank_hold_those_of_its_children(run, tmp_path):
 
 
 def test_the_temporary_folder_of_a_run_is_removed(run):
-    _, out, _ = run(("-c", "import tempfile; print(tempfile.mkdtemp())"))
+    _, out, _ = run(("-c", "import sys, tempfile; sys.stdout.write(tempfile.mkdtemp() + '\\n')"))
     assert len(out.split()) == 2
     assert not any(Path(folder).exists() or Path(folder).parent.exists() for folder in out.split())
 

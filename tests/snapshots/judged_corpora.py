@@ -100,7 +100,7 @@ def main() -> int:
         before = stored(corpus) if path.exists() else {}
         for line in differences(before, after, names):
             sys.stdout.write(f"{corpus}{line}\n")
-        path.write_text(json.dumps(after, indent=1) + "\n")
+        path.write_text(json.dumps(after, indent=1, ensure_ascii=False) + "\n")
     return 0
 
 

@@ -1,0 +1,97 @@
+"""One step from an empty leaf to a leaf in its place, with a workload that only calculates."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pytest_mlpstorage.config import LaunchConfig
+from pytest_mlpstorage.errors import BenchmarkExecutionError
+from pytest_mlpstorage.results.records import LeafMetadata
+from pytest_mlpstorage.workloads.base import Step
+from pytest_mlpstorage.workloads.execute import Voice, execute
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    results_dir: Path
+    launch: LaunchConfig = dataclasses.field(default_factory=LaunchConfig)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    parent: Path
+
+    def leaf_parent(self, _step):
+        return self.parent
+
+    def metadata(self, _step, leaf):
+        return LeafMetadata(benchmark_type="training", model="unet3d", command="datasize", result_dir=str(leaf))
+
+    def expected_seconds(self, _step):
+        return 1.0
+
+
+class Calculation:
+    family = "training"
+
+    def __init__(self, wrong=""):
+        self.wrong = wrong
+
+    def job(self, _plan, _step, **_options):
+        return None
+
+    def prepare(self, _plan, _step, *, run_id):
+        if self.wrong:
+            raise BenchmarkExecutionError(self.wrong)
+        return ()
+
+    def finish(self, _plan, _step, **_options):
+        pass
+
+
+@pytest.fixture
+def step(tmp_path):
+    """Carry out a step beside a leaf that is dated so many seconds from now."""
+    parent = tmp_path / "results" / "whatif" / "acme" / "results" / "box" / "training" / "unet3d" / "datasize"
+
+    def step(*, earlier_seconds, wrong=""):
+        earlier = (datetime.now() + timedelta(seconds=earlier_seconds)).strftime("%Y%m%d_%H%M%S")
+        (parent / earlier).mkdir(parents=True)
+        config = Config(tmp_path / "results")
+        done = execute(Calculation(wrong), Plan(parent), Step("datasize", "datasize"), config=config, launcher=None, voice=Voice())
+        (record,) = done.leaf.glob("*_metadata.json")
+        return earlier, done, json.loads(record.read_text())
+
+    return step
+
+
+def test_a_leaf_dated_in_the_future_pushes_the_next_name_forward_and_that_is_said(step):
+    earlier, done, record = step(earlier_seconds=86_400)
+    (note,) = done.collected.notes
+    assert f"named {done.leaf.name}, which is " in note
+    assert " h " in note
+    assert f"{earlier} is dated in the future" in note
+    assert "the clock of this host" in note
+    assert record["mlps"]["notes"] == [note]
+    assert done.leaf.name > earlier
+
+
+@pytest.mark.parametrize("earlier_seconds", [-86_400, -1, 0, 1])
+def test_a_name_of_the_present_is_not_worth_a_word(step, earlier_seconds):
+    _, done, record = step(earlier_seconds=earlier_seconds)
+    assert done.collected.notes == ()
+    assert record["mlps"]["notes"] == []
+
+
+def test_a_step_that_fails_keeps_its_evidence_and_names_it(step, tmp_path):
+    with pytest.raises(BenchmarkExecutionError) as caught:
+        step(earlier_seconds=-60, wrong="no such data")
+    (evidence,) = (tmp_path / "results" / ".mlps" / "failed").iterdir()
+    assert caught.value.details["evidence"] == str(evidence)
+    assert json.loads((evidence / "reason.json").read_text())["reason"] == "no such data"
+    assert not (tmp_path / "results" / ".mlps" / "scratch").exists() or not list((tmp_path / "results" / ".mlps" / "scratch").iterdir())

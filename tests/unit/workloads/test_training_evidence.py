@@ -1,0 +1,78 @@
+"""What a run's leaf holds from before the launch, so that the rules can see afterwards how it was run."""
+
+import json
+
+import pytest
+
+from pytest_mlpstorage.cluster.facts import ClusterFacts, host_facts
+from pytest_mlpstorage.config import load_config
+from pytest_mlpstorage.errors import FileSystemError
+from pytest_mlpstorage.results.layout import leaf_path
+from pytest_mlpstorage.results.state import DatasetManifest, begin_dataset, complete_dataset
+from pytest_mlpstorage.workloads.training import WORKLOAD
+
+YAML = (
+    "division: closed\nsubmitter: acme\nsystem: box\ntraining:\n  workloads:\n    - {model: unet3d, accelerator: b200, accelerators: 8}\n"
+)
+
+
+@pytest.fixture
+def plan(tmp_path):
+    (tmp_path / "closed.yaml").write_text(YAML)
+    families = [WORKLOAD.schema()]
+    config = load_config(tmp_path / "closed.yaml", families=families, options={}, assignments=(), environ={}, invocation_dir=tmp_path)
+    config.data_dir.mkdir(parents=True)
+    config.results_dir.mkdir(parents=True)
+    (case,) = WORKLOAD.cases(config)
+    return WORKLOAD.plan(case, config, ClusterFacts((host_facts([config.data_dir, config.results_dir]),), "test"))
+
+
+def generated(plan):
+    leaf = leaf_path(plan.config.results_dir, plan.config.division, "acme", "box", "training", "unet3d", "datagen", "20260101_000000")
+    source = leaf.relative_to(plan.config.results_dir).as_posix()
+    manifest = DatasetManifest(plan.model, "r", plan.files, 1, 9, "npz", 9, source)
+    begin_dataset(plan.config.data_dir, plan.model, run_id="r")
+    complete_dataset(plan.config.data_dir, manifest)
+
+
+def leaf_after(plan, step, tmp_path, *, write=True):
+    staged, scratch = tmp_path / "staged", tmp_path / "scratch"
+    staged.mkdir()
+    scratch.mkdir()
+    WORKLOAD.job(plan, step, staged=staged, scratch=scratch, write=write)
+    return {path.name: json.loads(path.read_text()) for path in staged.iterdir()}
+
+
+def steps(plan, phase):
+    return [step for step in plan.case.steps if step.phase == phase]
+
+
+def test_every_run_records_whether_its_data_and_results_lie_on_one_filesystem(plan, tmp_path):
+    generated(plan)
+    record = leaf_after(plan, steps(plan, "run")[0], tmp_path)["fs_separation.json"]
+    assert record["same_filesystem"] is True
+    assert record["data_or_chkpt_path"] == str(plan.config.data_dir)
+    assert record["results_path"] == str(plan.config.results_dir)
+
+
+def test_every_run_takes_over_the_manifest_of_its_data_and_says_so(plan, tmp_path):
+    generated(plan)
+    step = steps(plan, "run")[2]
+    manifest = leaf_after(plan, step, tmp_path)["datagen-manifest.json"]
+    assert (manifest["num_files_train"], manifest["source_datagen_result_dir"].split("/")[-2]) == (plan.files, "datagen")
+    assert plan.metadata(step, tmp_path / "leaf").datagen_manifest_file == "datagen-manifest.json"
+
+
+def test_a_data_generation_records_neither(plan, tmp_path):
+    (step,) = steps(plan, "datagen")
+    assert leaf_after(plan, step, tmp_path) == {}
+    assert plan.metadata(step, tmp_path / "leaf").datagen_manifest_file is None
+
+
+def test_a_dry_run_writes_no_evidence(plan, tmp_path):
+    assert leaf_after(plan, steps(plan, "run")[0], tmp_path, write=False) == {}
+
+
+def test_a_run_without_a_complete_data_set_is_refused_before_the_launch(plan, tmp_path):
+    with pytest.raises(FileSystemError, match="no complete data set"):
+        leaf_after(plan, steps(plan, "run")[0], tmp_path)
