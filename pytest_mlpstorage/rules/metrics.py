@@ -9,6 +9,8 @@ from pytest_mlpstorage.results.records import CheckpointingResult, KVCacheResult
 from pytest_mlpstorage.rules.aggregate import aggregate_training
 from pytest_mlpstorage.rules.aggregate_checkpointing import aggregate_checkpointing, aggregate_checkpointing_v2
 from pytest_mlpstorage.rules.aggregate_kv_cache import aggregate_kv_cache
+from pytest_mlpstorage.rules.aggregate_v1 import aggregate_v1
+from pytest_mlpstorage.rules.aggregate_v2 import aggregate_training_v2
 from pytest_mlpstorage.rules.aggregate_vector_database import aggregate_vector_database
 
 __all__ = ["Metric", "metrics_of"]
@@ -23,10 +25,16 @@ def metrics_of(result: StoredResult, edition: Edition) -> dict[str, Metric]:
 
 def _metrics(result: StoredResult, edition: Edition) -> Mapping[str, Metric]:
     if isinstance(result, TrainingResult):
-        return aggregate_training(result, edition).metrics
+        return _training(result, edition)
     if isinstance(result, CheckpointingResult):
         # Edition 2.0 takes the clocks of all ranks, edition 3.0 what each summary says.
         return (aggregate_checkpointing_v2(result) if edition.name == "2.0" else aggregate_checkpointing(result, edition)).metrics
     if isinstance(result, VectorDatabaseResult):
         return aggregate_vector_database(result, edition).metrics
     return aggregate_kv_cache(result, edition).metrics if isinstance(result, KVCacheResult) else {}
+
+
+def _training(result: TrainingResult, edition: Edition) -> Mapping[str, Metric]:
+    if edition.name == "1.0":
+        return aggregate_v1(result)
+    return (aggregate_training_v2 if edition.name == "2.0" else aggregate_training)(result, edition).metrics

@@ -47,6 +47,22 @@ def test_the_schema_in_configs_is_the_one_of_the_code():
     assert (REPO / "configs" / "schema.json").read_text() == schema_text(families)
 
 
+def test_a_variable_sets_an_official_parameter_where_neither_option_nor_file_does(pytester, monkeypatch):
+    monkeypatch.setenv("MLPS_TRAINING_READER_PREFETCH_SIZE", "4")
+    monkeypatch.setenv("MLPS_TRAINING_READER_READ_THREADS", "8")  # quick.yaml sets it for both
+    result = pytester.runpytest("--mlps-config=quick.yaml", "--mlps-show-config")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        [
+            "training unet3d-b200: effective parameters",
+            "  reader.prefetch_size *4 *environment MLPS_TRAINING_READER_PREFETCH_SIZE",
+            "  reader.read_threads *2 *quick.yaml:*",
+            "training retinanet-b200: effective parameters",
+            "  reader.prefetch_size *4 *environment MLPS_TRAINING_READER_PREFETCH_SIZE",
+        ]
+    )
+
+
 def test_show_config_gives_every_value_with_its_origin(pytester):
     result = pytester.runpytest("--mlps-config=quick.yaml", "--mlps-show-config", "--mlps-set", "reader.read_threads=3")
     assert result.ret == 0

@@ -100,6 +100,11 @@ PASSING = {
         lambda t: t.command("--seed-base 42", "--seed-base 7"),
         lambda t: t.command("--cpu-mem-gb 4", "--cpu-mem-gb 32", passes=(3, 4, 5)),
     ],
+    "MLPS-ENGINE-1": [
+        valid,
+        lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": "official"})),
+        lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": {"name": "official"}})),
+    ],
 }
 
 FAILING = {
@@ -188,6 +193,12 @@ FAILING = {
         (lambda t: t.command("--model llama3.1-8b", "--model tiny-1b"), "another model, which the list"),
         (lambda t: t.command("--seed-base", "--enable-autoscaling --seed-base"), "--enable-autoscaling is set, which the list"),
         (lambda t: t.command("--seed-base", "--enable-rag --seed-base"), "--enable-rag is set"),
+    ],
+    "MLPS-ENGINE-1": [
+        (lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": "native"})), "CLOSED needs the official code image; measured native"),
+        (lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": {"name": "mlps"}})), "measured mlps"),
+        (lambda t: t.edit_metadata(lambda m: m.update(mlps={"step": "x"})), "does not say which engine"),
+        (lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": ["official"]})), "does not say which engine"),
     ],
 }
 

@@ -142,11 +142,6 @@ PASSING = {
         _second_run,
         lambda t: t.edit_summary(lambda s: s.pop("trial_failures")),
     ],
-    "MLPS-ENGINE-1": [
-        valid,
-        lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": "official"})),
-        lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": {"name": "official"}})),
-    ],
     "MLPS-FILES-1": [
         valid,
         lambda t: [path.write_text("PRUNED BY STAFF") for path in t.leaf.glob("option_*/*/*/*.json")],
@@ -285,12 +280,6 @@ FAILING = {
         (lambda t: (t.leaf / "summary.json").write_text("{"), "no summary that could be read"),
         (lambda t: _second_run(t, trial_failures=["x"]), "a run is not published, nor judged by the rules on its figures: a trial ended"),
         (_second_run, "a later one is"),
-    ],
-    "MLPS-ENGINE-1": [
-        (lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": "native"})), "CLOSED needs the official code image; measured native"),
-        (lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": {"name": "mlps"}})), "measured mlps"),
-        (lambda t: t.edit_metadata(lambda m: m.update(mlps={"step": "x"})), "does not say which engine"),
-        (lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": ["official"]})), "does not say which engine"),
     ],
     "MLPS-FILES-1": [
         (lambda t: (t.leaf / "summary.json").unlink(), "lacks a file; required summary.json"),
