@@ -57,11 +57,12 @@ def order(items: list[pytest.Item]) -> None:
     Only items of one class move, and only among the places of that class. Items of ``rules/`` stay; their checks learn which item
     each is.
     """
-    from pytest_mlpstorage.checks import bind
-
     places: dict[object, list[int]] = {}
     for index, item in enumerate(items):
-        if bind(item):
+        if _is_check(item):
+            from pytest_mlpstorage.checks import bind  # only here: it opens the rule book, which benchmarks/ does not need
+
+            bind(item)
             continue
         if isinstance(item, pytest.Function) and item.cls is not None and _case_of(item) is not None:
             places.setdefault((item.path, item.cls), []).append(index)
@@ -73,6 +74,11 @@ def order(items: list[pytest.Item]) -> None:
         group.sort(key=lambda item: first[str(_case_of(item))])
         for index, item in zip(indices, group, strict=True):
             items[index] = item
+
+
+def _is_check(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and "check" in callspec.params
 
 
 def _case_of(item: pytest.Item) -> str | None:
