@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import math
 import re
+import reprlib
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -110,6 +111,15 @@ def _usual_time(text: str) -> dt.datetime | None:
     return parsed if parsed.tzinfo is None else None
 
 
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxlist, _BRIEF.maxdict, _BRIEF.maxstring = 3, 20, 20, 60
+
+
+def _shown(value: object) -> str:
+    """The beginning of a value; what holds others is written a few levels deep, because JSON may nest as deep as the interpreter can go."""
+    return (_BRIEF.repr(value) if isinstance(value, (Mapping, list)) else str(value))[:60]
+
+
 @dataclasses.dataclass
 class Reading:
     """Reads fields of one JSON object and remembers each that is there but is not what it should be.
@@ -123,7 +133,7 @@ class Reading:
     problems: list[str] = dataclasses.field(default_factory=list)
 
     def _complain(self, key: str, value: object, wanted: str) -> None:
-        self.problems.append(f"{self.prefix}{key} is {str(value)[:60]!r}, not {wanted}")
+        self.problems.append(f"{self.prefix}{key} is {_shown(value)!r}, not {wanted}")
 
     def number(self, *keys: str) -> float | None:
         """Return the first of these keys that is there, as a finite float."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -145,7 +146,7 @@ def _listed(submission: Submission, leaves: dict[str, str], file: str) -> Iterat
 def _stamped_edition(root: Path, relpath: str) -> str | None:
     """The edition that a leaf's provenance record declares; None where it has none or one that cannot be read, which PROV-01 finds."""
     path = root / relpath / PROVENANCE
-    record = TreeFiles(root).json_object(path) if path.exists() else None
+    record = TreeFiles(root).json_object(path) if os.path.lexists(path) else None
     return Provenance.from_json(record).edition if record is not None else None
 
 

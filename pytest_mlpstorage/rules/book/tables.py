@@ -11,6 +11,7 @@ from pytest_mlpstorage.results.records import Leaf, StoredResult
 from pytest_mlpstorage.rules.metrics import Metric, metrics_of
 from pytest_mlpstorage.rules.published import ROUNDING, PublishedRow, figure, published_rows, rows_about
 from pytest_mlpstorage.rules.registry import rule
+from pytest_mlpstorage.rules.wording import shown
 from pytest_mlpstorage.verdict import Finding, NoEvidence
 
 __all__: list[str] = []
@@ -51,7 +52,7 @@ def _of_result(row: PublishedRow, metrics: Mapping[str, Metric]) -> Iterator[Fin
             continue
         if isinstance(recomputed, str):
             if str(given).strip().lower() != recomputed.lower():
-                yield _differs(row, column, str(given)[:80], recomputed)
+                yield _differs(row, column, shown(given) or "none", recomputed)
         else:
             yield from _compared(row, column, given, recomputed)
 

@@ -10,6 +10,7 @@ from pytest_mlpstorage.results.coerce import boolean, integer, native
 from pytest_mlpstorage.results.records import Leaf, LeafMetadata, TrainingResult
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.rules.runs import with_metadata
+from pytest_mlpstorage.rules.wording import shown
 from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity
 
 __all__: list[str] = []
@@ -58,7 +59,7 @@ def open_parameters(result: TrainingResult, edition: Edition) -> Iterator[Findin
                 f"{key} is set, which only the open division allows",
                 severity=Severity.INFO,
                 category=Category.OPEN,
-                measured=str(value)[:80],
+                measured=shown(value),
                 file=metadata.path or leaf.relpath,
                 field=f"override_parameters.{key}",
             )
@@ -83,7 +84,7 @@ def _overrides(result: TrainingResult, lacking: list[NoEvidence]) -> Iterator[tu
 
 
 def _refused(leaf: Leaf, metadata: LeafMetadata, key: str, value: Any, why: str) -> Finding:
-    return Finding(f"{key} {why}", measured=str(value)[:80], file=metadata.path or leaf.relpath, field=f"override_parameters.{key}")
+    return Finding(f"{key} {why}", measured=shown(value), file=metadata.path or leaf.relpath, field=f"override_parameters.{key}")
 
 
 def _conditions(result: TrainingResult, edition: Edition, leaf: Leaf, metadata: LeafMetadata, key: str, value: Any) -> Iterator[Finding]:
@@ -99,7 +100,7 @@ def _conditions(result: TrainingResult, edition: Edition, leaf: Leaf, metadata: 
             "reader.prefetch_size is none of the values that the rules name",
             severity=Severity.WARNING,
             category=Category.CLOSED,
-            measured=str(value)[:80],
+            measured=shown(value),
             required=", ".join(map(str, training.prefetch_sizes)),
             file=metadata.path or leaf.relpath,
             field=f"override_parameters.{key}",

@@ -1,6 +1,7 @@
 """Values as real files hold them."""
 
 import datetime as dt
+import json
 
 import pytest
 
@@ -92,3 +93,11 @@ def test_a_field_of_the_wrong_kind_is_none_and_named_with_its_path():
 
 def test_an_empty_list_stays_an_empty_list():
     assert Reading({"au": []}).numbers("au") == ()
+
+
+def test_a_value_nested_as_deep_as_json_goes_is_a_problem_and_no_crash():
+    deep = json.loads('{"a":' * 900 + "1" + "}" * 900)
+    reading = Reading({"x": deep, "y": [deep]})
+    assert (reading.number("x"), reading.numbers("y"), reading.text("y")) == (None, None, None)
+    assert len(reading.problems) == 3
+    assert all("{'a': {'a'" in problem and len(problem) < 200 for problem in reading.problems)
