@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from pytest_mlpstorage.report.records import record_review, record_rule, record_unjudged
 from pytest_mlpstorage.report.subjects import record_subject
 from pytest_mlpstorage.report.text import plain
-from pytest_mlpstorage.rules import Rule, edition_of, failing, weighed
+from pytest_mlpstorage.rules import edition_of, failing, weighed
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.results.places import SubjectPlace
     from pytest_mlpstorage.results.tree import Tree
-    from pytest_mlpstorage.rules import Profile
+    from pytest_mlpstorage.rules import Profile, Rule
     from pytest_mlpstorage.rules.catalogue import Entry
 
-__all__ = ["Check", "Judging", "Unjudged", "bind"]
+__all__ = ["Check", "Judging", "Review", "Unjudged", "bind", "spare_collector"]
+
+_USUAL_THRESHOLDS: Final = gc.get_threshold()
+_HIGH_THRESHOLDS: Final = (50_000, 20, 20)
 
 
 @dataclasses.dataclass
@@ -34,22 +38,19 @@ class Judging:
 
 @dataclasses.dataclass(eq=False)
 class Check:
-    """One rule on one subject; called, it fails for an error, and skips where it lacks its evidence or a person must look.
+    """One rule on one subject; called, it fails for an error, and skips where it lacks its evidence.
 
     ``properties`` are the user properties of its item. A fixture that knows the item would do as well, and each costs as much
     as pytest's own work on an item: a round has nine thousand.
     """
 
-    rule: Rule | Entry
+    rule: Rule
     place: SubjectPlace
     judging: Judging
     properties: list[tuple[str, object]] = dataclasses.field(default_factory=list)
 
     def __call__(self) -> None:
         """Ask, record, and fail or skip."""
-        if not isinstance(self.rule, Rule):
-            record_review(self.properties, self.place, self.rule)
-            pytest.skip(plain(self.rule.review))
         edition = edition_of(self.place, self.judging.profile)
         subject = self.judging.tree.load(self.place)
         if self.place.is_result and self.place.relpath not in self.judging.told:
@@ -67,6 +68,18 @@ class Check:
         if evaluation.lacking:
             reasons = dict.fromkeys(f"{lacking.reason} in {lacking.file}" for lacking in evaluation.lacking)
             pytest.skip("not verified, no evidence: " + plain("; ".join(reasons)))
+
+
+@dataclasses.dataclass(eq=False)
+class Review:
+    """One rule that only a person can decide, on one subject; its item is marked as skipped, with what to look at."""
+
+    rule: Entry
+    place: SubjectPlace
+
+    def __call__(self) -> None:
+        """Skip, where somebody has taken the mark away."""
+        pytest.skip(self.rule.review)
 
 
 @dataclasses.dataclass(eq=False)
@@ -89,7 +102,23 @@ def bind(item: pytest.Item) -> bool:
     """Give the check of an item the list that its findings travel in; False for an item of somebody else, which is left alone."""
     callspec = getattr(item, "callspec", None)
     check = callspec.params.get("check") if callspec is not None else None
-    if not isinstance(check, (Check, Unjudged)):
-        return False
-    check.properties = item.user_properties
-    return True
+    if isinstance(check, (Check, Unjudged)):
+        check.properties = item.user_properties
+        return True
+    if isinstance(check, Review):
+        record_review(item.user_properties, check.place, check.rule)
+        return True
+    return False
+
+
+def spare_collector(*, done: bool = False) -> None:
+    """Keep Python's garbage collector from going over thousands of items again and again, until ``done``.
+
+    It did so for a tenth of the time of judging a round. What items leave behind is small, and references free it.
+    """
+    if done:
+        gc.set_threshold(*_USUAL_THRESHOLDS)
+        gc.unfreeze()
+    else:
+        gc.freeze()
+        gc.set_threshold(*_HIGH_THRESHOLDS)

@@ -156,14 +156,18 @@ def _with_people(executable: tuple[Rule, ...], kind: Kind, edition: str, divisio
 
 
 @functools.cache
-def _mark(rule: Rule | Entry) -> pytest.MarkDecorator:
-    kind = getattr(rule, "kind", "executable")
-    return pytest.mark.rule(id=rule.id, name=rule.name, severity=rule.severity.value, kind=kind)
+def _marks(rule: Rule | Entry) -> tuple[pytest.MarkDecorator, ...]:
+    from pytest_mlpstorage.rules import Rule
+
+    kind = "executable" if isinstance(rule, Rule) else rule.kind
+    mark = pytest.mark.rule(id=rule.id, name=rule.name, severity=rule.severity.value, kind=kind)
+    return (mark,) if isinstance(rule, Rule) else (mark, pytest.mark.skip(reason=rule.review))
 
 
 def _checks(metafunc: pytest.Metafunc) -> None:
     """Each rule on each subject of the module's kind, the rules of one subject together; or what no rule is about."""
-    from pytest_mlpstorage.checks import Check, Judging, Unjudged
+    from pytest_mlpstorage.checks import Check, Judging, Review, Unjudged
+    from pytest_mlpstorage.rules import Rule
 
     tree, kind = _tree(metafunc.config), getattr(metafunc.module, "KIND", None)
     checks = []
@@ -177,8 +181,7 @@ def _checks(metafunc: pytest.Metafunc) -> None:
             if place.kind == kind:
                 # The root is called by what it is: its directory has another name wherever somebody unpacks it.
                 where = place.kind if place.relpath == "." else label(place.relpath)
-                checks += [
-                    pytest.param(Check(rule, place, judging), id=f"{rule.id}-{rule.name}-{where}", marks=_mark(rule))
-                    for rule in _asked(place)
-                ]
+                for rule in _asked(place):
+                    check = Check(rule, place, judging) if isinstance(rule, Rule) else Review(rule, place)
+                    checks.append(pytest.param(check, id=f"{rule.id}-{rule.name}-{where}", marks=_marks(rule)))
     metafunc.parametrize("check", checks)

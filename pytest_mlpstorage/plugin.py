@@ -11,7 +11,7 @@ import pytest
 from pytest_mlpstorage import __version__
 from pytest_mlpstorage.fixtures import cluster, mlps, mpi_launcher
 from pytest_mlpstorage.options import add_options, suites_asked
-from pytest_mlpstorage.stash import LOCKS
+from pytest_mlpstorage.stash import LOCKS, TREE
 
 __all__ = ["cluster", "mlps", "mpi_launcher"]
 
@@ -62,7 +62,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Release the locks."""
+    """Release the locks, and give back what judging changed."""
+    if TREE in config.stash:
+        from pytest_mlpstorage.checks import spare_collector
+
+        spare_collector(done=True)
     locks: ExitStack | None = config.stash.get(LOCKS, None)
     if locks is not None:
         locks.close()
@@ -96,6 +100,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     from pytest_mlpstorage import collection
 
     collection.order(items)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Where a tree is judged, make nine thousand items cost no more than their rules."""
+    if TREE in session.config.stash:
+        from pytest_mlpstorage.checks import spare_collector
+
+        spare_collector()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -18,7 +18,7 @@ from pytest_mlpstorage.results.layout import is_noise
 from pytest_mlpstorage.results.records import Listing, ReadProblem
 from pytest_mlpstorage.results.yaml_files import bounded_yaml
 
-__all__ = ["MAX_JSON_BYTES", "MAX_YAML_BYTES", "TreeFiles", "is_pruned", "printable"]
+__all__ = ["MAX_JSON_BYTES", "MAX_YAML_BYTES", "TreeFiles", "is_directory", "is_pruned", "printable"]
 
 MAX_JSON_BYTES: Final = 64 * 1024**2
 """Largest JSON file that is parsed (the largest of a real submission is under 1 MiB)."""
@@ -44,6 +44,14 @@ def printable(name: str) -> str:
 def is_pruned(content: bytes) -> bool:
     """Whether a file holds the publisher's placeholder and nothing else."""
     return len(content) <= len(PRUNED) + 2 and content.strip() == PRUNED
+
+
+def is_directory(path: Path) -> bool:
+    """Whether a path is a directory or leads to one; False where that may not be known (``Path.is_dir`` raises there)."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 @functools.lru_cache(maxsize=64)
@@ -96,7 +104,7 @@ class TreeFiles:
             with os.scandir(directory) as found:
                 entries = list(itertools.islice(found, MAX_NAMES + 1))
                 directories = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
-                links = [e.name for e in entries if e.is_symlink() and (directory / e.name).is_dir()]
+                links = [e.name for e in entries if e.is_symlink() and is_directory(directory / e.name)]
         except (FileNotFoundError, NotADirectoryError):
             return Listing()
         except OSError as error:
@@ -141,7 +149,7 @@ class TreeFiles:
                 return status.st_size
             path = directory / name
             if stat.S_ISLNK(status.st_mode):
-                if path.is_dir():  # its listing has named it
+                if is_directory(path):  # its listing has named it
                     return None
                 if not self._inside(path):
                     self.complain(path, "is a symbolic link out of the tree; not followed")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from pytest_mlpstorage.editions import edition_names
-from pytest_mlpstorage.results.files import TreeFiles
+from pytest_mlpstorage.results.files import TreeFiles, is_directory
 from pytest_mlpstorage.results.layout import is_noise, is_timestamp
 from pytest_mlpstorage.results.manifest import CURRENT_LAYOUT, read_manifest
 from pytest_mlpstorage.results.places import SubjectPlace
@@ -129,7 +129,7 @@ def _may_be_pool(name: str) -> bool:
 
 
 def _is_directory(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
+    return is_directory(path) and not path.is_symlink()
 
 
 def _pool(files: TreeFiles, path: Path) -> ImagePool | None:

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from pytest_mlpstorage.results.places import Kind, SubjectPlace
 from pytest_mlpstorage.results.tree import Tree
 from pytest_mlpstorage.rules.catalogue import Entry, counting
-from pytest_mlpstorage.rules.judging import STRICT, Profile, Said, edition_of, judging_edition, record_of, said_of
+from pytest_mlpstorage.rules.judging import STRICT, Profile, Said, edition_of, judging_edition, record_of, said_of, weighed
 from pytest_mlpstorage.rules.registry import REGISTRY, rule_order
 from pytest_mlpstorage.verdict import Category, Division, Finding, Judgement, NoEvidence, Severity, Verdict, judge
 
@@ -62,8 +62,9 @@ def judge_tree(tree: Tree, profile: Profile = STRICT, say: Speaker | None = None
         for place in tree.places
         if place.kind == "submission"
     }
-    package = [f for place in tree.places if place.kind == "package" for f in _Part(place, once(place)).findings]
-    return TreeJudgement(results, submissions, tuple(_sorted(package)))
+    packages = [place for place in tree.places if place.kind == "package"]
+    package = [f for place in packages for f in _sorted(_Part(place, once(place)).findings, place)]
+    return TreeJudgement(results, submissions, tuple(package))
 
 
 def judge_result(tree: Tree, place: SubjectPlace, say: Speaker, profile: Profile = STRICT) -> Judgement:
@@ -79,8 +80,8 @@ def judge_result(tree: Tree, place: SubjectPlace, say: Speaker, profile: Profile
         total += 1
         unverified = [*unverified, f"the rules on {place.benchmark} results of edition {place.edition} are not built yet"]
     findings = [*own.findings, *(f for part in around for f in part.findings), *_profile_note(place, profile)]
-    judged = judge(place.division, _sorted(findings), rules_verified=verified, rules_total=total, unverified=unverified)
-    mine = judge(place.division, _sorted(own.findings), rules_verified=verified, rules_total=total)
+    judged = judge(place.division, _sorted(findings, place), rules_verified=verified, rules_total=total, unverified=unverified)
+    mine = judge(place.division, _sorted(own.findings, place), rules_verified=verified, rules_total=total)
     reasons = judged.reasons
     if judged.verdict is Verdict.INVALID:
         reasons = (*(f.line() for f in mine.findings if f.severity is Severity.ERROR), *_broken(around))
@@ -102,7 +103,7 @@ def judge_submission(
     parts = [_Part(p, say(p)) for p in places]
     verified, total, unverified = _verified(parts, place)
     findings = [*(f for part in parts for f in part.findings), *_profile_note(place, profile)]
-    own = judge(place.division, _sorted(findings), rules_verified=verified, rules_total=total, unverified=unverified)
+    own = judge(place.division, _sorted(findings, place), rules_verified=verified, rules_total=total, unverified=unverified)
     if own.verdict is Verdict.WHATIF:
         return own
     if not results:
@@ -183,7 +184,9 @@ def _profile_note(place: SubjectPlace, profile: Profile) -> Iterator[Finding]:
         )
 
 
-def _sorted(findings: Sequence[Finding]) -> list[Finding]:
+def _sorted(findings: Iterable[Finding], place: SubjectPlace) -> list[Finding]:
     """Order findings the same whatever worker said them first: heaviest first, then by rule, file and field."""
     weight = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
-    return sorted(findings, key=lambda f: (weight[f.severity], rule_order(f.rule), f.file, f.field, f.message, str(f.measured)))
+    # As they weigh in the division: items of rules/ hand them over so, and benchmarks as the rules said them.
+    as_weighed = weighed(findings, place.division)
+    return sorted(as_weighed, key=lambda f: (weight[f.severity], rule_order(f.rule), f.file, f.field, f.message, str(f.measured)))

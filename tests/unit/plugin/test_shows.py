@@ -101,7 +101,9 @@ def test_placeholders_of_closed_collect_and_fail_at_preflight_by_name(pytester):
     result.stdout.fnmatch_lines(["*placeholders*", "*submitter = *", "*data_dir = *"])
 
 
-@pytest.mark.parametrize("module", ["torch", "pandas", "numpy", "matplotlib", "mpi4py.MPI", "dlio_benchmark", "pytest_mlpstorage.rules.book"])
+@pytest.mark.parametrize(
+    "module", ["torch", "pandas", "numpy", "matplotlib", "mpi4py.MPI", "dlio_benchmark", "pytest_mlpstorage.rules.book"]
+)
 def test_collection_imports_nothing_heavy(module, tmp_path):
     program = (
         "import sys, pytest\n"
