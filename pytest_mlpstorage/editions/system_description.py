@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -65,7 +66,12 @@ class SystemSchema(Data):
 
     def rules_within(self, block: str) -> frozenset[str]:
         """Every rule that speaks of a field in a block or in one that it holds."""
-        return frozenset(self._rules(block))
+        return self.rules_by_block[block]
+
+    @functools.cached_property
+    def rules_by_block(self) -> Mapping[str, frozenset[str]]:
+        """``rules_within`` of each block: asked for every field of every description."""
+        return {name: frozenset(self._rules(name)) for name in self.blocks}
 
     def _rules(self, name: str) -> Iterator[str]:
         block = self.blocks[name]

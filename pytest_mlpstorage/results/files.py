@@ -37,8 +37,13 @@ PRUNED: Final = b"PRUNED BY STAFF"
 
 
 def printable(name: str) -> str:
-    """Write a file name as text that any stream can take: bytes that are no UTF-8 are shown by number."""
-    return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")
+    """Write a file name, or any text of a file, as text that any stream can take: what is no UTF-8 is shown by number."""
+    if name.isascii():
+        return name
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a character, which no file name can hold and JSON can
+        return name.encode("utf-8", "backslashreplace").decode()
 
 
 def is_pruned(content: bytes) -> bool:
@@ -62,19 +67,19 @@ def _real_path(path: str) -> str:
 # Asked of every file of a leaf: resolving each path anew was a tenth of the time of judging a round. A directory of a tree that is
 # judged does not become a symbolic link while it is judged.
 @functools.lru_cache(maxsize=65_536)
-def _is_real(root: Path, directory: Path) -> bool:
+def _is_real(root: str, directory: str) -> bool:
     """Whether no level of a directory below ``root`` is a symbolic link."""
     if directory == root:
         return True
-    try:
-        below = directory.relative_to(root).parts
-    except ValueError:
+    above = root if root.endswith("/") else f"{root}/"
+    below = directory[len(above) :].split("/")
+    if not directory.startswith(above) or os.pardir in below or len(below) > _DEEPEST:
         return False
-    if os.pardir in below or len(below) > _DEEPEST or not _is_real(root, directory.parent):
+    if len(below) > 1 and not _is_real(root, directory.rpartition("/")[0]):
         return False
     try:
         return not stat.S_ISLNK(os.lstat(directory).st_mode)
-    except OSError:  # not there, or too long a name: opening it will say so
+    except (OSError, ValueError):  # not there, or no name at all: opening it will say so
         return True
 
 
@@ -98,7 +103,7 @@ class TreeFiles:
 
     def listing(self, directory: Path) -> Listing:
         """Names in a directory, sorted; an absent directory is empty, an unreadable one is empty and a problem."""
-        if not _is_real(self.root, directory):  # the listing above it has named the link
+        if not _is_real(str(self.root), str(directory)):  # the listing above it has named the link
             return Listing()
         try:
             with os.scandir(directory) as found:
@@ -191,7 +196,7 @@ class TreeFiles:
         """Open a file that is no symbolic link out of the tree."""
         # Not to wait for a writer where the name is a pipe.
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-        if _is_real(self.root, path.parent):
+        if _is_real(str(self.root), str(path).rpartition("/")[0]):
             try:
                 return os.open(path, flags | os.O_NOFOLLOW)
             except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pytest_mlpstorage.results.summary import EpochStats, RankOutput
 
@@ -42,8 +43,7 @@ class BlockTimes:
     step_seconds: Sequence[float]
 
 
-@dataclasses.dataclass(frozen=True)
-class EpochValues:
+class EpochValues(NamedTuple):
     """AU in percent and samples/s of one epoch; ``wall_seconds`` where they came from clock readings."""
 
     au_percent: float

@@ -108,14 +108,20 @@ class RankEpoch:
     samples_per_second: Mapping[str, float]
 
 
-def _lists(fields: Reading) -> dict[str, tuple[float, ...]]:
+def _lists(epoch: Reading, name: str) -> dict[str, tuple[float, ...]]:
+    fields = _part(epoch, name)
     read = {str(key): fields.numbers(key) for key in fields.raw}
     return {key: value for key, value in read.items() if value is not None}
 
 
-def _numbers(fields: Reading) -> dict[str, float]:
+def _numbers(epoch: Reading, name: str) -> dict[str, float]:
+    fields = _part(epoch, name)
     read = {str(key): fields.number(key) for key in fields.raw}
     return {key: value for key, value in read.items() if value is not None}
+
+
+def _part(epoch: Reading, name: str) -> Reading:
+    return Reading(epoch.mapping(name) or {}, f"{epoch.prefix}{name}.", epoch.problems)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,16 +143,12 @@ class RankOutput:
         epochs: dict[int, RankEpoch] = {}
         for key in sorted((k for k in raw if k.isdecimal() and len(k) < 9), key=int):
             epoch = Reading(fields.mapping(key) or {}, f"{key}.", fields.problems)
-
-            def part(name: str, epoch: Reading = epoch) -> Reading:
-                return Reading(epoch.mapping(name) or {}, f"{epoch.prefix}{name}.", epoch.problems)
-
             epochs[int(key)] = RankEpoch(
-                load_seconds=_lists(part("load")),
-                step_seconds=_lists(part("proc")),
-                compute_seconds=_lists(part("compute")),
-                au_percent=_numbers(part("au")),
-                samples_per_second=_numbers(part("throughput")),
+                load_seconds=_lists(epoch, "load"),
+                step_seconds=_lists(epoch, "proc"),
+                compute_seconds=_lists(epoch, "compute"),
+                au_percent=_numbers(epoch, "au"),
+                samples_per_second=_numbers(epoch, "throughput"),
             )
         return cls(
             rank=rank,
