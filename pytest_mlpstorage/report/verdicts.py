@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_mlpstorage.report.records import finding_object
 from pytest_mlpstorage.report.text import cell
 from pytest_mlpstorage.results.atomic import file_system_error, write_json, write_text
+from pytest_mlpstorage.results.files import printable
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.results.places import SubjectPlace
@@ -61,16 +62,26 @@ def write_verdicts(folder: Path, objects: Sequence[Mapping[str, Any]]) -> tuple[
     """Write ``verdicts.json`` and ``verdicts.csv``, making the folder; raises FileSystemError where that cannot be."""
     _make(folder)
     as_json, as_csv = folder / "verdicts.json", folder / "verdicts.csv"
-    write_json(as_json, list(objects))
-    write_text(as_csv, _table(objects))
+    written = _writable(list(objects))
+    write_json(as_json, written)
+    write_text(as_csv, _table(written))
     return as_json, as_csv
 
 
 def write_submissions(folder: Path, objects: Sequence[Mapping[str, Any]]) -> Path:
     """Write ``submissions.json`` beside the verdicts; raises FileSystemError where that cannot be."""
     _make(folder)
-    write_json(folder / "submissions.json", list(objects))
+    write_json(folder / "submissions.json", _writable(list(objects)))
     return folder / "submissions.json"
+
+
+def _writable(value: Any) -> Any:
+    """The value with every text such that a file can hold it: names of directories may be no text, and JSON may hold half a character."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {printable(str(key)): _writable(inner) for key, inner in value.items()}
+    return [_writable(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def _make(folder: Path) -> None:

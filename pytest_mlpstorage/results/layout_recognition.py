@@ -19,15 +19,22 @@ from pytest_mlpstorage.verdict import Division
 __all__ = [
     "benchmark_of",
     "declared_by_provenance",
+    "described_edition",
     "division_of",
     "is_code_folder",
     "leaf_directories",
+    "points_to_image",
     "recorded_edition",
     "results_folder",
     "systems_folders",
 ]
 
 _CODE: Final = re.compile(r"(?:v?[\d.]+[-_ ])?code(?:[-_ ]v?[\d.]+)?", re.IGNORECASE)
+_ROOT_KEY: Final = re.compile(rb"""^(?:\s{0,8}")?(system_under_test|System|PowerRequirements|Nodes)"?\s*:""", re.MULTILINE)
+"""Keys at the top of a description: rules.md §2.2 for both rounds."""
+
+_DESCRIPTIONS: Final = (".yaml", ".yml", ".json")
+_PEEKED_DESCRIPTION: Final = 1024**2
 _PEEKED_LEAVES: Final = 8
 _PEEKED_BYTES: Final = 8 * 1024**2
 
@@ -119,6 +126,25 @@ def _object(content: bytes | None) -> Mapping[str, object]:
     except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, Mapping) else {}
+
+
+def described_edition(files: TreeFiles, submission: Path) -> str | None:
+    """The edition in whose form the first description of a system that tells it is written: ``2.0``, ``3.0``, or None."""
+    # What cannot be read is told when the description is.
+    scratch = TreeFiles(files.root)
+    for folder in systems_folders(files.listing(submission)):
+        names = [name for name in files.listing(submission / folder).files if name.lower().endswith(_DESCRIPTIONS) and not is_noise(name)]
+        for name in names[:_PEEKED_LEAVES]:
+            root = _ROOT_KEY.search(scratch.content(submission / folder / name, limit=_PEEKED_DESCRIPTION) or b"")
+            if root is not None:
+                return "3.0" if root[1] == b"system_under_test" else "2.0"
+    return None
+
+
+def points_to_image(root: Path, leaves: Iterator[Path]) -> bool:
+    """Whether one of the first leaves names its code image, which came with edition 3.0."""
+    files = TreeFiles(root)
+    return any(POINTER in files.listing(leaf).files for leaf in itertools.islice(leaves, _PEEKED_LEAVES))
 
 
 def declared_by_provenance(root: Path, leaves: Iterator[Path]) -> str | None:

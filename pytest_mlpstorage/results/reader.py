@@ -39,6 +39,7 @@ __all__ = [
     "read_vector_database",
 ]
 
+_OLDER_LAYOUT: Final = "2.0"
 _RANK_OUTPUT: Final = re.compile(r"(\d{1,7})_output\.json\Z", re.ASCII)
 _EPOCH_STATS: Final = re.compile(r"(?:(\d{1,7})_)?per_epoch_stats\.json\Z", re.ASCII)
 
@@ -65,7 +66,7 @@ def read_training(place: SubjectPlace, *, root: Path, description: SystemDescrip
     listings = {phase: files.listing(path / phase) for phase in PHASES}
     leaves = {phase: _leaves(path / phase, listing, root=root, phase=phase) for phase, listing in listings.items()}
     return TrainingResult(
-        **_identity(place, root, description),
+        **_identity(place, root, description, leaves["run"]),
         accelerator=_accelerator((*leaves["run"], *leaves["datagen"], *leaves["datasize"])),
         datasize=leaves["datasize"],
         datagen=leaves["datagen"],
@@ -84,7 +85,7 @@ def read_checkpointing(place: SubjectPlace, *, root: Path, description: SystemDe
     entries = files.listing(path)
     runs = _leaves(path, entries, root=root, phase="run", family="checkpointing")
     return CheckpointingResult(
-        **_identity(place, root, description),
+        **_identity(place, root, description, runs),
         accelerator=_accelerator(runs),
         runs=runs,
         entries=entries,
@@ -125,9 +126,26 @@ def read_kv_cache(place: SubjectPlace, *, root: Path, description: SystemDescrip
     )
 
 
-def _identity(place: SubjectPlace, root: Path, description: SystemDescription | None) -> dict[str, Any]:
-    kept = ("relpath", "division", "submitter", "system", "model", "edition", "layout")
-    return {"root": root, "description": description, **{key: getattr(place, key) for key in kept}}
+def _identity(place: SubjectPlace, root: Path, description: SystemDescription | None, runs: tuple[Leaf, ...] = ()) -> dict[str, Any]:
+    kept = ("relpath", "division", "submitter", "system", "edition", "layout")
+    return {"root": root, "description": description, "model": _model(place, runs), **{key: getattr(place, key) for key in kept}}
+
+
+def _model(place: SubjectPlace, runs: tuple[Leaf, ...]) -> str:
+    """Name of the model: that of the directory.
+
+    Round 2.0 judged what its runs recorded; where they agree on a name that the directory only spells in another way, or says more
+    than, it is that name. In round 3.0 a rule speaks of the name of the directory.
+    """
+    if place.layout != _OLDER_LAYOUT:
+        return place.model
+    recorded = {leaf.metadata.model.strip().lower() for leaf in runs if leaf.metadata is not None and leaf.metadata.model}
+    name = next(iter(recorded)) if len(recorded) == 1 else ""
+    return name if _letters(name) and _letters(name) in _letters(place.model) else place.model
+
+
+def _letters(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())
 
 
 def _leaves(parent: Path, listing: Listing, *, root: Path, phase: str, family: str = "training", depth: int = 2) -> tuple[Leaf, ...]:

@@ -119,4 +119,7 @@ def read_tree(root: Path, *, edition: str | None = None) -> Tree:
     files = TreeFiles(root)
     walk = Walk(files, edition)
     places = walk.places()
-    return Tree(root, tuple(places), tuple(sorted(walk.ignored)), tuple(sorted(set(files.problems))))
+    problems = tuple(sorted(set(files.problems)))
+    # Where nothing was found, what stood in the way is why.
+    ignored = [*walk.ignored, *((problem.file, problem.message) for problem in problems if not places)]
+    return Tree(root, tuple(places), tuple(sorted(set(ignored))), problems)

@@ -72,11 +72,12 @@ class Walk(Search):
         listing = self.files.listing(path)
         if path.name.startswith("."):
             return "a dot entry, which rule 2.1.2 tolerates"
-        if ".mlps-image-pool" in listing.names or any(name.startswith("code-") for name in listing.directories):
-            return "a pool of code images"
+        # First what it holds: a package holds a pool, and the name of that begins like the name of an image.
         for what, names in self._parts(listing).items():
             if names:
                 return f"holds {', '.join(names)}, so it is {what}: give it as the root"
+        if ".mlps-image-pool" in listing.names or any(name.startswith("code-") for name in listing.directories):
+            return "a pool of code images"
         if path.name in BENCHMARKS:
             return f"{path.name!r} at the top is the output of a tool; beside a division directory it belongs to no submission"
         return f"no division directory ({', '.join(division.value for division in Division)})"

@@ -44,9 +44,11 @@ class Search:
         self.ignored.append((self.files.relative(path), reason))
 
     def directories(self, parent: Path) -> Iterator[Path]:
-        """The real directories in one, without what desktops leave behind."""
+        """The real directories in one; what desktops leave behind are files, so a directory that is named like one is told."""
         for name in self.files.listing(parent).directories:
-            if not is_noise(name):
+            if is_noise(name):
+                self.ignore(parent / name, "is named like what a desktop or an editor leaves behind")
+            else:
                 yield parent / name
 
     def systems(self, parent: Path, around: Around) -> Iterator[SubjectPlace]:

@@ -11,8 +11,10 @@ from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.layout_recognition import (
     benchmark_of,
     declared_by_provenance,
+    described_edition,
     is_code_folder,
     leaf_directories,
+    points_to_image,
     recorded_edition,
     results_folder,
     systems_folders,
@@ -104,10 +106,20 @@ def _recognise(
         return standing.around(declared or ROUND_1, ROUND_1)
     declared = declared or declared_by_provenance(files.root, leaves())
     recorded = recorded_edition(files.root, leaves())
+    if submission is not None and recorded != _ROUND_2 and (recorded is None or _has_code(files, submission)):
+        # Later tools of round 2.0 may have written the metadata that those of 3.0 write; code of the submitter's own beside them, a
+        # description of that round and no code image are of round 2.0 only. The description is opened last: few trees need it.
+        described = None if points_to_image(files.root, leaves()) else described_edition(files, submission)
+        recorded = described if recorded is None or described == _ROUND_2 else recorded
     # A capital is all that tells an empty submission of rounds 1.0 and 2.0 from one of round 3.0.
     by_name = CURRENT_LAYOUT if standing.spelling == standing.division.value else _ROUND_2
     layout = recorded or (standing.option if standing.option in (_ROUND_2, CURRENT_LAYOUT) else by_name)
     return standing.around(declared or recorded or standing.option or by_name, layout)
+
+
+def _has_code(files: TreeFiles, submission: Path) -> bool:
+    """Whether the folder of code stands in a submission that rounds 1.0 and 2.0 demanded and round 3.0 forbids."""
+    return any(is_code_folder(name) for name in files.listing(submission).directories)
 
 
 def _results(search: Search, results: Path, systems: Sequence[Path], around: Around, folders: RunFolders) -> Iterator[SubjectPlace]:

@@ -17,6 +17,7 @@ from pytest_mlpstorage.results.reader import read_epoch_stats
 from pytest_mlpstorage.results.recompute import CLOCK_SECONDS
 from pytest_mlpstorage.rules.aggregate import mean
 from pytest_mlpstorage.rules.checkpoints import checkpoint_count, effective, is_subset
+from pytest_mlpstorage.rules.leaf_files import damaged_ranks
 from pytest_mlpstorage.rules.runs import Run
 from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
 
@@ -36,6 +37,7 @@ def check_checkpoint_files(run: Run, *, root: Path) -> Iterator[Finding | NoEvid
     # The other ranks' files enter no figure of this edition, and there may be a thousand.
     own = dataclasses.replace(leaf, files=leaf.files.intersection(_FIRST_RANK))
     stats, problems = read_epoch_stats(own, root=root)
+    yield from damaged_ranks(problems, stats)
     if not stats:
         pruned = " (pruned by its publisher)" if leaf.pruned.intersection(_FIRST_RANK) else ""
         damage = f" ({problems[0].file}: {problems[0].message})" if problems else pruned

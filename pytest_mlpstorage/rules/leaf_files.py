@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.edition import RequiredFiles
-from pytest_mlpstorage.results.records import Leaf
-from pytest_mlpstorage.verdict import Finding, NoEvidence
+from pytest_mlpstorage.results.records import EpochStats, Leaf, RankOutput, ReadProblem
+from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
 
-__all__ = ["damaged_records", "dlio_config_findings", "leaf_noun", "missing_files", "readable", "unreadable_records"]
+__all__ = ["damaged_ranks", "damaged_records", "dlio_config_findings", "leaf_noun", "missing_files", "readable", "unreadable_records"]
 
 _NOUNS = {"datasize": "a datasize record", "datagen": "a data generation"}
 
@@ -49,6 +49,14 @@ def unreadable_records(leaf: Leaf) -> Iterator[Finding]:
             required="*_metadata.json",
             file=leaf.relpath,
         )
+
+
+def damaged_ranks(problems: Iterable[ReadProblem], read: Iterable[RankOutput | EpochStats]) -> Iterator[Finding]:
+    """Warnings of files of ranks that are there and could not be read at all: no rule asks more of them than that they are there."""
+    sound = {record.path for record in read}
+    for problem in problems:
+        if problem.file not in sound:
+            yield Finding(f"a file {problem.message}", severity=Severity.WARNING, category=Category.CLOSED, file=problem.file)
 
 
 def dlio_config_findings(leaf: Leaf, edition: Edition) -> Iterator[Finding | NoEvidence]:

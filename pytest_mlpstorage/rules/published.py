@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from pytest_mlpstorage.results.coerce import number
 from pytest_mlpstorage.results.columns import MODEL_LABELS
-from pytest_mlpstorage.results.files import MAX_JSON_BYTES, TreeFiles
+from pytest_mlpstorage.results.files import MAX_JSON_BYTES, TreeFiles, is_pruned
 from pytest_mlpstorage.results.records import StoredResult
 
-__all__ = ["ROUNDING", "PublishedRow", "figure", "published_rows", "rows_about"]
+__all__ = ["ROUNDING", "PublishedRow", "figure", "published_rows", "rows_about", "unreadable_tables"]
 
 ROUNDING: Final = 0.005
 """Most that a figure rounded normally to two decimals differs from what it was (GEN-4)."""
@@ -50,12 +50,25 @@ class PublishedRow:
 
 def published_rows(result: StoredResult) -> Iterator[PublishedRow]:
     """Rows of the tables in the result's directory and at every level above it up to the top; what is no list of rows is no table."""
+    for path, inside in _places(result):
+        for row_number, values in enumerate(_table(result.root, path, *_stamp(path)) or ()):
+            yield PublishedRow(path.relative_to(result.root).as_posix(), f"row {row_number + 1}", values, inside)
+
+
+def unreadable_tables(result: StoredResult) -> Iterator[str]:
+    """Paths of the tables at those levels that are there and cannot be read at all."""
+    for path, _ in _places(result):
+        if _table(result.root, path, *_stamp(path)) is None:
+            yield path.relative_to(result.root).as_posix()
+
+
+def _places(result: StoredResult) -> Iterator[tuple[Path, bool]]:
+    """Where a table may stand, and whether that is in the result's own directory."""
     top, path = result.root, result.root.joinpath(*result.relpath.split("/"))
     above = [parent for parent in path.parents if parent == top or top in parent.parents] if path != top else []
     for level in (path / "run", path, *above):
         for name in _NAMES:
-            for row_number, values in enumerate(_table(top, level / name, *_stamp(level / name))):
-                yield PublishedRow((level / name).relative_to(top).as_posix(), f"row {row_number + 1}", values, level not in above)
+            yield level / name, level not in above
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -68,18 +81,20 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 @functools.lru_cache(maxsize=16)
-def _table(root: Path, path: Path, _changed: int, size: int) -> tuple[Mapping[str, Any], ...]:
-    """Rows of a table; every result below looks at the table of its submission, so the last ones are kept."""
+def _table(root: Path, path: Path, changed: int, size: int) -> tuple[Mapping[str, Any], ...] | None:
+    """Rows of a table, None for one that cannot be read; every result below looks at its submission's, so the last ones are kept."""
     if not size:
-        return ()
+        return None if changed else ()
     content = TreeFiles(root).content(path, limit=MAX_JSON_BYTES)
     if content is None:
+        return None
+    if is_pruned(content):
         return ()
     text = content.decode("utf-8-sig", "replace")
     try:
         rows: Any = json.loads(text) if path.suffix == ".json" else list(csv.DictReader(io.StringIO(text, newline="")))
     except (ValueError, RecursionError, csv.Error):
-        return ()  # RPT-01 and the rules on files speak of it
+        return None
     return tuple(row for row in rows[:_ROWS] if isinstance(row, Mapping)) if isinstance(rows, list) else ()
 
 

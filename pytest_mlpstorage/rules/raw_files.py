@@ -12,6 +12,7 @@ from pytest_mlpstorage.results.reader import read_epoch_stats, read_rank_outputs
 from pytest_mlpstorage.results.recompute import EpochValues, compare, epoch_values, reported_values, values_from_times
 from pytest_mlpstorage.results.records import Leaf, LeafMetadata, RankOutput, Summary
 from pytest_mlpstorage.rules.aggregate import mean
+from pytest_mlpstorage.rules.leaf_files import damaged_ranks
 from pytest_mlpstorage.units import MIB
 from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
 
@@ -28,6 +29,7 @@ def check_leaf(leaf: Leaf, metadata: LeafMetadata, *, root: Path) -> Iterator[Fi
         return
     yield from _means(summary, metadata)
     outputs, problems = read_rank_outputs(leaf, root=root)
+    yield from damaged_ranks(problems, outputs)
     ranks = summary.num_accelerators
     there = {output.rank for output in outputs}
     missing = [str(rank) for rank in range(min(ranks or 0, 100_000)) if rank not in there]
@@ -108,7 +110,8 @@ def _clocks(
     first_step_counts = _first_step_counts(metadata)
     if batch_size is None or batch_size < 1 or first_step_counts is None:
         return
-    stats, _ = read_epoch_stats(leaf, root=root)
+    stats, problems = read_epoch_stats(leaf, root=root)
+    yield from damaged_ranks(problems, stats)
     by_rank = {output.rank: output for output in outputs}
     for part in stats:
         output = by_rank.get(part.rank)

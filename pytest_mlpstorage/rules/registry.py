@@ -5,15 +5,19 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.results.files import printable
 from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity
 
 __all__ = ["REGISTRY", "Evaluation", "Registry", "Rule", "RuleFunction", "all_rules", "rule", "rule_order"]
 
 RuleFunction: TypeAlias = Callable[[Any, Edition], Iterator["Finding | NoEvidence"]]
 Function = TypeVar("Function", bound=RuleFunction)
+
+_TEXTS: Final = ("message", "measured", "required", "file", "field")
+"""What a finding may repeat of a foreign file, whose text may be none that a report can write."""
 
 _WEIGHT = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
@@ -61,7 +65,7 @@ class Rule:
         """Ask the rule about a subject. Findings that differ only in their file become one with a count."""
         said = list(self.function(subject, edition))
         findings = [self._own(kept) for item in said if isinstance(item, Finding) and (kept := self._relaxed(item, edition)) is not None]
-        lacking = [item for item in said if isinstance(item, NoEvidence)]
+        lacking = [dataclasses.replace(n, reason=printable(n.reason), file=printable(n.file)) for n in said if isinstance(n, NoEvidence)]
         return Evaluation(self, _fold_files(findings), tuple(dict.fromkeys(lacking)))
 
     def _relaxed(self, finding: Finding, edition: Edition) -> Finding | None:
@@ -82,7 +86,8 @@ class Rule:
             # A rule that only warns cannot cost a verdict, whatever its function forgot to say.
             category = Category.CLOSED if finding.category is Category.INVALID else finding.category
             finding = dataclasses.replace(finding, severity=self.severity, category=category)
-        return dataclasses.replace(finding, rule=finding.rule or self.id)
+        texts: dict[str, Any] = {field: printable(text) for field in _TEXTS if isinstance(text := getattr(finding, field), str)}
+        return dataclasses.replace(finding, **texts, rule=finding.rule or self.id)
 
 
 def _fold_files(findings: Iterable[Finding]) -> tuple[Finding, ...]:

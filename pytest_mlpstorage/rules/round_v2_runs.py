@@ -53,6 +53,10 @@ def _read_configuration(leaf: Leaf, root: Path) -> _Configuration:
     resolved, given = documents.get("config.yaml"), documents.get("overrides.yaml")
     workload = resolved.get("workload") if isinstance(resolved, Mapping) else None
     lines = [line for line in given if isinstance(line, str)] if isinstance(given, list) else None
+    if resolved is not None and not isinstance(workload, Mapping):
+        files.complain(leaf.path / folder / "config.yaml", "holds no mapping 'workload'")
+    if given is not None and lines is None:
+        files.complain(leaf.path / folder / "overrides.yaml", "holds no list of overrides")
     place = f"{leaf.relpath}/{folder}"
     found = [(line, match) for line in lines or () if (match := _OVERRIDE.match(line.strip()))]
     names = [match[1].strip() for line in lines or () if (match := _WORKLOAD.match(line.strip()))]
@@ -167,8 +171,10 @@ def measured_runs(result: StoredResult) -> Iterator[RoundRun | NoEvidence]:
     if not runs:
         yield NoEvidence("there is no run", result.relpath)
     for run in runs:
-        if run.summary is not None:
+        if run.summary is not None and run.summary.raw:
             yield run
+        elif run.summary is not None:
+            yield NoEvidence("the summary says nothing", run.leaf.relpath)
         elif any("summary" in name for name in run.leaf.pruned):
             yield NoEvidence("the summary could not be read (pruned by its publisher)", run.leaf.relpath)
         else:

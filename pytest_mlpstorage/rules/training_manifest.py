@@ -42,13 +42,6 @@ def manifest_findings(result: TrainingResult, run: Run) -> Iterator[Finding | No
         yield _error("MANIFEST-MISSING", f"the manifest that a run declares cannot be read: {why}", file=run.leaf.relpath)
         return
     place = f"{run.leaf.relpath}/{name}"
-    yield Finding(
-        "MANIFEST-OVERRIDDEN: what makes a manifest overridden is not published; it was not looked for",
-        severity=Severity.INFO,
-        category=Category.CLOSED,
-        file=place,
-        part="MANIFEST-OVERRIDDEN",
-    )
     source = manifest.get("source_datagen_result_dir")
     generation = _generation(source, result.datagen, result.model)
     if generation is None:

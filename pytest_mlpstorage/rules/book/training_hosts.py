@@ -53,10 +53,13 @@ def single_host_client_limit(result: TrainingResult, _edition: Edition) -> Itera
             yield run
             continue
         hosts = _hosts(run.metadata)
-        if run.summary.num_hosts is None or hosts is None:
-            missing = "the metadata has no args.hosts" if hosts is None else "the summary has no num_hosts"
-            yield NoEvidence(missing, run.metadata_file if hosts is None else run.summary_file)
-        elif run.summary.num_hosts == 1 and len(hosts) > 1:
+        if run.summary.num_hosts is None:
+            yield NoEvidence("the summary has no num_hosts", run.summary_file)
+        elif run.summary.num_hosts != 1:
+            continue
+        elif hosts is None:
+            yield NoEvidence("the metadata has no args.hosts", run.metadata_file)
+        elif len(hosts) > 1:
             yield Finding(
                 "the summary counts one host, the command line named more",
                 measured=f"{len(hosts)} hosts",

@@ -175,6 +175,7 @@ def test_a_directory_without_results_is_named_child_by_child(tmp_path):
     assert dict(read.ignored) == {
         ".git": "a dot entry, which rule 2.1.2 tolerates",
         "docs": "no division directory (closed, open, whatif)",
+        "loop": "is a symbolic link to a directory; not followed",
         "raw": "holds training, so it is the output of a tool or the results of one system: give it as the root",
     }
 
@@ -189,6 +190,8 @@ def test_a_directory_without_results_is_named_child_by_child(tmp_path):
 )
 def test_a_root_above_one_that_could_be_judged_says_which(inside, words, tmp_path):
     later(tmp_path / inside, ROUND_3)
+    if "closed" in inside:
+        write((tmp_path / inside).parents[3] / "code-images" / ".mlps-image-pool")
     read = read_tree(tmp_path)
     assert read.places == ()
     assert read.ignored == ((inside.partition("/")[0], words),)
@@ -197,3 +200,12 @@ def test_a_root_above_one_that_could_be_judged_says_which(inside, words, tmp_pat
 def test_what_was_looked_for_names_the_older_rounds_too(tmp_path):
     text = "\n".join(read_tree(tmp_path).looked_for)
     assert all(words in text for words in ("round 1.0", "round 2.0", "summary.json", "{closed,open,whatif}/<submitter>/results"))
+
+
+def test_a_root_whose_division_is_a_symbolic_link_says_so(tmp_path):
+    later(tmp_path / "elsewhere/closed/acme/results/fastfs", ROUND_3)
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "closed").symlink_to(tmp_path / "elsewhere" / "closed")
+    read = read_tree(tmp_path / "root")
+    assert read.places == ()
+    assert read.ignored == (("closed", "is a symbolic link to a directory; not followed"),)

@@ -133,6 +133,105 @@ def test_runs_that_stand_where_no_reader_looks_are_named(tmp_path):
     }
 
 
+@pytest.mark.parametrize(("division", "metadata"), [("Closed", ROUND_2), ("closed", ROUND_3)], ids=["2.0", "3.0"])
+def test_runs_are_named_however_deep_they_stand_out_of_place(division, metadata, tmp_path):
+    system = tmp_path / division / "acme/results/fastfs"
+    leaf(system / "training/unet3d/run" / STAMPS[0], metadata)
+    leaf(system / "training/unet3d/old/first/attempt/run" / STAMPS[0], metadata)
+    write(system / "checkpointing/llama3-8b/spare/host1/summary.json", "{}")
+    leaf(system / "training/unet3d/run" / STAMPS[0] / STAMPS[1], metadata)
+    leaf(system / "checkpointing/llama3-8b" / STAMPS[0] / STAMPS[0], metadata, family="checkpointing")
+    (system / "training/unet3d/empty/deep").mkdir(parents=True)
+    assert {path.removeprefix(f"{division}/acme/results/fastfs/"): reason for path, reason in ignored(tmp_path).items()} == {
+        "training/unet3d/old": "holds runs and is no phase (datasize, datagen, run)",
+        "checkpointing/llama3-8b/spare": "holds runs and is no phase (checkpointing has none)",
+        f"training/unet3d/run/{STAMPS[0]}/{STAMPS[1]}": "stands inside another run, where no reader looks",
+        f"checkpointing/llama3-8b/{STAMPS[0]}/{STAMPS[0]}": "stands inside another run, where no reader looks",
+    }
+
+
+def test_a_directory_too_wide_to_be_searched_for_runs_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr("pytest_mlpstorage.results.walk_benchmarks._SEARCHED", 3)
+    system = tmp_path / "closed/acme/results/fastfs"
+    leaf(system / "training/unet3d/run" / STAMPS[0], ROUND_3)
+    for number in range(4):
+        (system / "training/unet3d/wide" / str(number)).mkdir(parents=True)
+    for number in range(2):
+        (system / "training/unet3d/narrow" / str(number)).mkdir(parents=True)
+    assert ignored(tmp_path) == {"closed/acme/results/fastfs/training/unet3d/wide": "holds runs and is no phase (datasize, datagen, run)"}
+
+
+def test_an_index_without_the_level_of_its_engine_keeps_its_runs_whatever_stands_beside_them(tmp_path):
+    vectors = tmp_path / "closed/acme/results/fastfs/vector_database"
+    leaf(vectors / "DISKANN/run" / STAMPS[0], ROUND_3, family="vector_database")
+    (vectors / "DISKANN/notes").mkdir()
+    leaf(vectors / "DISKANN/old/run" / STAMPS[0], ROUND_3, family="vector_database")
+    leaf(vectors / "milvus/HNSW/datagen" / STAMPS[0], ROUND_3, family="vector_database")
+    (vectors / "milvus/AISAQ").mkdir()
+    below = [place[0].removeprefix("closed/acme/results/fastfs/vector_database/") for place in places(tmp_path)]
+    assert below == ["DISKANN", "DISKANN/old", "milvus/AISAQ", "milvus/HNSW"]
+    assert ignored(tmp_path) == {}
+
+
+@pytest.mark.parametrize("name", ["fastfs~", "._fastfs", "fastfs.swp"])
+def test_a_directory_with_the_name_of_a_leftover_is_named(name, tmp_path):
+    leaf(tmp_path / "closed/acme/results/fastfs/training/unet3d/run" / STAMPS[0], ROUND_3)
+    leaf(tmp_path / "closed/acme/results" / name / "training/unet3d/run" / STAMPS[0], ROUND_3)
+    assert ignored(tmp_path) == {f"closed/acme/results/{name}": "is named like what a desktop or an editor leaves behind"}
+
+
+@pytest.mark.parametrize(
+    ("description", "spelling", "metadata", "code", "edition"),
+    [
+        ("System:\n  a: 1\n", "closed", None, False, "2.0"),
+        ("# ours\nPowerRequirements: []\nSystem: {}\n", "open", "{", False, "2.0"),
+        ('{\n  "System": {}\n}\n', "closed", None, False, "2.0"),
+        ("system_under_test:\n  System: 1\n", "Closed", None, False, "3.0"),
+        ("other: 1\n", "Closed", None, False, "2.0"),
+        ("other:\n    System: 1\n", "closed", None, False, "3.0"),
+        ("System: {}\n", "closed", ROUND_3, True, "2.0"),
+        ("System: {}\n", "closed", ROUND_3, False, "3.0"),
+        ("system_under_test: {}\n", "Closed", ROUND_3, True, "3.0"),
+        ("system_under_test: {}\n", "closed", ROUND_2, True, "2.0"),
+    ],
+)
+def test_where_metadata_leave_a_doubt_the_description_of_the_system_tells_the_round(
+    description, spelling, metadata, code, edition, tmp_path
+):
+    submission = tmp_path / spelling / "acme"
+    path = leaf(submission / "results/fastfs/training/unet3d/run" / STAMPS[0], metadata)
+    write(submission / "systems/fastfs.yaml", description)
+    if code:
+        (submission / "code").mkdir()
+    assert places(tmp_path)[0][1:] == (edition, edition)
+    write(path / ".mlps-code-image", "x")
+    assert places(tmp_path)[0][1:] == ("3.0", "3.0")
+
+
+@pytest.mark.parametrize(
+    ("family", "directory", "recorded", "model"),
+    [
+        ("training", "UNet3D", ["unet3d"], "unet3d"),
+        ("training", "unet3d-h100", ["unet3d", "Unet3D "], "unet3d"),
+        ("training", "unet3d", ["resnet50"], "unet3d"),
+        ("training", "unet3d-resnet50", ["resnet50", "unet3d"], "unet3d-resnet50"),
+        ("training", "unet3d-h100", [None], "unet3d-h100"),
+        ("training", "unet3d-h100", ["-"], "unet3d-h100"),
+        ("checkpointing", "llama3_8b", ["llama3-8b"], "llama3-8b"),
+        ("checkpointing", "Llama3-70B_8gpu", ["llama3-70b"], "llama3-70b"),
+    ],
+)
+def test_round_2_judged_the_model_that_its_runs_recorded_where_the_directory_spells_it_otherwise(
+    family, directory, recorded, model, tmp_path
+):
+    for edition, written in (("Closed", ROUND_2), ("closed", ROUND_3)):
+        phase = tmp_path / edition / "acme/results/fastfs" / family / directory / ("run" if family == "training" else "")
+        for stamp, name in zip(STAMPS, recorded, strict=False):
+            leaf(phase / stamp, {**written, "args": {"model": name}}, family=family)
+    second, third = read_tree(tmp_path).results
+    assert (second.model, third.model) == (model, directory)
+
+
 def test_in_round_3_a_rule_speaks_of_the_names_in_a_phase(tmp_path):
     leaf(tmp_path / "closed/acme/results/fastfs/training/unet3d/run" / STAMPS[0], ROUND_3)
     leaf(tmp_path / "closed/acme/results/fastfs/training/unet3d/run/old", ROUND_3)

@@ -53,6 +53,17 @@ def test_equal_lacks_of_evidence_are_told_once():
     assert nine.evaluate("x", BOOK).lacking == (NoEvidence("gone", "a"), NoEvidence("gone", "b"))
 
 
+def test_half_a_character_that_a_file_holds_is_told_by_its_number():
+    half = "\ud800 \udcff ü"
+    told = Finding(half, measured=half, required=half, file=half, field=half)
+    (nine,) = registered(says(told, NoEvidence(half, half), Finding("x", measured=1.5))).all_rules()
+    evaluation = nine.evaluate("x", BOOK)
+    (finding, other), (lacking,) = evaluation.findings, evaluation.lacking
+    texts = {finding.message, finding.measured, finding.required, finding.file, finding.field, lacking.reason, lacking.file}
+    assert texts == {"\\ud800 \\udcff ü"}
+    assert other.measured == 1.5
+
+
 def test_a_rule_that_only_warns_cannot_cost_a_verdict():
     (nine,) = registered(says(Finding("bad")), severity=Severity.WARNING).all_rules()
     (finding,) = nine.evaluate("x", BOOK).findings

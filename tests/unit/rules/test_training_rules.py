@@ -106,11 +106,9 @@ def test_equal_findings_of_all_runs_are_one_with_their_count(tree):
     assert [f.count for f in asked(tree, "3.3.1").findings] == [6]
 
 
-def test_what_overridden_means_is_said_to_be_unpublished_and_weighs_nothing(tree):
+def test_a_manifest_that_agrees_is_no_finding(tree):
     linked(tree)
-    (found,) = asked(tree, "3.3.1").findings
-    assert (found.severity, found.category, found.part) == (Severity.INFO, Category.CLOSED, "MANIFEST-OVERRIDDEN")
-    assert "not published" in found.message
+    assert asked(tree, "3.3.1").findings == ()
 
 
 def test_a_path_below_no_mount_point_is_noted(tree):

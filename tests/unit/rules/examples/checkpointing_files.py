@@ -80,5 +80,7 @@ FAILING = {
         (lambda t: t.stats(lambda e: e["load_ckpt2"].update(duration=8.0)), "from its start to its end; measured 8.0; required 8.125"),
         (lambda t: t.stats(lambda e: e.pop("load_ckpt10")), "checkpoints read than the run was asked for; measured 9; required 10"),
         (lambda t: t.stats(lambda e: e.update(save_ckpt11=e["save_ckpt10"])), "checkpoints written than the run was asked for; measured 11; required 10"),
+        (lambda t: (t.runs[0] / "0_per_epoch_stats.json").write_text("[]"), "a file holds a JSON list, not an object; in closed/"),
+        (lambda t: (t.runs[0] / "0_per_epoch_stats.json").write_text(""), "0_per_epoch_stats.json"),
     ],
 }  # fmt: skip

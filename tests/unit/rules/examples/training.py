@@ -38,6 +38,9 @@ FAILING = {
         (lambda t: t.edit(t.runs[3] / "2_output.json", lambda o: o["4"]["throughput"].update(block1=1.0)), "ranks' files"),
         (lambda t: t.edit(t.runs[3] / "2_output.json", lambda o: o["4"]["compute"].update(block1=[0.1] * 4)), "its own times"),
         (lambda t: t.edit(t.runs[3] / "2_output.json", lambda o: o.pop("5")), "not one value for each epoch"),
+        (lambda t: (t.runs[3] / "2_output.json").write_text("{"), "a file is no JSON"),
+        (lambda t: (t.runs[3] / "2_output.json").write_text("[]"), "a file holds a JSON list, not an object; in closed/"),
+        (lambda t: (t.runs[3] / "2_per_epoch_stats.json").write_text(""), "2_per_epoch_stats.json"),
     ],
     "MLPS-NAME-1": [(lambda t: _rename(t, "your-organisation-here"), "placeholder"), (lambda t: _rename(t, "CHANGE-ME"), "placeholder")],
 }
