@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -14,11 +15,15 @@ __all__ = ["GENERATORS", "READERS", "Arguments", "parse"]
 
 READERS = ("auto", "builtin", "raw", "raw-odirect")
 GENERATORS = ("auto", "builtin", "raw")
+_OPTIONS = ("--mlps-ranks", "--mlps-evidence", "--mlps-reader", "--mlps-generator", "--mlps-cache-budget", "--mlps-keep-caches")
 
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
-    """What was asked of the rank program; ``hydra`` is left for DLIO, options such as ``--config-dir`` (``config_dir``) last."""
+    """What was asked of the rank program; ``hydra`` is left for DLIO, options such as ``--config-dir`` (``config_dir``) last.
+
+    ``cache_budget_seconds`` is the time for measuring the page cache and dropping the data from it; None: neither is done.
+    """
 
     ranks: int | None
     evidence: Path | None
@@ -26,6 +31,8 @@ class Arguments:
     generator: str
     hydra: tuple[str, ...]
     config_dir: Path | None = None
+    cache_budget_seconds: float | None = None
+    drop_caches: bool = True
 
 
 class _Parser(argparse.ArgumentParser):
@@ -42,10 +49,12 @@ def parse(argv: Sequence[str]) -> Arguments:
     )
     parser.add_argument("--mlps-reader", choices=READERS, default="auto")
     parser.add_argument("--mlps-generator", choices=GENERATORS, default="auto")
+    parser.add_argument("--mlps-cache-budget", type=_seconds, default=None, help="measure the page cache, and drop the data from it")
+    parser.add_argument("--mlps-keep-caches", action="store_true", help="measure only")
     own, rest = parser.parse_known_args(list(argv))
     unknown = [word for word in rest if word.startswith("--mlps-")]
     if unknown:
-        parser.error(f"unknown option {unknown[0]}; known: --mlps-ranks, --mlps-evidence, --mlps-reader, --mlps-generator")
+        parser.error(f"unknown option {unknown[0]}; known: {', '.join(_OPTIONS)}")
     # Hydra takes its overrides as one run of words: an option between two of them is "unrecognized arguments".
     overrides, options, value_follows = [], [], False
     for word in rest:
@@ -55,7 +64,23 @@ def parse(argv: Sequence[str]) -> Arguments:
         else:
             overrides.append(word)
     evidence = own.mlps_evidence.absolute() if own.mlps_evidence else None
-    return Arguments(own.mlps_ranks, evidence, own.mlps_reader, own.mlps_generator, (*overrides, *options), _config_dir(options))
+    return Arguments(
+        own.mlps_ranks,
+        evidence,
+        own.mlps_reader,
+        own.mlps_generator,
+        (*overrides, *options),
+        _config_dir(options),
+        own.mlps_cache_budget,
+        not own.mlps_keep_caches,
+    )
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise ValueError(text)
+    return value
 
 
 def _config_dir(options: Sequence[str]) -> Path | None:

@@ -47,7 +47,9 @@ def check_workload(workload: Mapping[str, Any], *, kind: str, ranks: int, absent
     framework = value_at(workload, "framework", "tensorflow")
     loader = value_at(workload, "reader.data_loader", "tensorflow")
     form = value_at(workload, "dataset.format", "tfrecord")
-    if "tensorflow" in absent and ("tensorflow" in (framework, loader) or form == "tfrecord"):
+    # A workload that only writes checkpoints has neither loader nor data; DLIO's defaults for both are never used then.
+    data = is_training(workload) or bool(value_at(workload, "workflow.generate_data", False))
+    if "tensorflow" in absent and (framework == "tensorflow" or (data and (loader == "tensorflow" or form == "tfrecord"))):
         raise DependencyError(
             f"framework {framework!r}, loader {loader!r} and format {form!r} need tensorflow, which is not installed",
             suggestion="set framework and reader.data_loader to pytorch and a format that it reads, or install tensorflow",

@@ -6,6 +6,7 @@ import json
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from pytest_mlpstorage.errors import DependencyError
 
@@ -17,6 +18,7 @@ __all__ = [
     "commit",
     "engine_name",
     "flavour",
+    "origin",
     "package_folder",
     "require_dlio",
     "source",
@@ -52,13 +54,28 @@ def version() -> str:
 
 
 def commit() -> str:
-    """Git commit that pip recorded for an installation from a repository, or empty."""
+    """Git commit that pip recorded for an installation from a repository (PEP 610), or empty."""
+    recorded = (_direct_url() or {}).get("vcs_info", {})
+    return str(recorded.get("commit_id", "")) if isinstance(recorded, dict) else ""
+
+
+def origin() -> str:
+    """Where pip says that it was installed from: a URL (PEP 610), ``package index``, or empty where nothing is recorded."""
+    recorded = _direct_url()
+    return "" if recorded is None else str(recorded.get("url", "")) or "package index"
+
+
+def _direct_url() -> dict[str, Any] | None:
+    """What pip recorded of an installation from a URL; empty for one from an index, None where it is not installed."""
     try:
         text = metadata.distribution(_PACKAGE).read_text("direct_url.json")
     except metadata.PackageNotFoundError:
-        return ""
-    found = json.loads(text).get("vcs_info", {}).get("commit_id", "") if text else ""
-    return str(found)
+        return None
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def flavour() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mlpstorage.dlio import checks, effective, flavour
+from pytest_mlpstorage.dlio.cold_reads import ColdReads
 from pytest_mlpstorage.dlio.configure import load_config
 from pytest_mlpstorage.dlio.observe import watch_generation, watch_training
 from pytest_mlpstorage.dlio.session import Session
@@ -90,11 +91,22 @@ def _initialize(session: Session, benchmark: Any, call: Callable[[], Any]) -> An
     session.effective["arguments"] = effective.plain_arguments(arguments)
     session.effective["expected_steps"] = _steps(session, arguments) if session.training else 0
     session.write("effective", session.effective)
+    session.cold = _cold_reads(session, benchmark)
     if generator is not None:
         files = list(getattr(generator, "_file_list", None) or [])
         mine = [generator.storage.get_uri(path) for path in files[session.rank :: session.size]] if _is_local(arguments) else []
         session.end |= {"phase": "datagen", "files": len(mine), "bytes": checks.check_generated(mine)}
     return result
+
+
+def _cold_reads(session: Session, benchmark: Any) -> ColdReads | None:
+    """What keeps this run's reads cold; None where that was not asked for, or the data lie in no filesystem."""
+    arguments, budget = benchmark.args, session.arguments.cache_budget_seconds
+    if budget is None or not session.training or arguments.generate_data or not _is_local(arguments):
+        return None
+    files = [str(file) for file in getattr(arguments, "file_list_train", None) or []]
+    drop = session.arguments.drop_caches
+    return ColdReads(benchmark.comm, files, drop=drop, budget_seconds=budget, epochs=int(arguments.epochs))
 
 
 def _steps(session: Session, arguments: Any) -> int:
@@ -111,6 +123,9 @@ def _steps(session: Session, arguments: Any) -> int:
 def _finalize(session: Session, benchmark: Any, call: Callable[[], Any]) -> Any:
     """After DLIO saved its results: they are complete on this rank, and the counters are put beside them."""
     arguments = benchmark.args
+    cold = session.cold.end() if session.cold is not None else None
+    if cold is not None:
+        session.write("page_cache", cold)
     if session.counters is not None:
         session.write("io", session.io_record())
     result = call()

@@ -12,8 +12,15 @@ __all__ = ["watch_generation", "watch_training"]
 
 
 def watch_training(session: Session, counter: Any) -> None:
-    """Note epochs and steps of ``counter`` (DLIO's StatsCounter class), and mark the I/O counters after each epoch."""
+    """Note epochs and steps of ``counter`` (DLIO's StatsCounter class), and mark the I/O counters after each epoch.
+
+    Before an epoch the data set is dropped from memory: nothing of it is read, and no clock of DLIO's runs, until then.
+    """
     began = {"epoch": 0.0}
+
+    def starts(_stats: Any, epoch: Any, *_rest: Any) -> None:
+        if session.cold is not None:
+            session.cold.before_epoch(int(epoch))
 
     def started(_stats: Any, _epoch: Any, *_rest: Any) -> None:
         began["epoch"] = time.monotonic()
@@ -42,6 +49,7 @@ def watch_training(session: Session, counter: Any) -> None:
         if session.counters is not None:
             session.counters.mark(epoch)
 
+    _before(counter, "start_train", starts)
     _after(counter, "start_train", started)
     # Only rank 0 tells of its steps, so only there is a step made any longer.
     if session.rank == 0:
@@ -60,6 +68,16 @@ def watch_generation(session: Session) -> None:
         return original(count, total, *args, **kwargs)
 
     utility.progress = progress
+
+
+def _before(owner: Any, name: str, first: Callable[..., None]) -> None:
+    original = getattr(owner, name)
+
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        first(self, *args, *kwargs.values())
+        return original(self, *args, **kwargs)
+
+    setattr(owner, name, wrapped)
 
 
 def _after(owner: Any, name: str, then: Callable[..., None]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mlpstorage.dlio.arguments import Arguments
+from pytest_mlpstorage.dlio.cold_reads import ColdReads
 from pytest_mlpstorage.dlio.engine import Engine
 from pytest_mlpstorage.dlio.io_counters import RankCounters
 from pytest_mlpstorage.dlio.progress import Progress
@@ -30,6 +31,7 @@ class Session:
         progress = os.environ.get("MLPS_PROGRESS")
         self.progress = Progress(Path(progress) if progress and rank == 0 else None)
         self.counters: RankCounters | None = None
+        self.cold: ColdReads | None = None
         self.engine: Engine | None = None
         self.training = False
         self.checkpointing = False

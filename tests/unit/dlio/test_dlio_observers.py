@@ -99,7 +99,7 @@ def test_watching_a_run_changes_neither_arguments_nor_results(tmp_path):
         pass
 
     marks = []
-    session = SimpleNamespace(rank=0, size=2, progress=Progress(tmp_path / "p"), counters=SimpleNamespace(mark=marks.append))
+    session = SimpleNamespace(rank=0, size=2, progress=Progress(tmp_path / "p"), counters=SimpleNamespace(mark=marks.append), cold=None)
     watch_training(session, Watched)
     counter = Watched()
     assert counter.start_train(1) == "start 1"
