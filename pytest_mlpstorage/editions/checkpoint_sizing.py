@@ -84,16 +84,30 @@ class CheckpointShape:
         key_value = self.hidden // self.heads * self.kv_heads
         return (self.hidden * (self.hidden + 2 * key_value), self.hidden**2, 3 * self.ffn_hidden * self.hidden)
 
+    def stage_layers(self, stage: int) -> int:
+        """Layers of one pipeline stage: split evenly, what is left over to the first stages."""
+        return self.layers // self.pipeline + (stage < self.layers % self.pipeline)
+
+    def layer_bytes(self, shard: int) -> int:
+        """Bytes of a rank for one layer, each tensor divided and rounded down by itself; norms not by TP."""
+        return self.model_element_bytes * (2 * (self.hidden // shard) + sum(matrix // self.tensor // shard for matrix in self._matrices))
+
+    def head_bytes(self, shard: int) -> int:
+        """Bytes of a rank for the embedding, or for the head: each is a matrix of its own."""
+        return self.model_element_bytes * (self.vocabulary * self.hidden // self.tensor // shard)
+
+    def norm_bytes(self, shard: int) -> int:
+        """Bytes of a rank for the final norm."""
+        return self.model_element_bytes * (self.hidden // shard)
+
     def stage_bytes(self, stage: int, shard: int) -> int:
-        """Model bytes of a rank of one pipeline stage, each tensor divided and rounded down by itself; norms not by TP."""
-        layers = self.layers // self.pipeline + (stage < self.layers % self.pipeline)
-        norm, head = self.hidden // shard, self.vocabulary * self.hidden // self.tensor // shard
-        elements = layers * (2 * norm + sum(matrix // self.tensor // shard for matrix in self._matrices))
+        """Model bytes of a rank of one pipeline stage; the first has the embedding, the last head and final norm."""
+        total = self.stage_layers(stage) * self.layer_bytes(shard)
         if stage == 0:
-            elements += head
+            total += self.head_bytes(shard)
         if stage == self.pipeline - 1:
-            elements += head + norm
-        return self.model_element_bytes * elements
+            total += self.head_bytes(shard) + self.norm_bytes(shard)
+        return total
 
     def optimizer_bytes(self, data_parallel: int) -> int:
         """Optimizer bytes of every rank."""
