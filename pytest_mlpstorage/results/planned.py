@@ -1,14 +1,15 @@
-"""A training result that was only planned, in the record of one that was run, so that preflight asks the same rules."""
+"""A result that was only planned, in the record of one that was run, so that preflight asks the same rules."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_mlpstorage.results.layout import result_path
-from pytest_mlpstorage.results.records import Leaf, LeafMetadata, Listing, Summary, TrainingResult
+from pytest_mlpstorage.results.records import CheckpointingResult, Leaf, LeafMetadata, Listing, Summary, TrainingResult
 from pytest_mlpstorage.verdict import Division
 
-__all__ = ["planned_result"]
+__all__ = ["planned_checkpointing", "planned_result"]
 
 
 def planned_result(
@@ -66,6 +67,38 @@ def planned_result(
         datasize_entries=_names(sizes),
         datagen_entries=_names(generated),
         run_listing=Listing((*names, "results.json"), names),
+        planned=True,
+    )
+
+
+def planned_checkpointing(
+    *, root: Path, division: Division, submitter: str, system: str, edition: str, runs: Sequence[LeafMetadata], summary: Summary
+) -> CheckpointingResult:
+    """Build the checkpointing result that a plan will give: one leaf for each metadata, all with one predicted summary.
+
+    As ``planned_result`` in all else.
+    """
+    model = (runs[0].model or "") if runs else ""
+    place = result_path(root, division, submitter, system, "checkpointing", model)
+    relpath = place.relative_to(root).as_posix()
+    names = [f"00000000_{number:06d}" for number in range(1, len(runs) + 1)]
+    leaves = tuple(
+        Leaf(path=place / name, relpath=f"{relpath}/{name}", name=name, phase="run", summary=summary, metadata=metadata, planned=True)
+        for name, metadata in zip(names, runs, strict=True)
+    )
+    listing = Listing((*names, "results.json"), tuple(names))
+    return CheckpointingResult(
+        root=root,
+        relpath=relpath,
+        division=division,
+        submitter=submitter,
+        system=system,
+        model=model,
+        edition=edition,
+        accelerator=runs[0].accelerator if runs else None,
+        runs=leaves,
+        entries=listing,
+        run_listing=listing,
         planned=True,
     )
 

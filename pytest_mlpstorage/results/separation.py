@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pytest_mlpstorage.results.coerce import JSONObject, Reading, boolean
@@ -13,13 +14,15 @@ SEPARATION: Final = "fs_separation.json"
 """Name of the record in a leaf."""
 
 _VERSION: Final = 1
+_MOST_HOSTS: Final = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
 class FilesystemSeparation:
     """What a probe found. ``same_filesystem`` is None where a foreign record does not say; ``probed_by_rank`` None: by no rank.
 
-    The paths are as they were given, the real ones with symbolic links followed.
+    The paths are as they were given, the real ones with symbolic links followed. A record of several hosts says what the
+    deciding one found (one that has both on one filesystem, else the first), and holds what each found in ``hosts``.
     """
 
     same_filesystem: bool | None
@@ -31,11 +34,20 @@ class FilesystemSeparation:
     probed_at: str = ""  # UTC, ISO 8601
     probed_by_rank: int | None = None
     probed_by_host: str = ""
+    hosts: tuple[FilesystemSeparation, ...] = ()
+
+    @classmethod
+    def of_hosts(cls, found: Sequence[FilesystemSeparation]) -> FilesystemSeparation:
+        """One record of what every host found; a host that says nothing leaves the whole unsaid unless another says *same*."""
+        deciding = next((one for one in found if one.same_filesystem), None)
+        deciding = deciding or next((one for one in found if one.same_filesystem is None), found[0])
+        return deciding if len(found) == 1 else dataclasses.replace(deciding, hosts=tuple(found))
 
     @classmethod
     def from_json(cls, raw: JSONObject) -> FilesystemSeparation:
         """From a parsed file of any tool."""
-        fields = Reading(raw)
+        fields, hosts = Reading(raw), raw.get("hosts")
+        listed = hosts[:_MOST_HOSTS] if isinstance(hosts, list) else []
         return cls(
             same_filesystem=boolean(raw.get("same_filesystem")),
             data_path=fields.text("data_or_chkpt_path") or "",
@@ -46,11 +58,12 @@ class FilesystemSeparation:
             probed_at=fields.text("probed_at") or "",
             probed_by_rank=fields.integer("probed_by_rank"),
             probed_by_host=fields.text("probed_by_host") or "",
+            hosts=tuple(cls.from_json(entry) for entry in listed if isinstance(entry, Mapping)),
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the v3.0 file, keys in its order."""
-        return {
+        """Return the v3.0 file, keys in its order; where several hosts were asked, what each found stands under ``hosts``."""
+        written: dict[str, Any] = {
             "version": _VERSION,
             "method": self.method,
             "data_or_chkpt_path": self.data_path,
@@ -62,3 +75,6 @@ class FilesystemSeparation:
             "probed_by_rank": self.probed_by_rank,
             "probed_by_host": self.probed_by_host,
         }
+        if self.hosts:
+            written["hosts"] = [{k: v for k, v in host.to_json().items() if k not in ("version", "hosts")} for host in self.hosts]
+        return written

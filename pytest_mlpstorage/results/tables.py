@@ -18,7 +18,16 @@ from pytest_mlpstorage.results.layout import rollup_path
 from pytest_mlpstorage.results.records import Leaf, TrainingResult
 from pytest_mlpstorage.verdict import Division
 
-__all__ = ["Row", "read_bandwidth_gib_per_second", "rollup_row", "run_table", "write_rollup", "write_run_table"]
+__all__ = [
+    "Row",
+    "read_bandwidth_gib_per_second",
+    "rollup_row",
+    "run_table",
+    "withdraw_rollup",
+    "write_rollup",
+    "write_run_table",
+    "write_table",
+]
 
 Row: TypeAlias = "dict[str, Any]"
 """One row of the organisation's table: the 54 columns in order, blank ("") where there is nothing to say."""
@@ -123,6 +132,30 @@ def write_rollup(results_dir: Path, division: Division, submitter: str, rows: Se
     write_json(folder / "results.json", table, keep_equal=True)
     write_text(folder / "results.csv", _csv(table), keep_equal=True)
     return folder / "results.json", folder / "results.csv"
+
+
+def withdraw_rollup(results_dir: Path, division: Division, submitter: str, row: Row) -> bool:
+    """Take the row of a result out of the organisation's table; whether there was one. Raises FileSystemError as ``write_rollup``.
+
+    A row that has a Public ID stays: it was published, and the ID belongs to it. A table without rows goes.
+    """
+    folder = rollup_path(results_dir, division, submitter)
+    old = _standing_rows(folder / "results.json", results_dir)
+    kept = [standing for standing in old if _identity(standing) != _identity(row) or standing.get("Public ID")]
+    if len(kept) == len(old):
+        return False
+    if kept:
+        write_table(folder, kept)
+    else:
+        for name in ("results.json", "results.csv"):
+            (folder / name).unlink(missing_ok=True)
+    return True
+
+
+def write_table(folder: Path, rows: Sequence[Row]) -> None:
+    """Write ``results.json`` and ``results.csv`` of these rows as they are. Raises FileSystemError."""
+    write_json(folder / "results.json", list(rows), keep_equal=True)
+    write_text(folder / "results.csv", _csv(rows), keep_equal=True)
 
 
 def _identity(row: Mapping[str, Any]) -> tuple[str, ...]:

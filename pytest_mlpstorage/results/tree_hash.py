@@ -12,7 +12,7 @@ from typing import Final
 from pytest_mlpstorage.results.files import printable
 from pytest_mlpstorage.results.provenance import CODE_HASH
 
-__all__ = ["MAX_BYTES", "MAX_ENTRIES", "TreeHash", "tree_hash"]
+__all__ = ["MAX_BYTES", "MAX_ENTRIES", "TreeHash", "hashed_files", "tree_hash"]
 
 MAX_ENTRIES: Final = 200_000
 """Most files and directories of an image that are looked at; an image of the official tool has some hundred."""
@@ -69,6 +69,17 @@ def tree_hash(root: Path, *, max_entries: int = MAX_ENTRIES, max_bytes: int = MA
         where = printable(os.path.relpath(os.fsdecode(error.filename), root)) if error.filename else "a file"
         return TreeHash(None, len(names), max_bytes - left, f"{where} cannot be read: {error.strerror}")
     return TreeHash(digest.hexdigest(), len(names), max_bytes - left)
+
+
+def hashed_files(root: Path) -> list[str]:
+    """Posix paths, relative to ``root``, of every file that its hash is made of, in the order of the hash.
+
+    Raises OSError for a directory that cannot be read, ValueError for one that holds too much.
+    """
+    try:
+        return [os.fsdecode(name) for name in sorted(_names(os.fsencode(root), MAX_ENTRIES))]
+    except _Bound as bound:
+        raise ValueError(f"{root} {bound}") from None
 
 
 def _names(root: bytes, max_entries: int) -> list[bytes]:

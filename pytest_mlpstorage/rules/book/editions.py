@@ -106,7 +106,12 @@ def _info(message: str, measured: str, file: str, field: str) -> Finding:
 
 def _class_of(result: StoredResult, edition: Edition, config_hash: str) -> str | None:
     """Name of the closed class that a hash is in: the only division that classes are published of."""
-    return edition.comparability_class(Division.CLOSED.value, result.benchmark, result.model, result.accelerator, config_hash)
+    return edition.comparability_class(Division.CLOSED.value, result.benchmark, result.model, _accelerator(result), config_hash)
+
+
+def _accelerator(result: StoredResult) -> str | None:
+    """The accelerator as the edition writes it; which spelling the metadata have is not this rule's business (ACC-TRN folds it too)."""
+    return (result.accelerator or "").strip().lower() or None
 
 
 def _stamped_class(result: StoredResult, leaf: Leaf, stamp: Provenance, judged_by: Edition) -> Iterator[Finding | NoEvidence]:
@@ -157,7 +162,7 @@ def _unpublished(result: StoredResult, edition: Edition) -> str | None:
     without = [entry.hashes.unknown for entry in family if isinstance(entry.hashes, Unknown)]
     if family and len(without) == len(family):
         return without[0]
-    template = edition.training.templates.get((result.model, result.accelerator or "")) if result.benchmark == "training" else None
+    template = edition.training.templates.get((result.model, _accelerator(result) or "")) if result.benchmark == "training" else None
     sanctioned = template is not None and result.model in edition.training.models_for(Division.CLOSED)
     return (template.unknown or None) if template is not None and sanctioned else None
 
@@ -166,7 +171,7 @@ def _published(result: StoredResult, edition: Edition) -> str:
     hashes = [
         entry.hash
         for known in edition.comparability_classes.values()
-        if (known.family, known.model) == (result.benchmark, result.model) and known.accelerator in (None, result.accelerator)
+        if (known.family, known.model) == (result.benchmark, result.model) and known.accelerator in (None, _accelerator(result))
         for entry in (() if isinstance(known.hashes, Unknown) else known.hashes)
     ]
     return " or ".join(hashes) or "a workload that has a class"
@@ -191,11 +196,12 @@ def _native(value: Any) -> Any:
 def accepted_revision(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
     """A run that is stamped with a provenance record was measured by a DLIO revision that its edition accepts; another is a warning.
 
-    A stamp that does not know the revision is a warning too. KV cache and vector database runs are not measured by DLIO.
+    A stamp that does not know the revision is a warning too. KV cache and vector database runs are not measured by DLIO. Where the
+    metadata of this suite says itself that another engine measured, MLPS-ENGINE-1 tells that with more weight, and once.
     """
     for leaf in result.runs if isinstance(result, (TrainingResult, CheckpointingResult)) else ():
         stamp = leaf.provenance
-        if stamp is None:
+        if stamp is None or _told_of_engine(leaf, edition):
             continue
         table = edition_data(stamp.edition) if stamp.edition in edition_names() else edition
         commit = stamp.dlio_commit or UNKNOWN
@@ -211,3 +217,9 @@ def accepted_revision(result: StoredResult, edition: Edition) -> Iterator[Findin
             file=stamp.path,
             field="dlio.commit",
         )
+
+
+def _told_of_engine(leaf: Leaf, edition: Edition) -> bool:
+    """Whether the metadata names an engine that is no accepted DLIO, of which the rule on engines speaks."""
+    engine = leaf.metadata.mlps.get("engine") if leaf.metadata is not None else None
+    return isinstance(engine, Mapping) and not edition.accepts_revision(str(engine.get("commit") or ""))

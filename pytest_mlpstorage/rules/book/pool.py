@@ -173,12 +173,27 @@ def _contents(image: CodeImage, record: CodeHash, hashed: TreeHash) -> Iterator[
 
 @rule("CHECK-03", "poolOrphanCheck", subject=Package, editions=("3.0",))
 def orphan_images(package: Package, _edition: Edition) -> Iterator[Finding | NoEvidence]:
-    """Every code image of a pool is named by at least one leaf in closed or open."""
+    """Every code image of a pool is named by at least one leaf in closed or open.
+
+    One that only experiments name is a warning, as their directory is: it is left out with them when the rest is submitted.
+    """
     # In the vocabulary of rule 1.3 a run is one invocation, so a datasize or datagen leaf keeps an image too.
-    parsed = [parse_pointer(p.text) for p in package.pointers if p.text is not None and p.division is not Division.WHATIF]
-    named = {image_name(pointer[1]) for pointer in parsed if pointer is not None}
+    named: dict[str, bool] = {}  # whether by closed or open
+    for pointer in package.pointers:
+        parsed = parse_pointer(pointer.text or "")
+        if parsed is not None:
+            name = image_name(parsed[1])
+            named[name] = named.get(name, False) or pointer.division is not Division.WHATIF
     for image in (image for pool in package.pools for image in pool.images):
-        if image.name not in named:
+        if named.get(image.name) is False:
+            yield Finding(
+                "a code image is named by experiments only, which are no part of a submission",
+                severity=Severity.WARNING,
+                category=Category.CLOSED,
+                required="to be left out when it is submitted",
+                file=image.relpath,
+            )
+        elif image.name not in named:
             yield Finding("a code image is named by no leaf", required="a leaf in closed or open that names it", file=image.relpath)
 
 

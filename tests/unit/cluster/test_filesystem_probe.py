@@ -8,7 +8,9 @@ import pytest
 
 from pytest_mlpstorage.cluster import filesystem_probe
 from pytest_mlpstorage.cluster.filesystem_probe import probe_separation
-from pytest_mlpstorage.errors import FileSystemError
+from pytest_mlpstorage.cluster.separation import probe_every_host
+from pytest_mlpstorage.errors import FileSystemError, MPIError
+from pytest_mlpstorage.launch.job import Host
 from pytest_mlpstorage.results.separation import FilesystemSeparation
 
 
@@ -110,3 +112,62 @@ def test_a_foreign_record_says_true_false_or_nothing(given, read):
 def test_a_foreign_record_of_wrong_types_is_read_as_far_as_it_goes():
     record = FilesystemSeparation.from_json({"same_filesystem": False, "results_path": [], "probed_by_rank": "0", "method": 7})
     assert (record.same_filesystem, record.results_path, record.probed_by_rank, record.method) == (False, "", 0, "7")
+
+
+def host(name, same):
+    return FilesystemSeparation(same, "/d", "/r", "/d", "/r", "link_exdev", "2026-07-20T15:04:27Z", 0, name)
+
+
+@pytest.mark.parametrize(
+    ("said", "deciding", "same"),
+    [
+        ([False, False], "h0", False),
+        ([False, True], "h1", True),
+        ([True, False], "h0", True),
+        ([False, None], "h1", None),
+        ([None, True, False], "h1", True),
+    ],
+)
+def test_one_host_with_both_on_one_filesystem_decides_for_all(said, deciding, same):
+    found = FilesystemSeparation.of_hosts([host(f"h{n}", one) for n, one in enumerate(said)])
+    assert (found.probed_by_host, found.same_filesystem) == (deciding, same)
+    assert [one.probed_by_host for one in found.hosts] == [f"h{n}" for n in range(len(said))]
+
+
+def test_the_record_of_one_host_is_that_host_and_no_list():
+    found = FilesystemSeparation.of_hosts([host("h", False)])
+    assert found == host("h", False)
+    assert "hosts" not in found.to_json()
+
+
+def test_the_record_of_several_hosts_is_written_as_it_is_read():
+    found = FilesystemSeparation.of_hosts([host("a", False), host("b", True)])
+    assert FilesystemSeparation.from_json(found.to_json()) == found
+    assert list(found.to_json())[-1] == "hosts"
+
+
+@pytest.mark.parametrize("junk", [None, 3, "x", {}, [3, None], [[]]])
+def test_a_list_of_hosts_may_be_anything(junk):
+    assert FilesystemSeparation.from_json({"same_filesystem": True, "hosts": junk}).hosts == ()
+
+
+def test_this_host_alone_is_probed_without_a_launcher(places):
+    assert probe_every_host(None, [Host("localhost")], *places).same_filesystem is True
+
+
+def test_other_hosts_cannot_be_asked_without_a_launcher(places):
+    with pytest.raises(MPIError, match="cannot be asked without a launcher"):
+        probe_every_host(None, [Host("a"), Host("b")], *places)
+
+
+def test_every_host_is_asked_by_a_rank_of_its_own_and_one_that_shares_a_filesystem_decides(places, monkeypatch):
+    asked = []
+
+    def ask(launcher, hosts, arguments, mpi_args):
+        asked.append((launcher, [h.name for h in hosts], tuple(arguments), mpi_args))
+        return [host("a", False).to_json(), host("b", True).to_json()]
+
+    monkeypatch.setattr("pytest_mlpstorage.cluster.separation.ask_hosts", ask)
+    found = probe_every_host("mpi", [Host("a"), Host("b")], *places, mpi_args=("--x",))
+    assert asked == [("mpi", ["a", "b"], ("--separation", str(places[0]), str(places[1])), ("--x",))]
+    assert (found.same_filesystem, found.probed_by_host) == (True, "b")

@@ -133,6 +133,71 @@ def test_the_record_of_a_published_image_is_well_formed():
         assert path.parent.name == image_name(record.digest)
 
 
+# -- written as it is read -------------------------------------------------------------------------------------------------
+
+
+FULL = Provenance(
+    rules_edition="3.0",
+    layout_version=3,
+    code_image=f"md5-tree-v2:{DIGEST}",
+    dlio_version="3.0.4",
+    dlio_commit="f" * 40,
+    core_config_algorithm="core-config-v1",
+    core_config_hash="20c73f53486caba0",
+    core_config_allowlist="training@1",
+    core_config_keys=("framework", "model.name"),
+    tool_name="pytest-mlpstorage",
+    tool_version="0.1.0",
+    tool_git_sha="a" * 40,
+    dlio_source="https://example.org/dlio",
+    storage_library_name="none",
+    storage_library_version="unknown",
+    stamped_at="2026-11-26T00:00:00Z",
+    stamped_by="pytest-mlpstorage 0.1.0",
+    tags={"rules_edition": "declared"},
+)
+
+
+def test_a_stamp_is_written_as_it_is_read():
+    assert Provenance.from_json(json.loads(json.dumps(FULL.to_json()))) == FULL
+
+
+def test_a_written_stamp_has_the_keys_of_the_rule_book_in_its_order():
+    written = FULL.to_json()
+    assert list(written) == [
+        "schema", "rules_edition", "layout_version", "tool", "dlio", "storage_library", "core_config", "stamped_at", "stamped_by", "provenance",
+    ]  # fmt: skip
+    assert written["schema"] == "mlps-run-provenance/1"
+    assert [list(written[key]) for key in ("tool", "dlio", "storage_library", "core_config")] == [
+        ["name", "version", "git_sha", "code_image"],
+        ["version", "source", "commit"],
+        ["name", "version"],
+        ["algorithm", "allowlist", "hash", "keys"],
+    ]
+
+
+def test_what_is_not_known_is_written_as_unknown_and_never_left_out():
+    written = Provenance().to_json()
+    values = [written["rules_edition"], written["stamped_at"], written["stamped_by"]]
+    values += [value for key in ("tool", "dlio", "storage_library") for value in written[key].values()]
+    values += [written["core_config"][key] for key in ("algorithm", "allowlist", "hash")]
+    assert set(values) == {"unknown"}
+    assert written["layout_version"] == 3
+
+
+@pytest.mark.parametrize("junk", [[], 3, "x", None, [["deep"]]])
+def test_what_no_rule_asks_may_be_anything(junk):
+    raw = {"storage_library": junk, "provenance": junk, "core_config": {"keys": junk, "allowlist": junk}, "tool": {"name": junk}}
+    stamp = Provenance.from_json(raw)
+    assert (stamp.tags, stamp.storage_library_name) == ({}, None)
+    assert stamp.problems == ()
+
+
+def test_the_record_of_an_image_is_written_as_it_is_read():
+    record = CodeHash(DIGEST, "md5-tree-v2", "2026-07-13T08:32:22Z", "3.0.42")
+    assert CodeHash.from_json(record.to_json()) == record
+
+
 # -- through a leaf -------------------------------------------------------------------------------------------------------
 
 

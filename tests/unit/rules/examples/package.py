@@ -307,7 +307,7 @@ FAILING = {
         (several(mark("acme"), an_image("code-zzz", "acme")), "in acme/code-zzz"),
         (lambda t: [(leaf / ".mlps-code-image").write_text(f"md5-tree-v2:{OTHER}") for leaf in t.all_leaves], "named by no leaf"),
         (lambda t: [(leaf / ".mlps-code-image").unlink() for leaf in t.all_leaves], "named by no leaf"),
-        (no_divisions, "named by no leaf"),
+        (no_divisions, "named by experiments only, which are no part of a submission"),
         (lambda t: [(leaf / ".mlps-code-image").write_text("damage") for leaf in t.all_leaves], "named by no leaf"),
     ],
     "CHECK-04": [

@@ -90,7 +90,9 @@ PASSING = {
         stamp("core_config", hash=None),
         lambda t: t.unstamp(),
         several(lambda t: t.unstamp(), OTHER_PARAMETERS),
+        accelerator(" B200"),
         several(accelerator("mi355"), OTHER_CONFIG, OTHER_PARAMETERS, metadata(lambda m: m.update(parameters={}))),
+        several(accelerator("MI355"), OTHER_CONFIG, OTHER_PARAMETERS, metadata(lambda m: m.update(parameters={}))),
         metadata(lambda m: m["parameters"]["reader"].update(read_threads="16")),
         metadata(lambda m: m["parameters"]["reader"].update(batch_size="7")),
         metadata(lambda m: m.update(parameters={})),
@@ -103,6 +105,8 @@ PASSING = {
         stamp("dlio", commit="F6796ED281E39CCC83A450E2B1F21B9C909D8FD0"),
         several(stamps(rules_edition="2.0"), stamp("dlio", commit="0" * 40)),
         lambda t: t.stamp(lambda r: r["dlio"].update(commit="0" * 40), first_datagen(t)),
+        # A leaf of this suite is told the same by the rule on its engine.
+        several(stamp("dlio", commit="unknown"), metadata(lambda m: m.update(mlps={"engine": {"name": "dlio"}}))),
     ],
     "2.1.9": [
         valid,
@@ -179,6 +183,7 @@ FAILING = {
         (stamp("dlio", commit="f6796e"), "no accepted revision"),
         (stamp("dlio", commit="unknown"), '[EDN-03] the record does not know which DLIO measured; measured unknown; required one of 10 accepted revisions (3.0.2, 3.0.4); in closed/acme/results/fastfs/training/unet3d/run/20260713_081000/provenance.json:dlio.commit (×6)'),
         (stamp("dlio", commit=None), "does not know which DLIO measured"),
+        (several(stamp("dlio", commit=None), metadata(lambda m: m.update(mlps={"engine": "dlio"}))), "does not know which DLIO measured"),
     ],
     "2.1.9": [
         (lambda t: t.describe("clients.0.quantity", 2), '[2.1.9] a run did not use the clients that the system description names; measured 1 hosts; required 2 clients in the description; in closed/acme/results/fastfs/training/unet3d/run/20260713_081000/summary.json:num_hosts (×6)'),

@@ -19,6 +19,12 @@ REMAP = "solution.capabilities.remap_time_in_seconds"
 LOCATION = "solution.architecture.storage_location"
 
 PASSING = {
+    "MLPS-DRAFT-1": all_passing(
+        setting("solution.friendly_description", "a solution <fill in>"),
+        setting("solution.friendly_description", "fill in"),
+        setting("solution.friendly_description", 3),
+        lambda t: t.text("[1"),
+    ),
     "SYS-01": all_passing(lambda t: t.edit(lambda d: d.update(note="more")), lambda t: t.edit(lambda d: d.update({True: 1}))),
     "SYS-02": all_passing(setting("solution.submission_name", "x"), setting("solution.submission_name", 300)),
     "SYS-03": all_passing(
@@ -91,6 +97,18 @@ PASSING = {
 }
 
 FAILING = {
+    "MLPS-DRAFT-1": [
+        (
+            setting("solution.friendly_description", "<fill in: a text>"),
+            "[MLPS-DRAFT-1] the description is a draft: fields are still to be filled in: system_under_test.solution.friendly_description; measured 1 values <fill in …>; required a value for each; in closed/acme/systems/fastfs.yaml:system_under_test.solution.friendly_description",
+        ),
+        (setting("solution.friendly_description", " <Fill in: a text>"), "is a draft"),
+        (setting(f"{PORT_KEY}.traffic", ["data", "<fill in: one or more>"]), "system_under_test.clients[0].networking[0].traffic[1]"),
+        (
+            setting(f"{CLIENT_KEY}.sysctl", [{"name": "<fill in>", "value": "<fill in>"}] * 3),
+            "system_under_test.clients[0].sysctl[2].name and 1 more; measured 6 values",
+        ),
+    ],
     "SYS-01": [
         (lambda t: t.text("a: [1"), "is no YAML"),
         (lambda t: t.text("a: 1\n---\nb: 2\n"), "is no YAML"),

@@ -1,0 +1,102 @@
+"""Makes the folder or the archive of a package: beside its place first, then renamed; what stands there is never overwritten."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from pytest_mlpstorage import __version__
+from pytest_mlpstorage.errors import FileSystemError
+from pytest_mlpstorage.package.select import Selection
+from pytest_mlpstorage.results.atomic import file_system_error, sync_directory
+from pytest_mlpstorage.results.code_image import mark_pool
+from pytest_mlpstorage.results.manifest_writer import write_manifest
+from pytest_mlpstorage.results.read_submission import POOL
+
+__all__ = ["ARCHIVE", "check_target", "fill", "finish", "workshop"]
+
+ARCHIVE: Final = ".tar.gz"
+"""What the name of a target ends with that is to be one file."""
+
+
+def check_target(target: Path, root: Path) -> None:
+    """Raise FileSystemError for a target that exists, lies in the results tree, or has no directory to stand in."""
+    if os.path.lexists(target):
+        raise FileSystemError("the target exists already; nothing is overwritten", details={"path": target})
+    if target.resolve().is_relative_to(root.resolve()):
+        raise FileSystemError("the target lies in the results tree, and would be part of the next package", details={"path": target})
+    if not target.parent.is_dir():
+        raise FileSystemError("there is no directory for the target", details={"path": target.parent})
+
+
+@contextmanager
+def workshop(target: Path) -> Iterator[Path]:
+    """A directory beside the target to build in; it is gone at the end, whatever happens."""
+    place = target.parent / f".{target.name[:200]}.{secrets.token_hex(4)}.part"
+    try:
+        place.mkdir()
+    except OSError as error:
+        raise file_system_error("cannot build a package here", place, error) from error
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def fill(selection: Selection, package: Path) -> int:
+    """Copy the chosen files and write the manifest of each submission from what was copied; returns the bytes. Raises FileSystemError."""
+    size_bytes = 0
+    try:
+        package.mkdir(parents=True)
+        for name, source in selection.files.items():
+            target = package / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+            shutil.copystat(source, target)
+            target.chmod(0o644)
+            size_bytes += target.stat().st_size
+    except OSError as error:
+        where = Path(os.fsdecode(error.filename)) if error.filename else package
+        raise file_system_error("cannot copy into the package", where, error) from error
+    for division, submitter, edition in selection.submissions:
+        (package / division.value / submitter).mkdir(parents=True, exist_ok=True)
+        tool = {"name": "pytest-mlpstorage", "version": __version__}
+        write_manifest(package, division, submitter, edition=edition, tool=tool)
+    if (package / POOL).is_dir():
+        mark_pool(package / POOL)
+    return size_bytes
+
+
+def finish(package: Path, target: Path, name: str) -> None:
+    """Put the package in its place: as it is, or as an archive whose files stand below ``name``. Raises FileSystemError."""
+    try:
+        made = package if not target.name.endswith(ARCHIVE) else _archive(package, name)
+        if os.path.lexists(target):
+            raise FileSystemError("the target has come to exist meanwhile; nothing is overwritten", details={"path": target})
+        made.rename(target)
+        sync_directory(target.parent)
+    except OSError as error:
+        raise file_system_error("cannot put the package in its place", target, error) from error
+
+
+def _archive(package: Path, name: str) -> Path:
+    path = package.parent / "archive"
+    with path.open("xb") as file:
+        with tarfile.open(fileobj=file, mode="w:gz", format=tarfile.PAX_FORMAT, compresslevel=6) as archive:
+            archive.add(package, name, recursive=True, filter=_anonymous)
+        file.flush()
+        os.fsync(file.fileno())
+    return path
+
+
+def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Whose account packed it is nobody's business."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member
