@@ -14,6 +14,7 @@ from pytest_mlpstorage.labels import label
 from pytest_mlpstorage.options import suite_dirs
 from pytest_mlpstorage.session import BUILT_IN
 from pytest_mlpstorage.stash import PROFILE, SESSION, TREE, TREE_ROOT
+from pytest_mlpstorage.workloads.base import Case
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.results.places import Kind, SubjectPlace
@@ -84,7 +85,8 @@ def _is_check(item: pytest.Item) -> bool:
 def _case_of(item: pytest.Item) -> str | None:
     callspec = getattr(item, "callspec", None)
     case = callspec.params.get("case") if callspec is not None and "mlps" in getattr(item, "fixturenames", ()) else None
-    return f"{case.family}:{case.id}" if case is not None else None
+    # Not set where a suite that is not the installed package's has a class without a case: pytest skips such an item.
+    return f"{case.family}:{case.id}" if isinstance(case, Case) else None
 
 
 def _cases(metafunc: pytest.Metafunc) -> None:

@@ -15,8 +15,10 @@ from pytest_mlpstorage.report import records
 from pytest_mlpstorage.session import BenchmarkSession
 from pytest_mlpstorage.units import format_bytes, format_seconds
 from pytest_mlpstorage.verdict import Category, Finding, Severity, fold
-from pytest_mlpstorage.workloads.base import Case, Step
+from pytest_mlpstorage.workloads.base import NO_DATAGEN, Case, Step
 from pytest_mlpstorage.workloads.execute import Voice, deadline_seconds, execute
+from pytest_mlpstorage.workloads.resume import RERUN
+from pytest_mlpstorage.workloads.stamping import list_leaf
 
 __all__ = ["BenchmarkItem"]
 
@@ -86,6 +88,8 @@ class BenchmarkItem:
         for line in plan.lines():
             self.write_line(line)
         findings: list[Finding] = [*workload.preflight(plan), *self._deadlines(case)]
+        if "datagen" in RERUN.get(self.session.rerun, ()):
+            findings = [finding for finding in findings if finding.rule != NO_DATAGEN]  # this start makes it
         self._state(case, fold(findings))
 
     def _deadlines(self, case: Case) -> Iterator[Finding]:
@@ -120,20 +124,27 @@ class BenchmarkItem:
 
     def _step(self, case: Case, step: Step) -> None:
         workload, plan, config = self.session.workload(case), self.session.plan(case), self.session.config
-        reason = workload.found(plan, step)
+        resumption = self.session.resumption(case)
+        aside = () if self.session.dry_run else resumption.tidy(step)
+        reason = resumption.found(step)
         if reason is not None:
             self._property(records.FOUND, reason)
-            self.write_line(f"{case.id} {step.name}: found, not repeated: {reason}")
+            self._resumed(case, step, found=reason, aside=aside)
             return
         if self.session.dry_run:
             self._dry(case, step)
             return
+        resumption.refuse(step)
         workload.require(plan, step)
         launcher = self.session.launcher()
+        why = resumption.why(step)
+        # From here on the step is done: what it replaces has to leave the tree first, and nothing before this may fail.
+        self._resumed(case, step, why=why, aside=resumption.clear(step))
         expected = plan.expected_seconds(step)
         limit = deadline_seconds(expected, config.launch.deadline_seconds)
         begun = time.monotonic()
         done = execute(workload, plan, step, config=config, launcher=launcher, voice=self.voice)
+        resumption.done(step, done.leaf)
         row: dict[str, Any] = {
             "case": case.id,
             "model": case.model,
@@ -143,6 +154,7 @@ class BenchmarkItem:
             "seconds": round(time.monotonic() - begun, 3),
             "expected_seconds": round(expected, 1),
             "deadline_seconds": round(limit, 1),
+            "headline": done.collected.headline,
             **done.collected.metrics,
         }
         self._property(records.RUN, row)
@@ -151,9 +163,23 @@ class BenchmarkItem:
         for note in done.collected.notes:
             self.write_line(f"{case.id} {step.name}: {note}")
 
+    def _resumed(self, case: Case, step: Step, *, found: str = "", why: str = "", aside: Sequence[str] = ()) -> None:
+        """Say of a step that the tree was not empty for: found or done again, why, and what was moved aside."""
+        if not (found or why or aside):
+            return
+        self._property(records.RESUMED, {"case": case.id, "step": step.name, "found": bool(found), "why": why, "aside": list(aside)})
+        lines = [*aside, f"found, not repeated: {found}" if found else f"done in this start: {why}"]
+        for line in lines:
+            self.write_line(f"{case.id} {step.name}: {line}")
+
     def _dry(self, case: Case, step: Step) -> None:
         workload, plan, config = self.session.workload(case), self.session.plan(case), self.session.config
         leaf = plan.leaf_parent(step) / "YYYYMMDD_HHMMSS"
+        resumption = self.session.resumption(case)
+        if why := resumption.why(step):
+            self.write_line(f"{case.id} {step.name}: dry run: would be done: {why}")
+        for path in resumption.would_move(step):
+            self.write_line(f"{case.id} {step.name}: dry run: would set aside {path}")
         job = workload.job(plan, step, staged=leaf, scratch=config.results_dir / ".mlps" / "scratch" / "RUN_ID", write=False)
         if job is None:
             self.write_line(f"{case.id} {step.name}: dry run: would write {leaf}")
@@ -169,6 +195,7 @@ class BenchmarkItem:
 
     def _result(self, case: Case) -> None:
         workload, plan, config = self.session.workload(case), self.session.plan(case), self.session.config
+        list_leaf(config)
         judged = workload.judge(plan)
         if judged is None:
             pytest.fail(f"{case.id}: no finished run is in the results tree; nothing can be judged", pytrace=False)

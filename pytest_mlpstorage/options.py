@@ -25,8 +25,24 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="KEY=VALUE",
         help="set one key of the configuration, such as training.reader.read_threads=8; may be repeated",
     )
-    group.addoption("--mlps-dry-run", action="store_true", help="show commands, bytes and memory of each step; start and write nothing")
+    group.addoption(
+        "--mlps-dry-run",
+        action="store_true",
+        help="show commands, bytes and memory of each step; write nothing, "
+        "and start nothing but two ranks that try the MPI and, where there are other hosts, one on each that says what it is",
+    )
+    group.addoption(
+        "--mlps-rerun",
+        nargs="?",
+        const="run",
+        metavar="PHASE",
+        help="do again what stands finished in the results tree: run (default), datagen (data set and runs), or all (datasize too); "
+        "the old leaves are kept in .mlps/superseded",
+    )
     group.addoption("--mlps-show-config", action="store_true", help="show every effective value with where it came from, and end")
+    group.addoption(
+        "--mlps-describe-system", action="store_true", help="ask the hosts, draft systems/<system>.yaml for a person to fill, and end"
+    )
     group.addoption("--mlps-strict", action="store_true", help="warnings fail too")
     group.addoption("--mlps-output", metavar="DIR", help="write verdicts.json, verdicts.csv and submissions.json into this folder")
     group.addoption("--mlps-edition", metavar="X.Y", help="edition of rules/ for what neither declares one nor shows one by its layout")

@@ -37,17 +37,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """With ``--mlps-show-config`` or ``--mlps-list-rules`` print what they ask for and end."""
+    """With ``--mlps-show-config``, ``--mlps-describe-system`` or ``--mlps-list-rules`` print what they ask for and end."""
     if config.getoption("mlps_list_rules"):
         from pytest_mlpstorage.rules.listing import rules_page
 
         sys.stdout.write(rules_page())
         return 0
-    if not config.getoption("mlps_show_config"):
+    describe = config.getoption("mlps_describe_system")
+    if not describe and not config.getoption("mlps_show_config"):
         return None
     from pytest_mlpstorage import startup
 
-    lines = startup.show_config(config)
+    lines = startup.describe_system(config) if describe else startup.show_config(config)
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 

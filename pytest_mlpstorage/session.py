@@ -13,6 +13,7 @@ from pytest_mlpstorage.workloads.base import Case, Plan, Step, Workload
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import ClusterFacts
     from pytest_mlpstorage.launch.job import Launcher
+    from pytest_mlpstorage.workloads.series import Resumption
 
 __all__ = ["BenchmarkSession"]
 
@@ -25,8 +26,10 @@ class BenchmarkSession:
     workloads: Mapping[str, Workload]
     dry_run: bool = False
     strict: bool = False
+    rerun: str = ""
     _cases: dict[str, tuple[Case, ...]] = dataclasses.field(default_factory=dict)
     _plans: dict[str, Plan | MLPStorageError] = dataclasses.field(default_factory=dict)
+    _resumptions: dict[str, Resumption] = dataclasses.field(default_factory=dict)
     _failed: dict[str, str] = dataclasses.field(default_factory=dict)
     _cluster: ClusterFacts | None = None
     _launcher: Launcher | None = None
@@ -74,8 +77,9 @@ class BenchmarkSession:
         return collect_cluster(
             None if self._local() else self.launcher(),
             self.config.cluster.hosts,
-            [self.config.data_dir, self.config.results_dir],
+            [*self.config.storage_dirs, self.config.results_dir],
             declared_memory_bytes=declared,
+            mpi_args=self.config.launch.mpi_args,
         )
 
     def _local(self) -> bool:
@@ -96,6 +100,15 @@ class BenchmarkSession:
         if isinstance(plan, MLPStorageError):
             raise plan
         return plan
+
+    def resumption(self, case: Case) -> Resumption:
+        """What stands of a case in the results tree and what is to be done, decided once; raises what its plan raises."""
+        key = f"{case.family}:{case.id}"
+        if key not in self._resumptions:
+            from pytest_mlpstorage.workloads.series import Resumption
+
+            self._resumptions[key] = Resumption(self.workload(case), self.plan(case), self.config, rerun=self.rerun)
+        return self._resumptions[key]
 
     def step(self, case: Case, name: str) -> Step:
         """The step of a case by name."""
@@ -135,5 +148,5 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-BUILT_IN = ("training",)
+BUILT_IN = ("training", "checkpointing")
 """Families whose items have a module of their own; the others share ``benchmarks/test_workloads.py``."""

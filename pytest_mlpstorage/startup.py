@@ -20,7 +20,7 @@ from pytest_mlpstorage.stash import LOCKS, PROFILE, SESSION, TREE, TREE_ROOT
 if TYPE_CHECKING:
     from pytest_mlpstorage.rules import Profile
 
-__all__ = ["configure", "header", "lock", "report", "show_config"]
+__all__ = ["configure", "describe_system", "header", "lock", "report", "show_config"]
 
 
 def _given(config: pytest.Config) -> dict[str, object]:
@@ -45,6 +45,7 @@ def configure(config: pytest.Config, asked: frozenset[str]) -> None:
 def _configure(config: pytest.Config, asked: frozenset[str]) -> None:
     for suite in empty_suites(config):
         raise pytest.UsageError(f"pytest_mlpstorage.suites.{suite} is filled only in an installed wheel; in a clone: pytest {suite}/")
+    _check_rerun(config)
     name = config.getoption("mlps_config")
     if name is not None:
         if "benchmarks" in asked and not sys.platform.startswith("linux"):
@@ -56,7 +57,7 @@ def _configure(config: pytest.Config, asked: frozenset[str]) -> None:
         raise pytest.UsageError(
             "benchmarks/ needs a configuration: pytest benchmarks/ --mlps-config=quick.yaml (or closed.yaml, open.yaml, your own)"
         )
-    for option in ("--mlps-set", "--mlps-dry-run", "--mlps-show-config", "--mlps-data-dir"):
+    for option in ("--mlps-set", "--mlps-dry-run", "--mlps-show-config", "--mlps-describe-system", "--mlps-data-dir", "--mlps-rerun"):
         if name is None and config.getoption(option.removeprefix("--").replace("-", "_")):
             raise pytest.UsageError(f"{option} needs --mlps-config=FILE")
     tree = config.getoption("mlps_results_dir")
@@ -73,6 +74,20 @@ def _configure(config: pytest.Config, asked: frozenset[str]) -> None:
     for option in ("--mlps-edition", "--mlps-profile"):
         if TREE not in config.stash and config.getoption(option.removeprefix("--").replace("-", "_")):
             raise pytest.UsageError(f"{option} is for rules/: pytest rules/ --results-dir=DIR {option}=…")
+
+
+def _check_rerun(config: pytest.Config) -> None:
+    given = config.getoption("mlps_rerun")
+    if given is None:
+        return
+    from pytest_mlpstorage.config import did_you_mean
+    from pytest_mlpstorage.workloads.resume import RERUN
+
+    if given not in RERUN:
+        # Without "=" the option takes the word after it, which is then no path to collect.
+        path = (config.invocation_params.dir / given.split("::", 1)[0]).exists()
+        hint = f"; {given} is a path: write --mlps-rerun=run, or the path first" if given and path else did_you_mean(given, RERUN)
+        raise pytest.UsageError(f"--mlps-rerun={given}: allowed {', '.join(RERUN)}{hint}")
 
 
 def _profile(config: pytest.Config) -> Profile:
@@ -140,7 +155,13 @@ def _benchmark_session(config: pytest.Config, name: str) -> Any:
         launchers=launcher_names(),
         invocation_dir=where,
     )
-    session = BenchmarkSession(suite, workloads, dry_run=config.getoption("mlps_dry_run"), strict=config.getoption("mlps_strict"))
+    session = BenchmarkSession(
+        suite,
+        workloads,
+        dry_run=config.getoption("mlps_dry_run"),
+        strict=config.getoption("mlps_strict"),
+        rerun=config.getoption("mlps_rerun") or "",
+    )
     for family in suite.families:
         session.cases(family)  # what a family refuses only here is the user's input too, and must not wait for collection
     return session
@@ -178,6 +199,19 @@ def show_config(config: pytest.Config) -> list[str]:
         config._ensure_unconfigure()
 
 
+def describe_system(config: pytest.Config) -> list[str]:
+    """Draft the description of the system and give the lines of ``--mlps-describe-system``; raises pytest.UsageError."""
+    from pytest_mlpstorage.describe import describe_system as draft
+
+    config._do_configure()
+    try:
+        return draft(config.stash[SESSION])
+    except MLPStorageError as error:
+        raise pytest.UsageError(str(error)) from error
+    finally:
+        config._ensure_unconfigure()
+
+
 def lock(config: pytest.Config) -> None:
     """Lock the results tree and the data folder against a second start; clear away what a killed one left half-made."""
     session = config.stash.get(SESSION, None)
@@ -191,8 +225,8 @@ def lock(config: pytest.Config) -> None:
     locks = config.stash[LOCKS] = ExitStack()
     try:
         results = locks.enter_context(results_lock(session.config.results_dir))
-        data = locks.enter_context(data_lock(session.config.data_dir))
-        for text in (results.warning, data.warning):
+        data = [locks.enter_context(data_lock(folder)) for folder in session.config.storage_dirs]
+        for text in (results.warning, *(lock.warning for lock in data)):
             if text:
                 warnings.warn(pytest.PytestConfigWarning(text), stacklevel=2)
         swept = sweep_stale(session.config.results_dir, results)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from pydantic import BaseModel
 
-from pytest_mlpstorage.config.official import collect, convert, known
+from pytest_mlpstorage.config.official import collect, convert, groups, known
 from pytest_mlpstorage.config.problems import Problems, given
 from pytest_mlpstorage.config.suite import FamilyConfig, FamilySchema, ItemConfig
 from pytest_mlpstorage.config.tree import Entry, Fields, Items, JSONValue, Origin, Scalar, Setting, leaves, overlay, plain
@@ -108,7 +108,9 @@ class Section:
         if name in own:
             level.own[name] = Entry(entry.key_origin, overlay(level.own[name].node, entry.node)) if name in level.own else entry
             return
-        if rest and head in own and known(name, self.schema.official_keys) is None:
+        official = self.schema.official_keys
+        # An official group may bear the name of an own key (model), and is written with dots there.
+        if rest and head in own and known(name, official) is None and name not in groups(official):
             inner = Entry(entry.key_origin, Fields.of(entry.key_origin, {rest: entry}))
             self._put(level, head, inner, model, prefix)
             return
@@ -154,9 +156,10 @@ class Section:
                 # What the widest division does not know, none does.
                 checked = schema.entry_check(MappingProxyType(written), edition, division or Division.WHATIF)
                 found += [(index, key, text) for key, text in checked]
+        parameters = {item.index: item.parameters for item in items}
         for index, key, text in found:
-            entries = nodes[index].entries
-            place = entries[key].node.origin if key in entries else nodes[index].origin
+            entries, official = nodes[index].entries, parameters.get(index, {})
+            place = entries[key].node.origin if key in entries else official[key].origin if key in official else nodes[index].origin
             self.problems.add(place, f"{schema.family}.{schema.item_key}.{index}.{key}", text)
 
     def merged_own(self) -> Fields:

@@ -25,6 +25,7 @@ __all__ = [
     "SuiteConfig",
 ]
 
+_FOLDER: Final = "checkpoint.checkpoint_folder"
 _STRENGTH: Final = {"option": 5, "yaml": 4, "environment": 3, "computed": 2, "edition": 1, "default": 0}
 
 
@@ -65,7 +66,7 @@ EntryCheck: TypeAlias = Callable[[Mapping[str, str], str, Division], Iterator[tu
 class FamilySchema:
     """What a workload family brings: its own keys, the official ones, and checks of its entries.
 
-    ``check`` gets the entries that are right in themselves and yields (position in what it got, own key, message).
+    ``check`` gets the entries that are right in themselves and yields (position in what it got, own key or official parameter, message).
     ``entry_check`` gets the own keys of one entry as they were written, right or not, the edition and the division, and
     yields (own key, message). Each becomes an error at the place of that key, beside all others of the configuration.
     The models are frozen pydantic models with ``extra="forbid"`` and ``strict=True``.
@@ -139,6 +140,12 @@ class SuiteConfig:
     settings: tuple[Setting, ...]
     warnings: tuple[str, ...] = ()
     placeholders: tuple[Setting, ...] = ()
+
+    @property
+    def storage_dirs(self) -> tuple[Path, ...]:
+        """``data_dir`` and each other directory on the storage under test that an entry names: they are looked at and locked."""
+        named = [item.parameters[_FOLDER].value for family in self.families.values() for item in family.items if _FOLDER in item.parameters]
+        return tuple(dict.fromkeys((self.data_dir, *(Path(str(folder)) for folder in named))))
 
     def with_settings(self, extra: Iterable[Setting]) -> SuiteConfig:
         """A copy that also knows the values which the edition gave or which were computed.

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_mlpstorage.report.reasons import reasons
 from pytest_mlpstorage.report.records import Facts, facts, finding_from
+from pytest_mlpstorage.report.resumed import resumed_lines
 from pytest_mlpstorage.report.runs import RunRow, merge, row_of_item, rows_of_result
 from pytest_mlpstorage.report.verdicts import submission_object, verdict_object
 from pytest_mlpstorage.results.records import Result
@@ -59,6 +60,7 @@ class Verdicts:
     submissions: tuple[JudgedResult, ...] = ()
     package: tuple[str, ...] = ()
     runs: tuple[RunRow, ...] = ()
+    resumed: tuple[str, ...] = ()
 
 
 class SuiteReport:
@@ -116,8 +118,12 @@ class SuiteReport:
             runs = merge(rows, [row_of_item(item.facts.run) for item in items if item.facts.run is not None])
             by_rules = self._by_rules(items, done={result.path for result in by_benchmarks})
             results = sorted((*by_benchmarks, *by_rules.results), key=lambda result: result.path)
-            self._closed = dataclasses.replace(by_rules, results=tuple(results), runs=tuple(runs))
+            self._closed = dataclasses.replace(by_rules, results=tuple(results), runs=tuple(runs), resumed=resumed_lines(self._resumed()))
         return self._closed
+
+    def _resumed(self) -> list[Mapping[str, Any]]:
+        """What second starts did, in the order in which the items ran."""
+        return [item.facts.resumed for item in self._items.values() if item.facts.resumed is not None]
 
     def _by_benchmarks(self, items: Sequence[Item]) -> list[JudgedResult]:
         """Results that an item of ``benchmarks/`` has judged itself."""

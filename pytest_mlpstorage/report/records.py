@@ -28,6 +28,7 @@ __all__ = [
     "REASONS",
     "REQUIRED",
     "RESULT",
+    "RESUMED",
     "RULE",
     "RULE_NAME",
     "RUN",
@@ -60,6 +61,8 @@ JUDGEMENT: Final = "mlps_judgement"
 REASONS: Final = "mlps_reasons"
 RUN: Final = "mlps_run"
 FOUND: Final = "mlps_found"
+RESUMED: Final = "mlps_resumed"
+"""What a second start did with a step: its ``case``, ``step``, ``found`` (or done), ``why``, and what was moved ``aside``."""
 SUBJECT: Final = "mlps_subject"
 """What one item of each result hands over: accelerator, metrics and runs, so that nobody reads the result again for them."""
 
@@ -193,6 +196,7 @@ class Facts:
     judgement: Mapping[str, Any] | None = None
     reasons: tuple[str, ...] = ()
     run: Mapping[str, Any] | None = None
+    resumed: Mapping[str, Any] | None = None
     subject: Mapping[str, Any] | None = None
 
     @property
@@ -221,6 +225,7 @@ def facts(properties: Iterable[Sequence[object]]) -> Facts | None:
         judgement=_json(ours.get(JUDGEMENT), None),
         reasons=tuple(_json(ours.get(REASONS), [])),
         run=_json(ours.get(RUN), None),
+        resumed=_json(ours.get(RESUMED), None),
         subject=_json(ours.get(SUBJECT), None),
     )
 

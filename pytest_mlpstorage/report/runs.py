@@ -41,9 +41,10 @@ _NOT_SHOWN = frozenset({"case", "model", "accelerator", "run", "phase", "leaf", 
 
 
 def row_of_item(said: Mapping[str, Any]) -> RunRow:
-    """The row that an item handed over under ``mlps_run``; figures that the table has no column for go to ``other``."""
+    """The row that an item handed over under ``mlps_run``; ``other``, for which it has no column, is the headline, else each figure."""
     figures = {field: _figure(said, names) for field, names in _FIGURES.items()}
     known = {name for names in _FIGURES.values() for name in names} | _NOT_SHOWN
+    headline = str(said.get("headline") or "")
     measured = any(figures[field] is not None for field in ("au_percent", "samples_per_second", "mib_per_second"))
     rest = {} if measured else {key: value for key, value in said.items() if key not in known and _is_number(value)}
     return RunRow(
@@ -52,9 +53,13 @@ def row_of_item(said: Mapping[str, Any]) -> RunRow:
         run=str(said.get("run") or ""),
         leaf=str(said.get("leaf") or ""),
         mark=str(said.get("mark") or said.get("verdict") or ""),
-        other=", ".join(f"{key} {value}" if isinstance(value, int) else f"{key} {value:,.6g}" for key, value in sorted(rest.items())),
+        other=headline if rest and headline else _listed(rest),
         **figures,
     )
+
+
+def _listed(figures: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" if isinstance(value, int) else f"{key} {value:,.6g}" for key, value in sorted(figures.items()))
 
 
 def _figure(said: Mapping[str, Any], names: Iterable[str]) -> float | None:

@@ -49,6 +49,9 @@ def summary_lines(judged: Verdicts, failed: Sequence[Item], *, files: Mapping[st
         reasons, _ = split(result.written, result.reasons)
         yield from _reasons(reasons)
     yield from _runs(judged.runs)
+    if judged.resumed:
+        yield Line("")
+        yield from (Line(plain(line, longest=2_000)) for line in judged.resumed)
     yield from _submissions(judged, width)
     if any(result.written["division"] == "whatif" for result in judged.results):
         yield Line("")

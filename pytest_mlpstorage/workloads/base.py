@@ -15,7 +15,11 @@ if TYPE_CHECKING:  # collection must not pay for what only a run needs
     from pytest_mlpstorage.results.records import LeafMetadata
     from pytest_mlpstorage.verdict import Finding, Judgement
 
-__all__ = ["Case", "Collected", "Judged", "Plan", "Step", "Workload"]
+__all__ = ["NO_DATAGEN", "Case", "Collected", "Judged", "Plan", "Step", "Workload"]
+
+
+NO_DATAGEN = "MLPS-DATASET-1"
+"""Under what a preflight says that the data set is there and the leaf of its generation is not."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +124,9 @@ class Workload(Protocol):
 
     def found(self, plan: Any, step: Step) -> str | None:
         """Why the step need not be done again (a finished phase that is in the tree), or None.
+
+        Asked for each step alone. A family whose runs belong together also has ``series``, which is asked for those instead
+        (:class:`pytest_mlpstorage.workloads.series.SeriesWorkload`).
 
         Raises ConfigurationError or FileSystemError where what is there contradicts the plan.
         """

@@ -15,19 +15,24 @@ from pytest_mlpstorage.config import SuiteConfig
 from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.launch.supervisor import Beat, Outcome, require_success, run_job
 from pytest_mlpstorage.results.layout import STAGING, is_timestamp, metadata_name, output_name
+from pytest_mlpstorage.results.provenance import PROVENANCE
 from pytest_mlpstorage.results.records import LeafMetadata
 from pytest_mlpstorage.results.writer import LeafWriter
 from pytest_mlpstorage.units import format_seconds
 from pytest_mlpstorage.workloads.base import Collected, Plan, Step, Workload
+from pytest_mlpstorage.workloads.stamping import keep_code, list_leaf, stamp_leaf
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.launch.job import Launcher
 
-__all__ = ["DEADLINE_FACTOR", "DEADLINE_GRACE_SECONDS", "Done", "Voice", "deadline_seconds", "execute"]
+__all__ = ["DEADLINE_FACTOR", "DEADLINE_GRACE_SECONDS", "INTERRUPTED", "Done", "Voice", "deadline_seconds", "execute"]
 
 DEADLINE_FACTOR = 3.0
 DEADLINE_GRACE_SECONDS = 600.0
 TIMESTAMP_FORMAT = "%Y%m%d_%H%M%S"
+INTERRUPTED = "interrupted from the keyboard"
+"""The reason kept with the evidence of a step that a person ended: no failure of what was measured."""
+
 UNREMARKABLE_SECONDS = 60.0
 """Steps that end within one second push the names after them forward by a second each."""
 
@@ -70,6 +75,7 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
     metadata = dataclasses.replace(plan.metadata(step, writer.final), invocation_start_time=started)
     outcome: Outcome | None = None
     try:
+        code = keep_code(config, workload)
         job = workload.job(plan, step, staged=writer.path, scratch=scratch, write=True)
         for line in workload.prepare(plan, step, run_id=run_id):
             voice.say(line)
@@ -94,7 +100,8 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
             collected = workload.collect(plan, step, staged=writer.path, scratch=scratch, outcome=outcome)
             collected = dataclasses.replace(collected, notes=(*outcome.warnings, *collected.notes))
         collected = dataclasses.replace(collected, notes=(*_from_the_future(writer.final, started), *collected.notes))
-        _write_metadata(writer, workload, metadata, outcome, collected, run_id)
+        finished = _write_metadata(writer, workload, metadata, outcome, collected, run_id)
+        stamp_leaf(writer.path, code, finished, config.edition)
         leaf = writer.commit()
     except BaseException as error:
         # Whatever ends the step, Ctrl-C included, its evidence is kept and the same error goes on.
@@ -105,6 +112,7 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     workload.finish(plan, step, leaf=leaf, run_id=run_id, collected=collected)
+    list_leaf(config)
     return Done(leaf, collected, outcome)
 
 
@@ -124,7 +132,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, MLPStorageError):
         return error.message
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted from the keyboard"
+        return INTERRUPTED
     return f"{type(error).__name__}: {error}"
 
 
@@ -149,7 +157,7 @@ def _launch_record(outcome: Outcome) -> dict[str, Any]:
 
 def _write_metadata(
     writer: LeafWriter, workload: Workload, metadata: LeafMetadata, outcome: Outcome | None, collected: Collected, run_id: str
-) -> None:
+) -> LeafMetadata:
     mlps = {**metadata.mlps, **collected.mlps, "run_id": run_id, "metrics": dict(collected.metrics), "notes": list(collected.notes)}
     if outcome is not None:
         mlps["launch"] = _launch_record(outcome)
@@ -159,6 +167,8 @@ def _write_metadata(
         invocation_end_time=ended,
         runtime_seconds=(ended - started).total_seconds() if (started := metadata.invocation_start_time) else None,
         executed_command=shlex.join(outcome.command) if outcome else "",
+        provenance_file=PROVENANCE,
         mlps=mlps,
     )
     writer.write_json(metadata_name(workload.family, writer.final.name), final.to_json())
+    return final

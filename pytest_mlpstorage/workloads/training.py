@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.launch.job import Job
     from pytest_mlpstorage.launch.supervisor import Outcome
     from pytest_mlpstorage.verdict import Finding
+    from pytest_mlpstorage.workloads.series import Series
     from pytest_mlpstorage.workloads.training_plan import TrainingPlan
 
 __all__ = ["WORKLOAD", "TrainingWorkload"]
@@ -101,12 +102,26 @@ class TrainingWorkload:
             write_run_evidence(plan, staged)
         return None if step.phase == "datasize" else make_job(plan, step, staged=staged, scratch=scratch, write=write)
 
+    def series(self, plan: TrainingPlan, *, forced: bool) -> Series:
+        """The runs as they stand, and how far apart the edition lets them lie."""
+        from pytest_mlpstorage.workloads.training_series import training_series
+
+        return training_series(plan, forced=forced)
+
+    def withdraw(self, plan: TrainingPlan) -> None:
+        """Take the result's row out of the submitter's table, before its runs are set aside."""
+        from pytest_mlpstorage.workloads.training_series import withdraw_row
+
+        withdraw_row(plan)
+
     def require(self, plan: TrainingPlan, step: Step) -> None:
-        """A run needs the complete data set of its plan."""
-        from pytest_mlpstorage.workloads.training_state import require_dataset
+        """A run needs the complete data set of its plan, data generation a folder that holds no other."""
+        from pytest_mlpstorage.workloads.training_state import require_dataset, require_room
 
         if step.phase == "run":
             require_dataset(plan)
+        elif step.phase == "datagen":
+            require_room(plan)
 
     def prepare(self, plan: TrainingPlan, step: Step, *, run_id: str) -> tuple[str, ...]:
         """Mark the data set as half-made before its first byte."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError
+from pytest_mlpstorage.results.page_cache import PageCacheRecord, write_page_cache
 from pytest_mlpstorage.results.reader import read_leaf
 from pytest_mlpstorage.results.records import Leaf
 from pytest_mlpstorage.units import MIB
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Step
     from pytest_mlpstorage.workloads.training_plan import TrainingPlan
 
-__all__ = ["MORE_READ", "collect"]
+__all__ = ["MORE_READ", "collect", "page_cache_record"]
 
 MORE_READ = 1.1
 """Bytes that ranks and workers may read beyond the data set (file headers, directories, late imports)."""
@@ -57,7 +58,23 @@ def collect(plan: TrainingPlan, step: Step, *, staged: Path, scratch: Path, outc
     leaf = read_leaf(staged, root=root, phase="run")
     io = _evidence(folder, plan.ranks, "io")
     found = _run(plan, leaf, root, engine, io)
+    record = page_cache_record(folder, io, asked_bytes=plan.epoch_bytes * plan.epochs)
+    if record is not None:
+        write_page_cache(staged, record)
     return dataclasses.replace(found, metrics={**found.metrics, "launch_seconds": outcome.elapsed_seconds})
+
+
+def page_cache_record(folder: Path, io: list[Mapping[str, Any]], *, asked_bytes: int) -> PageCacheRecord | None:
+    """What rank 0 noted of the page cache, beside the bytes that ``asked_bytes`` made the ranks read; None where it noted nothing."""
+    path = folder / "0_page_cache.json"
+    if not path.exists():
+        return None
+    return dataclasses.replace(
+        PageCacheRecord.from_json(json.loads(path.read_text())),
+        asked_bytes=asked_bytes,
+        rank_read_bytes=sum(int(record["total"]["read_bytes"]) for record in io),
+        rank_asked_bytes=sum(int(record["total"]["rchar"]) for record in io),
+    )
 
 
 def engine_block(effective: list[Mapping[str, Any]]) -> dict[str, Any]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_mlpstorage.cluster.filesystem_probe import probe_separation
 from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.results.atomic import write_json
-from pytest_mlpstorage.results.separation import SEPARATION
 from pytest_mlpstorage.results.state import LEAF_MANIFEST, Complete, read_dataset_state
+from pytest_mlpstorage.workloads.separation import write_separation
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.training_plan import TrainingPlan
@@ -28,4 +27,4 @@ def write_run_evidence(plan: TrainingPlan, staged: Path) -> None:
     if not isinstance(state, Complete):
         raise FileSystemError(f"no complete data set in {plan.data_folder}", suggestion="run the datagen item first")
     write_json(staged / LEAF_MANIFEST, state.manifest.to_json())
-    write_json(staged / SEPARATION, probe_separation(plan.config.data_dir, plan.config.results_dir).to_json())
+    write_separation(plan.config, plan.config.data_dir, staged)

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Step
     from pytest_mlpstorage.workloads.training_plan import TrainingPlan
 
-__all__ = ["CONFIGS", "EVIDENCE", "hydra_value", "make_job", "overrides"]
+__all__ = ["CONFIGS", "EVIDENCE", "PAGE_CACHE_SHARE", "hydra_value", "make_job", "overrides"]
 
 CONFIGS = "configs"
 EVIDENCE = "evidence"
+
+PAGE_CACHE_SHARE = 0.01
+"""Part of a run's expected time that measuring the page cache may cost."""
 
 # What hydra's grammar reads as a plain string; anything else is quoted.
 _PLAIN = re.compile(r"^[A-Za-z_/.][A-Za-z0-9_/.\-]*$")
@@ -60,6 +63,14 @@ def overrides(plan: TrainingPlan, step: Step) -> list[str]:
     return [f"++workload.{key}={hydra_value(value)}" for key, value in sorted(changes.items())]
 
 
+def _page_cache_options(plan: TrainingPlan, step: Step) -> list[str]:
+    """What the ranks of a run are told of the page cache: the time that it may cost, and whether to drop the data from it."""
+    if step.phase != "run":
+        return []
+    budget = f"--mlps-cache-budget={plan.expected_seconds(step) * PAGE_CACHE_SHARE:.3f}"
+    return [budget] if plan.drops_caches else [budget, "--mlps-keep-caches"]
+
+
 def make_job(plan: TrainingPlan, step: Step, *, staged: Path, scratch: Path, write: bool) -> Job:
     """``mpirun … python -m pytest_mlpstorage.dlio`` for datagen or a run.
 
@@ -78,6 +89,7 @@ def make_job(plan: TrainingPlan, step: Step, *, staged: Path, scratch: Path, wri
         "pytest_mlpstorage.dlio",
         f"--mlps-ranks={plan.ranks}",
         f"--mlps-evidence={evidence}",
+        *_page_cache_options(plan, step),
         f"workload={plan.template.name}",
         *overrides(plan, step),
         f"++hydra.run.dir={hydra_value(str(staged))}",

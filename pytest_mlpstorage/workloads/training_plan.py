@@ -74,6 +74,11 @@ class TrainingPlan:
         return sum(step.name.startswith("warmup") for step in self.case.steps)
 
     @property
+    def drops_caches(self) -> bool:
+        """Whether the data set is dropped from memory before it is read."""
+        return bool(getattr(self.config.families[self.case.family].own, "drop_caches", True))
+
+    @property
     def batch_size(self) -> int:
         """Samples a rank and step."""
         return int(value_at(self.parameters, "reader.batch_size"))

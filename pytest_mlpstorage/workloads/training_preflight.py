@@ -13,9 +13,11 @@ from pytest_mlpstorage.dlio.checks import check_workload
 from pytest_mlpstorage.dlio.engine import choose
 from pytest_mlpstorage.dlio.keys import nearest, official_keys
 from pytest_mlpstorage.errors import MLPStorageError
+from pytest_mlpstorage.results.reader import read_training_result
 from pytest_mlpstorage.results.state import Complete, read_dataset_state
 from pytest_mlpstorage.units import MIB, format_bytes
-from pytest_mlpstorage.verdict import Division, Finding, Severity
+from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
+from pytest_mlpstorage.workloads.base import NO_DATAGEN
 from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
 from pytest_mlpstorage.workloads.training_judge import preflight_rules
 
@@ -39,6 +41,7 @@ def preflight(plan: TrainingPlan) -> Iterator[Finding]:
     yield from _paths(plan, plan.config)
     for name, path in (("data_dir", plan.config.data_dir), ("results_dir", plan.config.results_dir)):
         yield from _usable(name, path)
+    yield from _generated_elsewhere(plan)
     yield from _space(plan)
     yield from _results_space(plan)
     yield from _memory(plan)
@@ -127,6 +130,28 @@ def _usable(name: str, path: Path) -> Iterator[Finding]:
         yield Finding(
             f"{name}: {there} {what}", measured=str(path), required="a directory that can be written", field=name, rule="MLPS-PATH-4"
         )
+
+
+def _generated_elsewhere(plan: TrainingPlan) -> Iterator[Finding]:
+    """A data set that is there while the leaf of its generation is not: the runs can be measured, and are no complete result."""
+    state = read_dataset_state(plan.config.data_dir, plan.model)
+    if not isinstance(state, Complete) or any(
+        leaf.metadata is not None for leaf in read_training_result(plan.result_dir(), root=plan.config.results_dir).datagen
+    ):
+        return
+    whatif = plan.config.division is Division.WHATIF
+    yield Finding(
+        f"the data set in {plan.data_folder} was generated under another results directory, so this result has no datagen leaf; copy "
+        f"{state.manifest.source_datagen_result_dir} from there into {plan.result_dir() / 'datagen'}, or have it generated anew with "
+        "--mlps-rerun=datagen",
+        severity=Severity.INFO if whatif else Severity.WARNING,
+        category=Category.CLOSED,
+        measured="none",
+        required="one data generation (rules 2.1.12 and 2.1.13)",
+        file="the plan",
+        field="data_dir",
+        rule=NO_DATAGEN,
+    )
 
 
 def _results_space(plan: TrainingPlan) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from pytest_mlpstorage.workloads.base import Step
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.training_plan import TrainingPlan
 
-__all__ = ["leaf_metadata", "leaf_parameters", "result_of_plan"]
+__all__ = ["leaf_args", "leaf_metadata", "leaf_parameters", "result_of_plan"]
 
 
 def leaf_parameters(plan: TrainingPlan, phase: str) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def leaf_metadata(plan: TrainingPlan, step: Step, leaf: Path) -> LeafMetadata:
         result_dir=str(leaf),
         parameters=leaf_parameters(plan, step.phase),
         override_parameters=overrides,
-        args=_args(plan, step),
+        args=leaf_args(plan, step.phase),
         system_info=plan.cluster.system_info(),
         verification=None if whatif else plan.config.division.value.upper(),
         datagen_manifest_file=LEAF_MANIFEST if step.phase == "run" else None,
@@ -70,13 +70,13 @@ def leaf_metadata(plan: TrainingPlan, step: Step, leaf: Path) -> LeafMetadata:
     )
 
 
-def _args(plan: TrainingPlan, step: Step) -> dict[str, Any]:
+def leaf_args(plan: TrainingPlan, phase: str) -> dict[str, Any]:
     """The command-line snapshot that the official tool writes, of what we have of it."""
     config, hosts = plan.config, len(plan.cluster.hosts)
     return {
         "mode": config.division.value,
         "benchmark": "training",
-        "command": step.phase,
+        "command": phase,
         "model": plan.model,
         "hosts": [host.name for host in config.cluster.hosts],
         "num_processes": plan.ranks,

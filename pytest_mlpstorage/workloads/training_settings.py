@@ -23,6 +23,10 @@ class TrainingSection(BaseModel):
 
     warmup_runs: Annotated[int, Field(ge=0, le=5, description="Runs before the measured ones, not counted (edition 3.0: 1)")] | None = None
     measured_runs: Annotated[int, Field(ge=1, le=100, description="Runs that count (edition 3.0: 5)")] | None = None
+    drop_caches: Annotated[
+        bool,
+        Field(description="Drop the data set from the memory of every host before each epoch; false only measures what lies there"),
+    ] = True
 
 
 class TrainingEntry(BaseModel):

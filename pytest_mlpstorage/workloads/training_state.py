@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.nested import dotted
 from pytest_mlpstorage.results.reader import read_training_result
-from pytest_mlpstorage.results.records import Leaf
+from pytest_mlpstorage.results.records import Leaf, LeafMetadata
 from pytest_mlpstorage.results.state import (
     Complete,
     DatasetManifest,
@@ -21,13 +21,13 @@ from pytest_mlpstorage.results.state import (
     complete_dataset,
     read_dataset_state,
 )
-from pytest_mlpstorage.workloads.training_records import leaf_parameters
+from pytest_mlpstorage.workloads.training_records import leaf_args, leaf_parameters
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Collected, Step
     from pytest_mlpstorage.workloads.training_plan import TrainingPlan
 
-__all__ = ["begin_datagen", "differences", "finish_datagen", "found", "require_dataset"]
+__all__ = ["begin_datagen", "differences", "finish_datagen", "found", "refuse_foreign", "require_dataset", "require_room"]
 
 # Where the data lie and how many subfolders they have may differ between two looks at one result.
 _NOT_COMPARED = frozenset(
@@ -56,20 +56,37 @@ def _leaves(plan: TrainingPlan, phase: str) -> list[Leaf]:
     return [leaf for leaf in leaves if leaf.metadata is not None]
 
 
-def _refuse_foreign(plan: TrainingPlan, leaf: Leaf) -> None:
-    assert leaf.metadata is not None
+_AGAIN = {"datasize": "all", "datagen": "datagen", "run": "run"}
+"""What ``--mlps-rerun`` must name so that a phase is done again, with all that rests on it."""
+
+
+def refuse_foreign(plan: TrainingPlan, leaf: Leaf) -> None:
+    """Raise FileSystemError with each parameter of which the leaf and the plan disagree; one without metadata says nothing."""
+    if leaf.metadata is None:
+        return
     prefixes = {"datasize": _SIZING, "datagen": _FILES}.get(leaf.phase, ("",))
     different = [d for d in differences(leaf_parameters(plan, leaf.phase), leaf.metadata.parameters) if d.startswith(prefixes)]
     if leaf.phase != "datagen" and str(leaf.metadata.num_processes) != str(plan.ranks):
         different.append(f"num_processes: {leaf.metadata.num_processes} in the tree, {plan.ranks} planned")
-    if leaf.phase == "run" and leaf.metadata.accelerator != plan.accelerator:
-        different.append(f"accelerator: {leaf.metadata.accelerator} in the tree, {plan.accelerator} planned")
+    if leaf.phase == "run":
+        different += _of_another_system(plan, leaf.metadata)
     if different:
         raise FileSystemError(
-            f"{leaf.relpath} was made with other parameters; one result holds runs of one workload only",
+            f"{leaf.relpath} was made with other parameters; one result holds runs of one workload only, and nothing was done",
             details={"differences": "; ".join(different)},
-            suggestion="give what you try out a name of its own, which keeps both results side by side: --mlps-set system=NAME",
+            suggestion="give what you try out a name of its own, which keeps both results side by side: --mlps-set system=NAME; or have it "
+            f"measured anew, which sets the old leaves aside in .mlps/superseded: --mlps-rerun={_AGAIN[leaf.phase]}",
         )
+
+
+def _of_another_system(plan: TrainingPlan, metadata: LeafMetadata) -> Iterator[str]:
+    """Accelerator and hosts of a run that are not those of the plan."""
+    if metadata.accelerator != plan.accelerator:
+        yield f"accelerator: {metadata.accelerator} in the tree, {plan.accelerator} planned"
+    planned = leaf_args(plan, "run")
+    for key in ("hosts", "num_client_hosts"):
+        if key in metadata.args and metadata.args[key] != planned[key]:
+            yield f"{key}: {metadata.args[key]} in the tree, {planned[key]} planned"
 
 
 def found(plan: TrainingPlan, step: Step) -> str | None:
@@ -77,18 +94,18 @@ def found(plan: TrainingPlan, step: Step) -> str | None:
     leaves = _leaves(plan, step.phase)
     if step.phase == "datasize":
         for leaf in leaves:
-            _refuse_foreign(plan, leaf)
+            refuse_foreign(plan, leaf)
         return leaves[-1].relpath if leaves else None
-    if step.phase == "run":
+    if step.phase == "run":  # what stands of a series is decided by training_series, for all runs together
         for leaf in leaves:
-            _refuse_foreign(plan, leaf)
+            refuse_foreign(plan, leaf)
         return leaves[step.index].relpath if len(leaves) > step.index else None
     return _datagen_found(plan, leaves)
 
 
 def _datagen_found(plan: TrainingPlan, leaves: list[Leaf]) -> str | None:
     for leaf in leaves:
-        _refuse_foreign(plan, leaf)
+        refuse_foreign(plan, leaf)
     state = read_dataset_state(plan.config.data_dir, plan.model)
     if isinstance(state, InProgress):
         for leaf in leaves:
@@ -108,7 +125,8 @@ def _datagen_found(plan: TrainingPlan, leaves: list[Leaf]) -> str | None:
             return f"{leaves[-1].relpath} (the data set itself is no longer in {plan.data_folder}; every run is done)"
         raise FileSystemError(
             f"{leaves[-1].relpath} says that the data set was generated, but {plan.data_folder} holds no complete one",
-            suggestion="bring the data set back, or start anew with another --results-dir: a result has exactly one datagen (rule 2.1.13)",
+            suggestion="bring the data set back; or have it generated and measured anew, which sets the old leaves aside: "
+            "--mlps-rerun=datagen (a result has exactly one datagen, rule 2.1.13)",
         )
     return None
 
@@ -124,6 +142,20 @@ def require_dataset(plan: TrainingPlan) -> None:
         f"no complete data set in {plan.data_folder}: {what}",
         suggestion=f"run the datagen item first: pytest benchmarks/ -k 'test_datagen and {plan.case.id}'",
     )
+
+
+def require_room(plan: TrainingPlan) -> None:
+    """Raise FileSystemError where a data set lies in the folder whose files the plan's would not replace: DLIO reads them all."""
+    state = read_dataset_state(plan.config.data_dir, plan.model)
+    if not isinstance(state, Complete):
+        return
+    there, wanted = (state.manifest.num_files_train, state.manifest.format), (plan.files, plan.file_suffix)
+    if there != wanted:
+        raise FileSystemError(
+            f"{plan.data_folder} holds a data set of {there[0]} {there[1]} files, with which those that are planned would be mixed",
+            details={"planned": f"{wanted[0]} {wanted[1]} files"},
+            suggestion="remove that folder, or choose another --mlps-data-dir",
+        )
 
 
 def _half_made(state: DatasetState) -> str:

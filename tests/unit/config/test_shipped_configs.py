@@ -6,13 +6,16 @@ import pytest
 
 from pytest_mlpstorage.config import load_config
 from pytest_mlpstorage.verdict import Division
+from pytest_mlpstorage.workloads.checkpointing import WORKLOAD
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 BLANKS = ["submitter", "system", "data_dir", "results_dir"]
 
 
 def _load(name, training, tmp_path):
-    return load_config(CONFIGS / name, families=[training], options={}, assignments=[], environ={}, invocation_dir=tmp_path)
+    return load_config(
+        CONFIGS / name, families=[training, WORKLOAD.schema()], options={}, assignments=[], environ={}, invocation_dir=tmp_path
+    )
 
 
 def _entries(config):
@@ -50,3 +53,16 @@ def test_closed_sets_nothing_that_only_open_allows_and_open_does(training, tmp_p
     opened = {key for entry in _entries(_load("open.yaml", training, tmp_path)) for key in entry[3]}
     assert closed == {"reader.read_threads"}
     assert opened == {"reader.read_threads", "dataset.num_samples_per_file"}
+
+
+def test_quick_writes_and_reads_a_thousandth_of_a_model_with_two_ranks(training, tmp_path):
+    (item,) = _load("quick.yaml", training, tmp_path).families["checkpointing"].items
+    assert (item.own.model, item.own.accelerators) == ("llama3-8b", 2)
+    assert [item.parameters[f"checkpoint.num_checkpoints_{way}"].value for way in ("write", "read")] == [3, 3]
+
+
+def test_closed_asks_for_the_ranks_of_the_model_and_open_for_what_only_open_allows(training, tmp_path):
+    (closed,) = _load("closed.yaml", training, tmp_path).families["checkpointing"].items
+    (opened,) = _load("open.yaml", training, tmp_path).families["checkpointing"].items
+    assert (closed.own.model, closed.own.accelerators, dict(closed.parameters)) == ("llama3-8b", 8, {})
+    assert (opened.own.model, opened.own.accelerators, dict(opened.parameters)) == ("llama3-70b", 8, {})

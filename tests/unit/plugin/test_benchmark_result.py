@@ -22,9 +22,9 @@ def judged(*findings, own=()):
     return Judged("closed/acme/results/fastfs/training/unet3d", judgement, {})
 
 
-def result_item(what):
+def result_item(what, results_dir):
     workload = SimpleNamespace(judge=lambda *_: what)
-    config = SimpleNamespace(division=Division.CLOSED, submitter="acme", system="fastfs", edition="3.0")
+    config = SimpleNamespace(results_dir=results_dir, division=Division.CLOSED, submitter="acme", system="fastfs", edition="3.0")
     session = SimpleNamespace(
         dry_run=False, strict=False, config=config, failed=lambda *_: None, workload=lambda *_: workload, plan=lambda *_: None,
         mark_failed=lambda *_: None,
@@ -34,8 +34,8 @@ def result_item(what):
     return BenchmarkItem(session, node, None, lines.append), case, node
 
 
-def test_an_error_of_the_submission_is_in_the_verdict_and_fails_no_benchmark():
-    item, case, node = result_item(judged(ABOUT_THE_SUBMISSION))
+def test_an_error_of_the_submission_is_in_the_verdict_and_fails_no_benchmark(tmp_path):
+    item, case, node = result_item(judged(ABOUT_THE_SUBMISSION), tmp_path)
     item.result(case)
     said = records.facts(node.user_properties)
     assert said.verdict == "INVALID"
@@ -44,15 +44,15 @@ def test_an_error_of_the_submission_is_in_the_verdict_and_fails_no_benchmark():
     assert said.findings == ()
 
 
-def test_an_error_of_the_result_itself_fails_the_item_and_is_the_only_one_told():
-    item, case, _ = result_item(judged(ABOUT_THE_RESULT, ABOUT_THE_SUBMISSION, own=[ABOUT_THE_RESULT]))
+def test_an_error_of_the_result_itself_fails_the_item_and_is_the_only_one_told(tmp_path):
+    item, case, _ = result_item(judged(ABOUT_THE_RESULT, ABOUT_THE_SUBMISSION, own=[ABOUT_THE_RESULT]), tmp_path)
     with pytest.raises(pytest.fail.Exception, match=r"3\.3\.2") as failure:
         item.result(case)
     assert "2.1.8" not in str(failure.value)
 
 
-def test_a_workload_that_knows_of_no_submission_fails_for_all_that_it_found():
+def test_a_workload_that_knows_of_no_submission_fails_for_all_that_it_found(tmp_path):
     judgement = judge(Division.CLOSED, [ABOUT_THE_RESULT], rules_verified=1, rules_total=1)
-    item, case, _ = result_item(Judged("somewhere", judgement, {}))
+    item, case, _ = result_item(Judged("somewhere", judgement, {}), tmp_path)
     with pytest.raises(pytest.fail.Exception, match=r"3\.3\.2"):
         item.result(case)

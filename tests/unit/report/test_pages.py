@@ -100,6 +100,12 @@ def test_a_run_of_another_family_shows_what_it_measured():
     assert (row.seconds, row.au_percent, row.other) == (2.0, None, "queries_per_second 1,234.5")
 
 
+def test_a_run_of_another_family_shows_its_headline_and_not_every_figure():
+    row = row_of_item({"model": "m", "leaf": "l", "seconds": 2.0, "a": 1.0, "b": 2.0, "headline": "written at 2 GiB/s"})
+    assert row.other == "written at 2 GiB/s"
+    assert row_of_item({"model": "m", "au_percent": 95.0, "headline": "AU 95 %"}).other == ""
+
+
 def test_a_run_is_one_row_whether_the_tree_or_an_item_told_of_it():
     said = row_of_item({"model": "m", "leaf": "b", "seconds": 9.0, "train_au_mean_percentage": 1.0})
     rows = merge([RunRow("m", leaf="b", au_percent=95.0, seconds=5.0), RunRow("m", leaf="c")], [said, RunRow("m", leaf="a")])

@@ -12,6 +12,7 @@ import pytest
 from pytest_mlpstorage.config import LaunchConfig
 from pytest_mlpstorage.errors import BenchmarkExecutionError
 from pytest_mlpstorage.results.records import LeafMetadata
+from pytest_mlpstorage.verdict import Division
 from pytest_mlpstorage.workloads.base import Step
 from pytest_mlpstorage.workloads.execute import Voice, execute
 
@@ -19,6 +20,8 @@ from pytest_mlpstorage.workloads.execute import Voice, execute
 @dataclasses.dataclass(frozen=True)
 class Config:
     results_dir: Path
+    edition: str = "3.0"
+    division: Division = Division.WHATIF
     launch: LaunchConfig = dataclasses.field(default_factory=LaunchConfig)
 
 

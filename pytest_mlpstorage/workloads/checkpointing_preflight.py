@@ -1,0 +1,158 @@
+"""What can be known before the first byte of a checkpoint: engine, MPI, rules, paths, space, memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_mlpstorage.units import MIB, format_bytes
+from pytest_mlpstorage.verdict import Division, Finding, Severity
+from pytest_mlpstorage.workloads.checkpointing_judge import preflight_rules
+from pytest_mlpstorage.workloads.checkpointing_state import checkpoint_folder, files_by_checkpoint
+from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.workloads.checkpointing_plan import CheckpointingPlan
+
+__all__ = ["preflight"]
+
+SPACE_MARGIN = 1.01
+"""File systems need some room of their own beyond the files' bytes."""
+
+RESULTS_BYTES = 16 * MIB
+RESULTS_BYTES_PER_RANK = 64 * 1024
+"""Room for metadata, tables, the three files of each rank and whatever a failed run leaves."""
+
+
+def preflight(plan: CheckpointingPlan) -> Iterator[Finding]:
+    """All that stands in the way of this plan, and what a reader should know of it."""
+    rules = list(preflight_rules(plan))
+    yield from rules
+    if plan.size is None:
+        yield Finding(
+            f"a checkpoint of {plan.model} cannot be dealt out: {plan.size_problem}",
+            measured=plan.ranks,
+            required=_ranks_allowed(plan),
+            field="accelerators",
+            rule="MLPS-CKPT-1",
+        )
+    yield from _engine(plan)
+    yield from _paths(plan)
+    yield from _usable("checkpoint.checkpoint_folder", plan.folder)
+    yield from _usable("results_dir", plan.config.results_dir)
+    yield from _space(plan)
+    yield from _memory(plan)
+    if plan.size is not None:
+        # Ranks are tried last: where a count is refused no rank of it will ever start.
+        yield from mpi_findings(plan.config, plan.ranks)
+
+
+def _ranks_allowed(plan: CheckpointingPlan) -> str:
+    if plan.config.division is Division.CLOSED:
+        return str(plan.entry_model.processes)
+    return f"a positive multiple of {plan.entry_model.open_multiple}"
+
+
+def _engine(plan: CheckpointingPlan) -> Iterator[Finding]:
+    for key in plan.engine.ignored(plan.case.item.parameters):
+        yield Finding(
+            f"our checkpoint program does not know {key} (set in {plan.case.item.parameters[key].origin}) and would take no notice of it",
+            measured=plan.engine.describe(),
+            required="a DLIO that writes and reads checkpoints, or no such key",
+            field=key,
+            rule="MLPS-CKPT-2",
+        )
+
+
+def _paths(plan: CheckpointingPlan) -> Iterator[Finding]:
+    config = plan.config
+    for host in plan.cluster.hosts[: len(plan.placement)]:
+        data, results = host.mount(plan.base_folder), host.mount(config.results_dir)
+        if data.is_memory_fs:
+            yield Finding(
+                f"{plan.base_folder} on {host.name} is in memory, not on storage",
+                measured=data.fstype,
+                required="a file system on storage",
+                field="checkpoint.checkpoint_folder",
+                rule="MLPS-PATH-1",
+            )
+        if data.device == results.device:
+            whatif = config.division is Division.WHATIF
+            yield Finding(
+                f"checkpoints and results lie on one file system on {host.name}: writing results disturbs what is measured",
+                severity=Severity.WARNING if whatif else Severity.ERROR,
+                measured=f"{data.target} ({data.fstype})",
+                required="two file systems (rule 4.4.2)",
+                field="results_dir",
+                rule="MLPS-PATH-2",
+            )
+
+
+def _usable(name: str, path: Path) -> Iterator[Finding]:
+    """Whether a directory can be made and written, looked at without making it."""
+    there = path
+    while not os.path.lexists(there) and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        what = "is no directory" if not there.is_dir() else "cannot be written"
+        yield Finding(
+            f"{name}: {there} {what}", measured=str(path), required="a directory that can be written", field=name, rule="MLPS-PATH-4"
+        )
+
+
+def _space(plan: CheckpointingPlan) -> Iterator[Finding]:
+    writes = max(plan.counts(step)[0] for step in plan.case.steps)
+    if plan.size is not None and writes:
+        free = plan.cluster.hosts[0].mount(plan.base_folder).free_bytes
+        needed = int(writes * plan.total_bytes * SPACE_MARGIN)
+        if free < needed and free + _overwritten(plan, writes) < needed:
+            yield Finding(
+                f"{plan.base_folder} has too little free space for {writes} checkpoints of {format_bytes(plan.total_bytes)}",
+                measured=format_bytes(free),
+                required=format_bytes(needed),
+                field="checkpoint.checkpoint_folder",
+                rule="MLPS-SPACE-1",
+            )
+    needed = RESULTS_BYTES + RESULTS_BYTES_PER_RANK * plan.ranks * len(plan.case.steps)
+    free = plan.cluster.hosts[0].mount(plan.config.results_dir).free_bytes
+    if free < needed:
+        yield Finding(
+            f"{plan.config.results_dir} has too little free space for the records of {len(plan.case.steps)} run(s)",
+            measured=format_bytes(free),
+            required=format_bytes(needed),
+            field="results_dir",
+            rule="MLPS-SPACE-2",
+        )
+
+
+def _overwritten(plan: CheckpointingPlan, writes: int) -> int:
+    """Bytes of earlier checkpoints that are written over, and so are no need for space."""
+    names, total = tuple(files_by_checkpoint(plan)), 0
+    for number in range(1, writes + 1):
+        for name in names:
+            try:
+                total += (checkpoint_folder(plan, number) / name).stat().st_size
+            except OSError:
+                continue  # not there, or not to be looked at: then it frees nothing
+    return total
+
+
+def _memory(plan: CheckpointingPlan) -> Iterator[Finding]:
+    for host, ranks in zip(plan.cluster.hosts, plan.placement, strict=False):
+        needed = plan.rank_memory_bytes * ranks
+        available = host.memory["MemAvailable"]
+        limit = host.memory_limit_bytes
+        if limit is not None:
+            available = min(available, limit)
+        if host.memory_declared:
+            available = min(available, host.memory_bytes)
+        if available < needed:
+            yield Finding(
+                f"{host.name} has too little free memory for {ranks} ranks of {plan.engine.describe()}",
+                measured=format_bytes(available),
+                required=f"about {format_bytes(needed)}",
+                field="accelerators",
+                rule="MLPS-MEMORY-1",
+            )

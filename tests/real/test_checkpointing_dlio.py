@@ -1,0 +1,181 @@
+"""The other engine: a DLIO with the fork's shape is found by its probe, measures, and is named as what measured.
+
+Its checkpoint code stands in for the fork's, which no package registry has; the launch, the proofs and the collection are ours.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from small_suite import BENCHMARKS
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(find_spec("dlio_benchmark") is None, reason="the DLIO environment is not installed"),
+]
+
+_spec = importlib.util.spec_from_file_location("dlio_fork_files", Path(__file__).with_name("test_dlio_fork.py"))
+fork = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(fork)
+
+CONFIG = """division: whatif
+submitter: test
+system: small
+checkpointing:
+  workloads:
+    - model: llama3-8b
+      accelerator: b200
+      accelerators: 2
+      model.num_layers: 4
+      model.transformer: {vocab_size: 4096, hidden_size: 256, ffn_hidden_size: 1024, num_attention_heads: 8, num_kv_heads: 2}
+      checkpoint: {num_checkpoints_write: 2, num_checkpoints_read: 2, time_between_checkpoints: 0s}
+"""
+
+FILES = {
+    **fork.FILES,
+    "checkpointing/__init__.py": "",
+    "checkpointing/simple_streaming_checkpointing.py": "",
+    "utils/config.py": """
+        from dlio_benchmark.common.enumerations import FormatType, StorageType
+
+        class ConfigArguments:
+            odirect = False
+            num_checkpoints_write = -1
+            reader_class = data_loader_class = checkpoint_mechanism_class = None
+            storage_type, storage_root = StorageType.LOCAL_FS, "./"
+            generate_data = False
+            format, record_length_bytes = FormatType.NPZ, 0
+
+        def LoadConfig(args, config):
+            args.framework = config["framework"]
+            for key in ("name", "type", "num_layers", "model_datatype", "optimizer_datatype"):
+                setattr(args, "model_" + key, config["model"][key])
+            for group in ("parallelism", "transformer"):
+                for key in config["model"][group]:
+                    setattr(args, key, config["model"][group][key])
+            for key in config["workflow"]:
+                setattr(args, "do_" + key, config["workflow"][key])
+            for key in ("checkpoint_folder", "num_checkpoints_write", "num_checkpoints_read", "time_between_checkpoints", "fsync"):
+                setattr(args, key, config["checkpoint"][key])
+    """,
+    "main.py": """
+        import datetime, json, os, time
+        from pathlib import Path
+        import hydra
+        from mpi4py import MPI
+        from dlio_benchmark.utils.config import ConfigArguments, LoadConfig
+        from dlio_benchmark.utils.statscounter import StatsCounter
+        from pytest_mlpstorage.checkpointing.shards import rank_files
+        from pytest_mlpstorage.editions.checkpoint_sizing import CheckpointShape, checkpoint_size
+
+        class GeneratorFactory:
+            @staticmethod
+            def get_generator(type):
+                raise RuntimeError("not here")
+
+        class DLIOBenchmark:
+            def __init__(self, cfg):
+                self.args, self.comm, self.epoch = ConfigArguments(), MPI.COMM_WORLD, {}
+                LoadConfig(self.args, cfg)
+                self.args.output_folder = hydra.core.hydra_config.HydraConfig.get().runtime.output_dir
+                a = self.args
+                self.shape = CheckpointShape(a.model_num_layers, a.hidden_size, a.ffn_hidden_size, a.num_attention_heads, a.num_kv_heads,
+                                             a.vocab_size, a.tensor, a.pipeline, a.zero_stage, 2, 4)
+                self.size = checkpoint_size(self.shape, processes=self.comm.size).total_gib
+                self.stats = StatsCounter(self.args)
+
+            def initialize(self):
+                pass
+
+            def timed(self, name, work):
+                self.comm.barrier()
+                begin, clock = datetime.datetime.now(), time.monotonic()
+                work()
+                took = time.monotonic() - clock
+                self.epoch[name] = {"start": begin.isoformat(), "end": datetime.datetime.now().isoformat(), "duration": took,
+                                    "throughput": self.size / took}
+
+            def run(self):
+                files = rank_files(self.shape, self.comm.rank, self.comm.size)
+                for number in range(1, self.args.num_checkpoints_write + 1):
+                    folder = Path(self.args.checkpoint_folder, f"global_epoch1_step{number}")
+                    folder.mkdir(parents=True, exist_ok=True)
+                    self.timed(f"save_ckpt{number}", lambda: [(folder / f.name).write_bytes(bytes(f.bytes)) for f in files])
+                for number in range(1, self.args.num_checkpoints_read + 1):
+                    folder = Path(self.args.checkpoint_folder, f"global_epoch1_step{number}")
+                    self.timed(f"load_ckpt{number}", lambda: [(folder / f.name).read_bytes() for f in files])
+
+            def finalize(self):
+                out, rank = Path(self.args.output_folder), self.comm.rank
+                (out / f"{rank}_per_epoch_stats.json").write_text(json.dumps({"1": self.epoch}))
+                (out / f"{rank}_output.json").write_text(json.dumps({"hostname": "here", "1": {}}))
+                if rank == 0:
+                    metric = {"checkpoint_size_GB": self.size}
+                    for phase in ("save", "load"):
+                        made = [v for k, v in self.epoch.items() if k.startswith(phase)]
+                        metric[f"{phase}_checkpoint_io_mean_GB_per_second"] = sum(m["throughput"] for m in made) / len(made)
+                        metric[f"{phase}_checkpoint_duration_mean_seconds"] = sum(m["duration"] for m in made) / len(made)
+                    (out / "summary.json").write_text(json.dumps({"num_accelerators": self.comm.size, "num_hosts": 1, "metric": metric}))
+
+        @hydra.main(version_base=None, config_path="configs", config_name="config")
+        def run_benchmark(cfg):
+            benchmark = DLIOBenchmark(cfg["workload"])
+            benchmark.initialize()
+            benchmark.run()
+            benchmark.finalize()
+
+        def main():
+            run_benchmark()
+            MPI.Finalize()
+    """,
+}
+
+
+@pytest.fixture
+def start(tmp_path):
+    for name, content in FILES.items():
+        path = tmp_path / "site/dlio_benchmark" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(content))
+    (tmp_path / "suite.yaml").write_text(CONFIG)
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "pytest", str(BENCHMARKS), "--mlps-config=suite.yaml", "-p", "no:cacheprovider", *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+        return subprocess.run(command, capture_output=True, text=True, timeout=180, cwd=tmp_path, env=environment)
+
+    return run
+
+
+def test_dlio_writes_and_reads_where_the_installed_one_can(start, tmp_path):
+    done = start("-s")
+    assert done.returncode == 0, done.stdout
+    assert "written and read by DLIO" in done.stdout
+    (leaf,) = (tmp_path / "mlps-results/whatif/test/results/small/checkpointing/llama3-8b").glob("2*")
+    recorded = json.loads((leaf / f"checkpointing_{leaf.name}_metadata.json").read_text())
+    engine = recorded["mlps"]["engine"]
+    assert (engine["name"], engine["flavour"], engine["reader"], engine["world_size"]) == ("dlio", "mlcommons", "builtin", 2)
+    assert recorded["mlps"]["files"]["bytes_on_disk"] == recorded["mlps"]["files"]["bytes_by_formula"]
+    assert sorted(path.name for path in (leaf / "dlio_config").iterdir()) == ["config.yaml", "hydra.yaml", "overrides.yaml"]
+    overrides = (leaf / "dlio_config/overrides.yaml").read_text()
+    assert "workload=llama3_8b" in overrides
+    assert "++workload.model.num_layers=4" in overrides
+
+
+def test_a_key_that_this_dlio_does_not_read_ends_the_run_by_name(start):
+    done = start("-k", "test_run", "--mlps-set", "checkpointing.checkpoint.recovery_rank_shift=true")
+    assert done.returncode == 1
+    assert "checkpoint.recovery_rank_shift: not understood by this DLIO" in done.stdout
+
+
+def test_our_program_measures_where_it_was_asked_for(start):
+    done = start("--mlps-dry-run", "--mlps-set", "checkpointing.engine=mlpstorage")
+    assert "-m pytest_mlpstorage.checkpointing" in done.stdout
