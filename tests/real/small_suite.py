@@ -84,7 +84,7 @@ class Suite:
                     found.append(int(entry.name))
         return found
 
-    def wait_for(self, what: Callable[[], object], seconds: float = 40.0) -> object:
+    def wait_for(self, what: Callable[[], object], seconds: float = 90.0) -> object:
         """Wait until something holds; fails the test where it never does."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

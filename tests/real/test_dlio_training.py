@@ -221,7 +221,10 @@ def test_a_killed_read_worker_ends_the_job_and_is_named_with_its_signal(unet3d, 
     out = place / "killed"
     with (place / "killed.err").open("w") as stderr:
         job = subprocess.Popen(
-            command(place, "unet3d", out, "++workload.train.epochs=200"), stdout=subprocess.DEVNULL, stderr=stderr, cwd=place
+            command(place, "unet3d", out, "++workload.train.epochs=40", "++workload.train.computation_time=3"),
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            cwd=place,
         )
         log = out / "evidence" / "1_workers.jsonl"
         begun = time.monotonic()

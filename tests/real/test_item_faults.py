@@ -12,6 +12,10 @@ from small_suite import CONFIG, children, finish, words
 
 pytestmark = [pytest.mark.real, pytest.mark.fault]
 
+# An epoch of the small suite lasts 0.1 s: what is killed then may have done its work already, and the run passes. Of these, one
+# lasts 6 s, and whatever a test kills once the ranks are training is killed in the middle of one.
+SLOW = ("--mlps-set", "train.epochs=40", "--mlps-set", "train.computation_time=3s")
+
 
 def fails_with(ended, *texts):
     assert ended.code == 1, ended.text
@@ -26,7 +30,7 @@ def is_kept_as_evidence(suite, *texts):
 
 
 def test_a_killed_rank_is_named_with_its_signal(ready):
-    process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=40")
+    process = ready.start("-k", "test_run", *SLOW)
     ready.wait_for(ready.training)
     begun = time.monotonic()
     os.kill(ready.ranks()[1], signal.SIGKILL)
@@ -37,7 +41,7 @@ def test_a_killed_rank_is_named_with_its_signal(ready):
 
 
 def test_a_killed_read_worker_is_named(ready):
-    process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=40")
+    process = ready.start("-k", "test_run", *SLOW)
     ready.wait_for(ready.training)
     begun = time.monotonic()
     worker = next(pid for rank in ready.ranks().values() for pid in children(rank))
@@ -51,7 +55,7 @@ def test_a_killed_read_worker_is_named(ready):
 @pytest.mark.full
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=["TERM", "INT", "KILL"])
 def test_a_signal_to_mpirun_ends_the_run_with_a_cause(ready, number):
-    process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=40")
+    process = ready.start("-k", "test_run", *SLOW)
     ready.wait_for(ready.training)
     mpirun = next(pid for pid in ready.processes() if Path(words(pid)[0]).name in ("mpirun", "prterun", "orterun"))
     os.kill(mpirun, number)
@@ -158,7 +162,7 @@ def test_ctrl_c_ends_with_2_and_the_next_start_goes_on(suite, ready, where):
         process = ready.start(*large)
         ready.wait_for(lambda: ready.train.is_dir() and len(list(ready.train.iterdir())) > 3)
     else:
-        process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=40")
+        process = ready.start("-k", "test_run", *SLOW)
         ready.wait_for(ready.training)
     os.kill(process.pid, signal.SIGINT)
     ended = finish(process)
@@ -179,7 +183,7 @@ def test_ctrl_c_ends_with_2_and_the_next_start_goes_on(suite, ready, where):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["KILL", "TERM"])
 def test_a_killed_pytest_leaves_no_process_and_a_tree_that_starts_again(ready, number):
-    process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=40")
+    process = ready.start("-k", "test_run", *SLOW)
     ready.wait_for(ready.training)
     os.kill(process.pid, number)
     process.wait(10)
@@ -192,7 +196,7 @@ def test_a_killed_pytest_leaves_no_process_and_a_tree_that_starts_again(ready, n
 
 @pytest.mark.full
 def test_a_killed_xdist_worker_leaves_no_process(ready):
-    process = ready.start("-n1", "-k", "test_run", "--mlps-set", "train.epochs=40", "--max-worker-restart=0")
+    process = ready.start("-n1", "-k", "test_run", *SLOW, "--max-worker-restart=0")
     ready.wait_for(ready.training)
     (worker,) = children(process.pid)  # not by its command line: with setproctitle installed it is another
     os.kill(worker, signal.SIGKILL)
@@ -202,7 +206,7 @@ def test_a_killed_xdist_worker_leaves_no_process(ready):
 
 @pytest.mark.full
 def test_a_second_start_at_the_same_time_is_refused_by_name(ready):
-    process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=10")
+    process = ready.start("-k", "test_run", "--mlps-set", "train.epochs=10", "--mlps-set", "train.computation_time=500ms")
     ready.wait_for(ready.training)
     second = ready.run("-k", "test_run")
     assert second.code == 4
@@ -216,6 +220,7 @@ def test_a_second_start_on_a_finished_tree_finds_all_and_writes_nothing(suite):
     before = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in suite.folder.rglob("*") if "lock" not in p.name}
     second = suite.run("-rA")
     assert second.code == 0
-    assert second.text.count("found, not repeated") == 3
+    assert second.text.count("found, not repeated: whatif/") == 3, "each item says what it found"
+    assert "unet3d-b200: found, not repeated: datasize, datagen, 1" in second.text
     after = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in suite.folder.rglob("*") if "lock" not in p.name}
     assert {p: (before.get(p), after[p]) for p in after if before.get(p) != after[p] and p.is_file()} == {}

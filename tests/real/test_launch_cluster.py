@@ -57,3 +57,18 @@ def test_a_file_that_cannot_be_written_aborts_all(gather, tmp_path):
     outcome = gather("--out", str(tmp_path / "no" / "folder"))
     assert outcome.returncode == 3
     assert outcome.elapsed_seconds < 10
+
+
+def test_each_host_says_whether_its_two_directories_lie_on_one_filesystem(gather, tmp_path):
+    for name in ("data", "results"):
+        (tmp_path / name).mkdir()
+    assert gather("--out", "-", "--separation", str(tmp_path / "data"), str(tmp_path / "results")).cause == ""
+    (line,) = [line for line in (tmp_path / "o").read_text().splitlines() if MARK in line]
+    (entry,) = json.loads(line.partition(MARK)[2])
+    assert (entry["same_filesystem"], entry["probed_by_rank"]) == (True, 0)
+
+
+def test_a_directory_that_a_host_does_not_have_ends_the_probe_with_its_name(gather, tmp_path):
+    outcome = gather("--out", "-", "--separation", str(tmp_path / "gone"), str(tmp_path))
+    assert outcome.returncode == 3
+    assert any("gone" in line for line in outcome.stderr_tail)
