@@ -15,14 +15,16 @@ from pytest_mlpstorage.results.coerce import JSONObject
 from pytest_mlpstorage.results.columns import COLUMNS, MODEL_LABELS
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.layout import rollup_path
-from pytest_mlpstorage.results.records import Leaf, TrainingResult
+from pytest_mlpstorage.results.records import Leaf, StoredResult, TrainingResult
 from pytest_mlpstorage.verdict import Division
 
 __all__ = [
     "Row",
     "read_bandwidth_gib_per_second",
+    "recorded_run",
     "rollup_row",
     "run_table",
+    "whose",
     "withdraw_rollup",
     "write_rollup",
     "write_run_table",
@@ -38,17 +40,17 @@ _IDENTITY = ("Organization", "Division", "Benchmark Type", "Model", "Name", "Tra
 
 def run_table(result: TrainingResult) -> list[dict[str, Any]]:
     """Rows of ``run/results.json``, one a run leaf, as recorded: nothing is averaged, a missing metric is absent."""
-    return [_run_row(result, leaf) for leaf in result.runs]
+    return [recorded_run(result, leaf, ("num_accelerators", "num_hosts", "epochs")) for leaf in result.runs]
 
 
-def _run_row(result: TrainingResult, leaf: Leaf) -> dict[str, Any]:
+def recorded_run(result: StoredResult, leaf: Leaf, counts: Sequence[str]) -> dict[str, Any]:
+    """One row of the table beside the runs; ``counts`` are attributes of the summary that stand among the metrics."""
     metadata, summary = leaf.metadata, leaf.summary
     metrics: dict[str, Any] = {}
     if summary is not None:
         recorded = summary.raw.get("metric")
         metrics = {key: value for key, value in recorded.items() if value is not None} if isinstance(recorded, Mapping) else {}
-        counts = {"num_accelerators": summary.num_accelerators, "num_hosts": summary.num_hosts, "epochs": summary.epochs}
-        metrics |= {key: value for key, value in counts.items() if value is not None}
+        metrics |= {name: value for name in counts if (value := getattr(summary, name)) is not None}
     return {
         "run_id": leaf.relpath,
         "benchmark_type": result.benchmark,
@@ -89,6 +91,17 @@ def _agreed(values: Sequence[int | None]) -> int | str:
     return first if first is not None and set(values) == {first} else ""
 
 
+def whose(result: StoredResult) -> Row:
+    """The columns that say whose result a row is and of what."""
+    return {
+        "Organization": result.submitter,
+        "Division": result.division.value.upper(),
+        "Benchmark Type": result.benchmark,
+        "Model": MODEL_LABELS.get(result.model, result.model),
+        "Name": result.system,
+    }
+
+
 def rollup_row(result: TrainingResult, *, warmup_runs: int, description: Mapping[str, Any] | None = None) -> Row:
     """One row of the organisation's table: the training block from the measured leaves, the other blocks blank.
 
@@ -102,11 +115,7 @@ def rollup_row(result: TrainingResult, *, warmup_runs: int, description: Mapping
     summaries = [leaf.summary for leaf in measured]
     bandwidth = read_bandwidth_gib_per_second(measured)
     known = {
-        "Organization": result.submitter,
-        "Division": result.division.value.upper(),
-        "Benchmark Type": result.benchmark,
-        "Model": MODEL_LABELS.get(result.model, result.model),
-        "Name": result.system,
+        **whose(result),
         "Training - Accelerator Type": result.accelerator or "",
         "Training - # Client Nodes": _agreed([s.num_hosts if s else None for s in summaries]),
         "Training - Logs": {"text": "Logs", "href": result.relpath},
