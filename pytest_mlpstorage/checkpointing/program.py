@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ __all__ = ["EXIT_EXCEPTION", "EXIT_REFUSED", "EXIT_USAGE", "failure_line", "main
 EXIT_USAGE: Final = 2
 EXIT_EXCEPTION: Final = 3
 EXIT_REFUSED: Final = 4
+
+_FORWARDING_SECONDS: Final = 1.0
+"""How long the line that says why may take through MPI's daemons: once on a busy machine ``MPI_Abort`` overtook it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The trace first, so that the cause is the last thing on stderr; one write, so that lines of ranks do not mix.
         sys.stderr.write(("" if expected else traceback.format_exc()) + failure_line(world.rank, error, code))
         sys.stderr.flush()
+        time.sleep(_FORWARDING_SECONDS)
         world.Abort(code)
         raise
     mpi.Finalize()

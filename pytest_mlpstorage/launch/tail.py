@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["Echo", "last_lines"]
+__all__ = ["Echo", "last_lines", "printable_lines"]
 
 _TAIL_BYTES = 64 * 1024
 
@@ -16,10 +16,15 @@ def last_lines(path: Path) -> list[str]:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - _TAIL_BYTES))
-            text = file.read().decode(errors="replace")
+            content = file.read()
     except FileNotFoundError:
         return []
-    lines = text.splitlines()[1 if size > _TAIL_BYTES else 0 :]
+    return printable_lines(content, first=1 if size > _TAIL_BYTES else 0)
+
+
+def printable_lines(content: bytes, *, first: int = 0) -> list[str]:
+    """The lines of what a program printed from the ``first`` on, without what a terminal would act on; empty ones left out."""
+    lines = content.decode(errors="replace").splitlines()[first:]
     # Open MPI ends its own block with a NUL, which makes a log binary for grep.
     clean = ("".join(c if c.isprintable() or c == "\t" else " " for c in line).rstrip() for line in lines)
     return [line for line in clean if line]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ from pytest_mlpstorage.results.provenance import image_digits, image_name
 from pytest_mlpstorage.results.read_submission import POOL
 from pytest_mlpstorage.results.records import Package
 from pytest_mlpstorage.results.tree import read_tree
+from pytest_mlpstorage.results.tree_hash import tree_hash
 
 __all__ = ["RETIRED", "settle_pool"]
 
@@ -21,7 +23,7 @@ RETIRED: Final = "retired-code"
 def settle_pool(results_dir: Path) -> tuple[str, ...]:
     """Set aside the images that no leaf names, and bring back those that one names again; returns the names of what moved.
 
-    Nothing is deleted. Raises FileSystemError.
+    Nothing is deleted of which there is no second copy. Raises FileSystemError.
     """
     tree = read_tree(results_dir)
     pool, retired = results_dir / POOL, results_dir / STAGING / RETIRED
@@ -39,6 +41,9 @@ def settle_pool(results_dir: Path) -> tuple[str, ...]:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.exists():  # the same code by its name, retired twice
+                if tree_hash(target).digest == tree_hash(source).digest is not None:
+                    shutil.rmtree(source)  # as it is there, file for file
+                    continue
                 target = target.with_name(f"{target.name}-{sum(1 for _ in target.parent.iterdir())}")
             source.rename(target)
             sync_directory(target.parent)

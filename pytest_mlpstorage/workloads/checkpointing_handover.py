@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError
+from pytest_mlpstorage.launch.tail import printable_lines
 from pytest_mlpstorage.units import format_seconds
 
 __all__ = ["Handover", "hand_over"]
@@ -97,7 +98,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _tail(output: Any) -> list[str]:
     size = output.seek(0, os.SEEK_END)
     output.seek(max(0, size - _TAIL_BYTES))
-    return str(output.read().decode(errors="replace")).splitlines()[-_TAIL_LINES:]
+    return printable_lines(output.read())[-_TAIL_LINES:]
 
 
 def _failed(what: str, command: Sequence[str], tail: Sequence[str], *, cause: BaseException | None) -> BenchmarkExecutionError:

@@ -116,6 +116,9 @@ class Limit:
         allowed = self._allowed(one, other, durations)
         if before is None or after is None or allowed is None:
             return f"{one.name} does not say when it ran, so nothing can follow it ({self.rule})" if other is None else ""
+        if other is None and one.start is not None and after < one.start:
+            # The rules order runs by their starts: what came after it would be taken for what came before.
+            return f"by the clock of this host {one.name} lies in the future, so nothing can follow it ({self.rule})"
         apart = (after - before).total_seconds()
         if apart < allowed or (apart == allowed and self.equal_passes):
             return ""

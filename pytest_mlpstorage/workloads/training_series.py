@@ -9,8 +9,8 @@ from pytest_mlpstorage.results.coerce import wall_time
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.reader import read_training_result
 from pytest_mlpstorage.results.state import LEAF_MANIFEST, Complete, read_dataset_state
-from pytest_mlpstorage.verdict import Finding, Severity
 from pytest_mlpstorage.workloads.resume import Limit, Standing
+from pytest_mlpstorage.workloads.run_faults import faults_of_runs
 from pytest_mlpstorage.workloads.series import Series
 from pytest_mlpstorage.workloads.training_state import refuse_foreign
 
@@ -34,7 +34,7 @@ def training_series(plan: TrainingPlan, *, forced: bool) -> Series:
     if not forced:
         for leaf in result.runs:
             refuse_foreign(plan, leaf)
-    faults = _faults(result, plan) if result.runs else {}
+    faults = faults_of_runs(result, plan.edition, OF_ONE_RUN)
     gap = plan.edition.training.run_gap
     rule = "2.1.18" if gap.measure == "start_to_start" else f"the run gap of edition {plan.edition.name}"
     return Series(
@@ -64,29 +64,6 @@ def _fault(leaf: Leaf, faults: Mapping[str, str]) -> str:
     if summary.duration_seconds is None or summary.duration_seconds <= 0:
         return "its summary does not say from when to when it ran"
     return faults.get(leaf.relpath, "")
-
-
-def _faults(result: TrainingResult, plan: TrainingPlan) -> dict[str, str]:
-    """What the rules on single runs say of each, by its path; in whatif utilization is told and decides nothing."""
-    from pytest_mlpstorage.rules import rules_for
-
-    found: dict[str, str] = {}
-    for rule in rules_for(result):
-        if rule.id not in OF_ONE_RUN:
-            continue
-        # Asked directly: evaluating folds what several runs break alike into one finding, and here each run counts.
-        for said in rule.function(result, plan.edition):
-            if isinstance(said, Finding) and said.severity is Severity.ERROR:
-                leaf = next((leaf.relpath for leaf in result.runs if f"{said.file}/".startswith(f"{leaf.relpath}/")), None)
-                if leaf is not None:
-                    found.setdefault(leaf, _words(said, rule.id))
-    return found
-
-
-def _words(said: Finding, rule: str) -> str:
-    measured = f", measured {said.measured}" if said.measured is not None else ""
-    required = f", required {said.required}" if said.required is not None else ""
-    return f"{said.message}{measured}{required} ({rule})"
 
 
 def _other_data(plan: TrainingPlan, result: TrainingResult) -> str:
