@@ -49,6 +49,8 @@ class Rank:
         """Do all of it and leave the report. Raises MLPStorageError for what a user can understand."""
         job, start = self._job, self._now()
         self._check_output()
+        # No rank begins before the one that looked has found that the report can be left.
+        self._ranks.barrier()
         largest = max(file.bytes for file in self._files)
         chunk = min(job.chunk_bytes, max(1, -(-largest // ALIGNMENT)) * ALIGNMENT)
         with Streamer(chunk_bytes=chunk, direct=job.direct, fsync=job.fsync) as streamer:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Final
 
 from pytest_mlpstorage.results.coerce import JSONObject
 from pytest_mlpstorage.results.files import TreeFiles
-from pytest_mlpstorage.results.layout import STAGING
+from pytest_mlpstorage.results.layout import SCRATCH, STAGING
 from pytest_mlpstorage.results.lock import TreeLock
 from pytest_mlpstorage.results.processes import Holder
 from pytest_mlpstorage.results.writer import OWNER, REASON, move_to_failed, remove_home
@@ -31,12 +32,14 @@ def sweep_stale(results_dir: Path, lock: TreeLock) -> tuple[Path, ...]:
     # Listed before the owners: a writer's owner file is there before its claim, so a claim of a live writer is recognised.
     claims = files.listing(base / "claims").files
     claimed: set[object] = set()
+    alive: set[str] = set()
     for name in files.listing(base / "staging").directories:
         home = base / "staging" / name
         owner = _owner(files, home)
         holder = Holder.from_json(owner)
         if holder.alive if holder.on_this_host else not lock.held:
             claimed.add(owner.get("claim"))
+            alive.add(name)
             continue
         for staged in (home / inner for inner in files.listing(home).directories):
             if any(files.listing(staged).names):
@@ -46,6 +49,10 @@ def sweep_stale(results_dir: Path, lock: TreeLock) -> tuple[Path, ...]:
     for name in claims:
         if name not in claimed:
             (base / "claims" / name).unlink(missing_ok=True)
+    if lock.held:
+        # What a step works with stands beside its staged leaf, under the same name, and is no evidence.
+        for name in set(files.listing(base / SCRATCH).directories) - alive:
+            shutil.rmtree(base / SCRATCH / name, ignore_errors=True)
     return tuple(moved)
 
 

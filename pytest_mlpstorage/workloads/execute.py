@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlpstorage.config import SuiteConfig
 from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.launch.supervisor import Beat, Outcome, require_success, run_job
-from pytest_mlpstorage.results.layout import STAGING, is_timestamp, metadata_name, output_name
+from pytest_mlpstorage.results.layout import SCRATCH, STAGING, is_timestamp, metadata_name, output_name
 from pytest_mlpstorage.results.provenance import PROVENANCE
 from pytest_mlpstorage.results.records import LeafMetadata
 from pytest_mlpstorage.results.writer import LeafWriter
@@ -70,7 +70,7 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
     started = datetime.now()
     run_id = secrets.token_hex(6)
     writer = LeafWriter.create_next(config.results_dir, plan.leaf_parent(step), run_id=run_id, now=started)
-    scratch = config.results_dir / STAGING / "scratch" / run_id
+    scratch = config.results_dir / STAGING / SCRATCH / run_id
     scratch.mkdir(parents=True)
     metadata = dataclasses.replace(plan.metadata(step, writer.final), invocation_start_time=started)
     outcome: Outcome | None = None
