@@ -126,7 +126,7 @@ def _mutated(document: Any, draw: random.Random) -> Any:
     elif kind < 0.3 and isinstance(holder, dict):
         holder[str(draw.choice(NASTY))[:200]] = holder.pop(key)
     elif kind < 0.4 and isinstance(at, (int, float)) and not isinstance(at, bool):
-        holder[key] = draw.choice([at + 1, at - 1, at * 2, -at, str(at), at / 3, [at]])
+        holder[key] = draw.choice([at + 1, at - 1, at * 2, -at, str(at), at // 3, [at]])
     else:
         holder[key] = draw.choice(NASTY)
     return document

@@ -27,11 +27,13 @@ def _cold_reads(result: StoredResult, _edition: Edition) -> Iterator[Finding | N
 
     Judged by the record that this suite makes. When the reading began, no more than a hundredth of the sampled bytes lay in the
     memory of any host; and by the counters of the kernel, those of the ranks or those of the storage, at least four fifths of the
-    bytes asked for came from the storage. Where nothing can be counted, as on a filesystem in memory, nothing is verified. A
-    run without the record is another tool's, and nothing is said of it.
+    bytes asked for came from the storage. Where nothing can be counted, as on a filesystem in memory, or this suite's record is
+    gone, nothing is verified. Of a run of another tool, which makes no such record, nothing is said.
     """
     for leaf in result.runs:
         if PAGE_CACHE not in leaf.files:
+            if leaf.metadata is not None and leaf.metadata.mlps and not leaf.planned:
+                yield NoEvidence(f"{PAGE_CACHE} is not there", leaf.relpath)
             continue
         file = f"{leaf.relpath}/{PAGE_CACHE}"
         files = TreeFiles(result.root)

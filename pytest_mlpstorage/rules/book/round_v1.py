@@ -173,8 +173,8 @@ def run_gap(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEv
             )
         else:
             timed.append((run[1].start, run[1].end, run[1].path))
-    if len(timed) < len(result.runs):
-        return  # a run that is missing here would be a gap
+    if len(timed) < max(2, len(result.runs)):
+        return  # a run that is missing here would be a gap, and between fewer than two there is none
     timed.sort()
     longest = edition.training.run_gap.factor * mean([(end - start).total_seconds() for start, end, _ in timed])
     for (_, before, _), (start, _, path) in itertools.pairwise(timed):

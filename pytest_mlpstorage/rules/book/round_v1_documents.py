@@ -96,7 +96,7 @@ def report_agreement(result: TrainingResult, _edition: Edition) -> Iterator[Find
             yield run
         else:
             runs.append(run)
-    if len(runs) == len(result.runs):
+    if runs and len(runs) == len(result.runs):
         yield from _overall(report, runs)
         yield from _runs(report, runs)
 

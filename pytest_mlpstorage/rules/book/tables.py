@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_mlpstorage.editions import Edition
@@ -29,17 +29,19 @@ def table_agrees_with_runs(result: StoredResult, edition: Edition) -> Iterator[F
     """A figure in a table of the tree is the one that the run files give, but for rounding to two decimals.
 
     Tables are results.json and results.csv in the result's directory, at its submission and at the top of the tree. A row of the
-    official table is compared with the metrics of the result, a row on one run with what that run's summary says. Where there is no
-    table, nothing is published that could be wrong.
+    official table is compared with the metrics of the result, a row on one run with what that run's summary says; a figure that
+    this summary lacks, and that of another run has, is none that the run gives. Where there is no table, nothing is published that
+    could be wrong.
     """
     if edition.name != CURRENT_LAYOUT:  # in the current edition RPT-01 and the rules on files speak of it
         for path in unreadable_tables(result):
             yield Finding("a table of results cannot be read", severity=Severity.WARNING, category=Category.CLOSED, file=path)
     leaves = {leaf.name: leaf for leaf in result.runs}
+    measured = {name for leaf in result.runs for name in _recorded(leaf) or ()}
     for row in published_rows(result):
         leaf = leaves.get(row.run) if row.inside and row.run else None
         if leaf is not None:
-            yield from _of_run(row, leaf)
+            yield from _of_run(row, leaf, measured)
     metrics: Mapping[str, Metric] | None = None
     for row in rows_about(result):
         metrics = metrics_of(result, edition) if metrics is None else metrics
@@ -83,16 +85,29 @@ def _of_result(row: PublishedRow, metrics: Mapping[str, tuple[Metric, ...]]) -> 
             yield from _compared(row, column, given, first)
 
 
-def _of_run(row: PublishedRow, leaf: Leaf) -> Iterator[Finding | NoEvidence]:
+def _recorded(leaf: Leaf) -> Mapping[str, Any] | None:
+    """Figures in the summary of a run; None where they cannot be read."""
+    recorded = leaf.summary.raw.get("metric") if leaf.summary is not None else None
+    return recorded if isinstance(recorded, Mapping) else None
+
+
+def _of_run(row: PublishedRow, leaf: Leaf, measured: Collection[str]) -> Iterator[Finding | NoEvidence]:
+    """``measured``: names of figures that the summaries of the result's runs have."""
     listed = _listed(row)
     if not listed:
         return
-    recorded = leaf.summary.raw.get("metric") if leaf.summary is not None else None
-    if not isinstance(recorded, Mapping):
+    recorded = _recorded(leaf)
+    if recorded is None:
         yield NoEvidence("the summary of a run that a table lists could not be read", leaf.relpath)
         return
     for name, given in listed.items():
         original, field = recorded.get(name), f"metrics.{name}"
+        if original is None and name in measured and given not in (None, "", []):
+            # A table has columns that no summary knows, of which nothing is said.
+            yield _differs(
+                row, field, f"{len(given)} values" if isinstance(given, list) else _told(given), "a figure in the summary of the run"
+            )
+            continue
         pairs: Iterable[tuple[Any, Any]] = [(given, original)]
         if isinstance(given, list) and isinstance(original, list):
             if len(given) != len(original):
@@ -116,7 +131,13 @@ def _compared(row: PublishedRow, field: str, given: Any, recomputed: float) -> I
     published = figure(given)
     # A hair's breadth more than half of the last digit, for what binary fractions do to decimals.
     if published is None or not abs(published - recomputed) <= ROUNDING * (1 + 1e-9) + abs(recomputed) * 1e-12:
-        yield _differs(row, field, published if published is not None else repr(given)[:80], recomputed)
+        yield _differs(row, field, _told(given), recomputed)
+
+
+def _told(given: Any) -> float | str:
+    """What a table says, as a number where it is one."""
+    published = figure(given)
+    return published if published is not None else repr(given)[:80]
 
 
 def _differs(row: PublishedRow, field: str, measured: float | str, required: float | str) -> Finding:

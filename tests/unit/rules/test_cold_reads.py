@@ -126,6 +126,13 @@ def test_a_field_of_another_kind_never_raises(tree, value):
         assert all(len(finding.line()) < 1000 for finding in evaluation.findings)
 
 
+def test_a_record_that_was_taken_from_a_run_of_ours_is_missed(tree):
+    found = said(tree)
+    assert found.findings == ()
+    assert {lack.reason for lack in found.lacking} == {"page_cache.json is not there"}
+
+
 def test_another_tools_run_without_a_record_is_not_spoken_of(tree):
+    tree.edit_metadata(lambda m: m.pop("mlps", None))
     found = said(tree)
     assert (found.findings, found.lacking) == ((), ())

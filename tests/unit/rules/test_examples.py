@@ -5,6 +5,7 @@ the subject) and holds ``PASSING`` and ``FAILING`` by rule id; ``WRITTEN_AS`` ho
 the kind of subject.
 """
 
+import dataclasses
 import importlib.util
 from pathlib import Path
 
@@ -60,3 +61,13 @@ def test_every_rule_has_been_seen_green_and_red(kind):
     unseen = sorted(rule.id for rule in all_rules() if not any(r == rule.id and issubclass(s, rule.subject) for r, s in shown))
     unknown = sorted(r for r, s in shown if not any(r == rid and issubclass(s, subject) for rid, subject in registered))
     assert (unseen, unknown) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if hasattr(m.SUBJECT, "runs")], ids=lambda m: m.__name__.removeprefix("rule_examples_")
+)
+def test_no_rule_raises_for_a_result_without_a_run(module, tmp_path):
+    subject = dataclasses.replace(module.write(tmp_path / "tree").read(), runs=())
+    asked = [rule.evaluate(subject, edition_of(subject)).rule.id for rule in rules_for(subject)]
+    assert asked == [rule.id for rule in rules_for(subject)]
+    assert asked

@@ -1,6 +1,7 @@
 """Round 1.0 as a whole: the published results judged by hand, what lacks evidence, hostile values, metrics."""
 
 import csv
+import dataclasses
 import json
 import math
 from collections import Counter
@@ -284,6 +285,12 @@ def test_no_value_of_a_file_raises(value, tree):
     tree.config({"dataset.record_length": value, "reader.batch_size": value, "train.total_training_steps": value, "metric": value})
     tree.overrides(lambda given: [value, *given])
     _nothing_raises(tree)
+
+
+def test_no_rule_of_the_round_raises_for_a_result_without_a_run(tree):
+    result = dataclasses.replace(tree.read(), runs=())
+    for evaluation in evaluate(result).values():
+        assert evaluation.rule.id
 
 
 def test_a_rule_of_the_round_asked_of_a_leaf_of_another_layout_does_not_raise(tmp_path):

@@ -28,7 +28,7 @@ def record(tree, **changes):
 PASSING = {
     "MLPS-COLD-1": [
         record,
-        lambda t: [(run / "page_cache.json").unlink() for run in t.runs],
+        lambda t: [t.edit_metadata(lambda m: m.pop("mlps", None)), *((run / "page_cache.json").unlink() for run in t.runs)],
         lambda t: record(t, hosts=(dataclasses.replace(HOST, resident_bytes_after=(16 << 30) // 100),)),
     ]
 }

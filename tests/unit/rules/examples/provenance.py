@@ -134,10 +134,26 @@ PASSING = {
         several(metadata(lambda m: m.pop("mlps")), stamp("dlio", commit="unknown")),
         lambda t: [t.edit_metadata(lambda m: m["mlps"].update(engine={"name": "other"}), leaf) for leaf in t.leaves("training", "datasize")],
     ],
+    "MLPS-LEAF-1": [
+        valid,
+        lambda t: t.edit_metadata(lambda m: m.pop("run_datetime", None)),
+        lambda t: t.edit_metadata(lambda m: m.update(mlps={"not_for_submission": False})),
+        lambda t: next(t.run.glob("*_metadata.json")).unlink(),
+    ],
     "MLPS-NAME-1": [valid],
 }  # fmt: skip
 
 FAILING = {
+    "MLPS-LEAF-1": [
+        (
+            lambda t: t.edit_metadata(lambda m: m.update(run_datetime="20200101_000000")),
+            "[MLPS-LEAF-1] the metadata are those of another run than the directory is named after; measured 20200101_000000; required",
+        ),
+        (
+            lambda t: t.edit_metadata(lambda m: m.update(mlps={"not_for_submission": True})),
+            "[MLPS-LEAF-1] a run that was made as an experiment stands in a submission; measured not for submission; required",
+        ),
+    ],
     "PROV-01": [
         (raw("{"), "[PROV-01] a provenance record is no JSON: "),
         (raw("[]"), '[PROV-01] a provenance record holds a JSON list, not an object; in closed/acme/results/fastfs/training/unet3d/run/20260713_081000/provenance.json'),

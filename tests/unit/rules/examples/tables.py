@@ -57,6 +57,14 @@ def of_run(tree, number=2, **metrics):
     path.write_text(json.dumps(rows))
 
 
+def lost(tree, metric, number=2):
+    """Take a figure away from the summary of a run whose table has it."""
+    path = tree.runs[number] / "summary.json"
+    summary = json.loads(path.read_text())
+    del summary["metric"][metric]
+    path.write_text(json.dumps(summary))
+
+
 def table(tree, *rows, where="", name="results.json"):
     """Put a table of its own at a level of the tree."""
     path = tree.root / where / name
@@ -91,6 +99,9 @@ PASSING = {
         lambda t: table(t, row(1, Organization="other"), row(1, Name="slowfs"), row(1, Division="OPEN"), row(1, Model="RetinaNet")),
         lambda t: table(t, row(1, **{"Training - Accelerator Type": "MI355"}), row(1, **{"Benchmark Type": "kv_cache"}), {COLUMN: 1}, 7),
         lambda t: of_run(t, train_au_meet_expectation="?", note=3, epochs=None),
+        lambda t: (lost(t, "train_io_mean_MB_per_second"), of_run(t, train_io_mean_MB_per_second=None)),
+        lambda t: (lost(t, "train_io_mean_MB_per_second"), of_run(t, train_io_mean_MB_per_second="")),
+        lambda t: (lost(t, "train_au_percentage"), of_run(t, train_au_percentage=[])),
         lambda t: table(t, {"run_id": "elsewhere", "metrics": {"train_au_mean_percentage": 1}}, where=f"{t.relpath}/run"),
         lambda t: table(t, {"run_id": t.runs[1].name, "metrics": [1]}, where=f"{t.relpath}/run"),
     ]
@@ -108,6 +119,9 @@ FAILING = {
         (lambda t: table(t, row(99.0, Model="", **{"Training - Accelerator Type": ""})), "measured 99.0"),
         (lambda t: table(t, row(99.0, Organization="?", Name="?", Division="?", Model="?"), where=t.relpath), "unet3d/results.json:row 1"),
         (lambda t: of_run(t, train_au_mean_percentage=99.0), "row 3, metrics.train_au_mean_percentage"),
+        (lambda t: lost(t, "train_io_mean_MB_per_second"), "row 3, metrics.train_io_mean_MB_per_second"),
+        (lambda t: lost(t, "train_io_mean_MB_per_second"), "required a figure in the summary of the run"),
+        (lambda t: lost(t, "train_au_percentage"), "measured 5 values; required a figure in the summary of the run"),
         (lambda t: of_run(t, train_au_percentage=[97.2] * 4), "measured 4 values; required 5 values"),
         (lambda t: of_run(t, train_au_percentage=[97.2] * 4 + [96.0]), "measured 96.0"),
         (
