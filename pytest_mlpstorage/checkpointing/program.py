@@ -6,6 +6,8 @@ but 0 the whole job is ended by ``MPI_Abort``: ranks that wait for one that fail
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import socket
 import sys
 import time
@@ -42,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from pytest_mlpstorage.checkpointing.rank import Rank
 
-        Rank(CheckpointJob.load(Path(arguments[0])), world).run()
+        job = CheckpointJob.load(Path(arguments[0]))
+        # The supervisor names the run in the environment of all that it starts.
+        Rank(dataclasses.replace(job, run_id=job.run_id or os.environ.get("MLPS_RUN_ID", "")), world).run()
     except BaseException as error:
         expected = isinstance(error, MLPStorageError | KeyboardInterrupt)
         code = EXIT_REFUSED if isinstance(error, MLPStorageError) else EXIT_EXCEPTION

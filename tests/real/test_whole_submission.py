@@ -5,6 +5,7 @@ Only the scale of the edition differs (scaled_edition.py). The data stand on a d
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -19,6 +20,8 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 import scaled_edition
+from submission_changes import OPEN_ONLY, SEPARATE, TOGETHER
+from submission_mutations_around import MOVES, MUTATIONS
 
 MEMORY = Path("/dev/shm")
 DISK = Path(tempfile.gettempdir())
@@ -35,12 +38,17 @@ submitter: northwind
 system: array-1
 data_dir: ./data
 results_dir: {results}
-training:
+"""
+
+TRAINING = """training:
   workloads:
-    - {{model: unet3d, accelerator: b200, accelerators: 2}}
-checkpointing:
+    - {model: unet3d, accelerator: b200, accelerators: 2}
+"""
+
+CHECKPOINTING = """checkpointing:
+  invocations: %s
   workloads:
-    - {{model: llama3-8b, accelerator: b200, accelerators: 2}}
+    - {model: llama3-8b, accelerator: b200, accelerators: 2}
 """
 
 BY_A_PERSON = {
@@ -77,6 +85,20 @@ BY_A_PERSON = {
 """What a person fills into the draft; any other field takes a text."""
 
 
+SWITCH = {
+    "unit_count": 1,
+    "vendor_name": "as installed",
+    "model_name": "as installed",
+    "ports": 32,
+    "rack_units": 1,
+    "power": {
+        "min_psus_active": 1,
+        "psus_configured": [{"unit_count": 1, "inlet_voltage": 230, "nameplate_power_watts": 300, "efficiency": "Titanium"}],
+    },
+}
+"""What a person adds to it."""
+
+
 def filled(value, key=""):
     """A draft with its marks filled in."""
     if isinstance(value, dict):
@@ -99,10 +121,10 @@ class Judged:
 class Whole:
     """The folder of a submission that is made once, and the commands of a user in it."""
 
-    def __init__(self, folder: Path, results: Path) -> None:
+    def __init__(self, folder: Path, results: Path, workloads: str) -> None:
         self.folder, self.results = folder, results
         self.environment = scaled_edition.environment(folder)
-        (folder / "suite.yaml").write_text(CONFIG.format(results=results))
+        (folder / "suite.yaml").write_text(CONFIG.format(results=results) + workloads)
 
     def pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.python("-m", "pytest", "-p", "no:cacheprovider", *arguments)
@@ -121,6 +143,7 @@ class Whole:
         self.benchmarks("--mlps-describe-system")
         (draft,) = self.results.glob("closed/*/systems/*.yaml")
         document = filled(yaml.safe_load(draft.read_text()))
+        document["system_under_test"] |= {"product_switches": [SWITCH], "total_rack_units": 3}
         draft.write_text(yaml.safe_dump(document, sort_keys=False))
         draft.with_suffix(".pdf").write_bytes(b"%PDF-1.4\n%%EOF\n")
 
@@ -132,15 +155,46 @@ class Whole:
         return Judged(done.returncode, done.stdout + done.stderr, results, submissions)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+@contextlib.contextmanager
+def submission(folder: Path, workloads: str):
+    """A submission of some workloads, run, described and packaged."""
     with tempfile.TemporaryDirectory(prefix="mlps-whole-", dir=MEMORY) as results:
-        whole = Whole(tmp_path_factory.mktemp("whole"), Path(results))
+        whole = Whole(folder, Path(results), workloads)
         whole.describe()
         whole.benchmarks()
         packed = whole.python("-m", "pytest_mlpstorage.package", str(whole.results), "--to", "submission")
         assert packed.returncode == 0, packed.stdout + packed.stderr
         yield whole
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    with submission(tmp_path_factory.mktemp("whole"), TRAINING + CHECKPOINTING % TOGETHER) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def separate(tmp_path_factory):
+    """One whose checkpoints one run wrote and another one read."""
+    with submission(tmp_path_factory.mktemp("separate"), CHECKPOINTING % SEPARATE) as made:
+        yield made
+
+
+def told(made: Whole, base: str) -> dict:
+    """What the rules tell of a submission, and of it after each change of the base."""
+    done = made.python(str(Path(__file__).with_name("judge_mutations.py")), "submission", base)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def told_of_whole(whole):
+    return told(whole, TOGETHER)
+
+
+@pytest.fixture(scope="module")
+def told_of_separate(separate):
+    return told(separate, SEPARATE)
 
 
 def test_each_result_is_open_by_its_engine_and_has_no_other_finding(whole):
@@ -152,3 +206,60 @@ def test_each_result_is_open_by_its_engine_and_has_no_other_finding(whole):
         told = [(finding["rule"], finding["category"]) for finding in result["findings"]]
         assert (result["verdict"], told) == ("OPEN", [("MLPS-ENGINE-1", "OPEN")]), (result, judged.text)
     assert [submission["verdict"] for submission in judged.submissions] == ["OPEN"], judged.text
+
+
+def test_checkpoints_of_two_runs_are_told_their_time_and_nothing_more(separate):
+    judged = separate.judged(separate.folder / "submission")
+    assert judged.code == 0, judged.text
+    (result,) = judged.results
+    told = {(finding["rule"], finding["severity"], finding["category"]) for finding in result["findings"]}
+    assert told == {("MLPS-ENGINE-1", "info", "OPEN"), ("4.7.2", "info", "CLOSED")}, judged.text
+    assert [result["verdict"], judged.submissions[0]["verdict"]] == ["OPEN", "OPEN"], judged.text
+
+
+def test_an_accepted_dlio_is_all_that_the_training_lacks_to_be_closed(told_of_whole):
+    after = told_of_whole["after"]["accepted"]
+    verdicts = {place["kind"]: (place["verdict"], [finding["rule"] for finding in place["told"]]) for place in after}
+    assert verdicts == {
+        "package": ("", []),
+        "submission": ("OPEN", []),
+        "system": ("", []),
+        "training": ("CLOSED", []),
+        "checkpointing": ("OPEN", ["MLPS-ENGINE-1"]),
+    }
+
+
+def test_there_is_a_change_for_every_rule_that_is_asked(told_of_whole, told_of_separate):
+    asked = {(kind, rule): open_only for of in (told_of_whole, told_of_separate) for kind, rule, _, open_only in of["asked"]}
+    assert set(MUTATIONS) == set(asked)
+    assert {key for key, mutation in MUTATIONS.items() if mutation.several == OPEN_ONLY} == {key for key in asked if asked[key]}
+
+
+def new_findings(of: dict, name: str) -> list[tuple[dict, dict]]:
+    """Findings after a change that were not there before, each with the place that it was told of."""
+    before = {(place["kind"], finding["line"]) for place in of["before"] for finding in place["told"]}
+    places = of["after"][name]
+    return [(place, finding) for place in places for finding in place["told"] if (place["kind"], finding["line"]) not in before]
+
+
+@pytest.mark.parametrize(("kind", "rule"), MUTATIONS, ids=" ".join)
+def test_a_change_is_told_by_its_rule(request, kind, rule):
+    mutation = MUTATIONS[kind, rule]
+    of = request.getfixturevalue({TOGETHER: "told_of_whole", SEPARATE: "told_of_separate"}[mutation.base])
+    (severity,) = (severity for asked_kind, asked_rule, severity, _ in of["asked"] if (asked_kind, asked_rule) == (kind, rule))
+    new = new_findings(of, f"{kind} {rule}")
+    assert (kind, rule, severity) in [(place["kind"], f["rule"], f["severity"]) for place, f in new], (mutation.words, new)
+    if severity != "error":
+        return
+    # What is wrong around the results is wrong with all of them, but for the top of the package, which stands for no single one.
+    failed = {"training": {"training"}, "checkpointing": {"checkpointing"}, "package": set()}.get(kind, {"training", "checkpointing"})
+    verdicts = {place["verdict"] for place in of["after"][f"{kind} {rule}"] if place["kind"] in {*failed, "submission"}}
+    assert verdicts == {"INVALID"}, (mutation.words, new)
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_what_stands_in_the_place_of_another_is_found(told_of_whole, name):
+    mutation, rules = MOVES[name]
+    new = new_findings(told_of_whole, name)
+    assert set(rules) <= {finding["rule"] for _, finding in new}, (mutation.words, new)
+    assert [place["verdict"] for place in told_of_whole["after"][name] if place["kind"] == "submission"] == ["INVALID"]
