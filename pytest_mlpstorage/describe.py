@@ -20,7 +20,7 @@ __all__ = ["client_groups", "describe_system"]
 
 
 def describe_system(session: BenchmarkSession) -> list[str]:
-    """Write ``systems/<system>.yaml`` of this configuration and say what is left to do.
+    """Write ``systems/<system>.yaml`` of this configuration and say what is left to do; a dry run only shows it.
 
     Raises ConfigurationError for an edition without a schema or for placeholders, FileSystemError where a description stands
     already, and what asking the hosts raises.
@@ -37,6 +37,8 @@ def describe_system(session: BenchmarkSession) -> list[str]:
     clients = client_groups(session.cluster().hosts)
     text = draft_text(config.system, clients, schema, benchmark_api="file", version=__version__)
     path = config.results_dir / config.division.value / config.submitter / "systems" / f"{config.system}.yaml"
+    if session.dry_run:
+        return [f"dry run: would draft {path}:", text.rstrip("\n")]
     write_draft(path, text)
     left = text.count(f"{MARK}: ")
     return [f"drafted {path}", f"{left} values are marked {MARK} …>; the rules refuse the file until none is left"]

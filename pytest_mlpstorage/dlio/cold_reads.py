@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pytest_mlpstorage.page_cache import HostIoCounters, HostPageCache, counters_of_hosts, on_each_host, start_counters
 from pytest_mlpstorage.results.page_cache import LaterDrop, PageCacheRecord
 
-__all__ = ["PHASE", "ColdReads"]
+__all__ = ["LOADS", "PHASE", "ColdReads", "checkpoint_files"]
 
 PHASE = "run"
+LOADS = "read"
+"""The phase in which checkpoints are read back: one epoch of its own, whose files are there only when it begins."""
+
+
+def checkpoint_files(folder: Path, count: int) -> list[str]:
+    """The files of the first ``count`` checkpoints, as far as this host has them."""
+    steps = [folder / f"global_epoch1_step{number}" for number in range(1, count + 1)]
+    return [entry.path for step in steps if step.is_dir() for entry in sorted(os.scandir(step), key=lambda e: e.name) if entry.is_file()]
 
 
 class ColdReads:
@@ -21,8 +31,9 @@ class ColdReads:
     outside of what DLIO times. ``budget_seconds`` is for all epochs together.
     """
 
-    def __init__(self, comm: Any, files: Sequence[str], *, drop: bool, budget_seconds: float, epochs: int) -> None:
+    def __init__(self, comm: Any, files: Sequence[str], *, drop: bool, budget_seconds: float, epochs: int, phase: str = PHASE) -> None:
         self._comm = comm
+        self._phase = phase
         self._files = files
         self._drop = drop
         self._share_seconds = budget_seconds / max(epochs, 1)
@@ -61,4 +72,4 @@ class ColdReads:
         counters = counters_of_hosts(self._comm, self._start)
         if counters is None:
             return None
-        return PageCacheRecord(PHASE, self._drop, tuple(self._hosts), tuple(counters), tuple(self._later)).to_json()
+        return PageCacheRecord(self._phase, self._drop, tuple(self._hosts), tuple(counters), tuple(self._later)).to_json()

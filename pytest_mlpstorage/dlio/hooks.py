@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mlpstorage.dlio import checks, effective, flavour
-from pytest_mlpstorage.dlio.cold_reads import ColdReads
+from pytest_mlpstorage.dlio.cold_reads import LOADS, ColdReads, checkpoint_files
 from pytest_mlpstorage.dlio.configure import load_config
-from pytest_mlpstorage.dlio.observe import watch_generation, watch_training
+from pytest_mlpstorage.dlio.observe import watch_generation, watch_loading, watch_training
 from pytest_mlpstorage.dlio.session import Session
 from pytest_mlpstorage.errors import DependencyError
 
@@ -31,6 +31,7 @@ def attach(session: Session) -> Callable[[], None]:
     _wrap(dlio.DLIOBenchmark, "finalize", lambda benchmark, call: _finalize(session, benchmark, call))
     _choose_generator(session, dlio.GeneratorFactory)
     watch_training(session, dlio.StatsCounter)
+    watch_loading(session, dlio.StatsCounter)
     watch_generation(session)
     main: Callable[[], None] = dlio.main
     return main
@@ -92,6 +93,7 @@ def _initialize(session: Session, benchmark: Any, call: Callable[[], Any]) -> An
     session.effective["expected_steps"] = _steps(session, arguments) if session.training else 0
     session.write("effective", session.effective)
     session.cold = _cold_reads(session, benchmark)
+    session.begin_loads = _cold_loads(session, benchmark)
     if generator is not None:
         files = list(getattr(generator, "_file_list", None) or [])
         mine = [generator.storage.get_uri(path) for path in files[session.rank :: session.size]] if _is_local(arguments) else []
@@ -107,6 +109,21 @@ def _cold_reads(session: Session, benchmark: Any) -> ColdReads | None:
     files = [str(file) for file in getattr(arguments, "file_list_train", None) or []]
     drop = session.arguments.drop_caches
     return ColdReads(benchmark.comm, files, drop=drop, budget_seconds=budget, epochs=int(arguments.epochs))
+
+
+def _cold_loads(session: Session, benchmark: Any) -> Callable[[], ColdReads] | None:
+    """What makes the reads of a checkpointing run cold, to be called when they begin; None as above."""
+    arguments, budget = benchmark.args, session.arguments.cache_budget_seconds
+    if budget is None or session.training or not session.checkpointing or not _is_local(arguments):
+        return None
+
+    def begin() -> ColdReads:
+        # Nobody drops what another rank still writes.
+        benchmark.comm.barrier()
+        files = checkpoint_files(Path(str(arguments.checkpoint_folder)), int(arguments.num_checkpoints_read))
+        return ColdReads(benchmark.comm, files, drop=session.arguments.drop_caches, budget_seconds=budget, epochs=1, phase=LOADS)
+
+    return begin
 
 
 def _steps(session: Session, arguments: Any) -> int:

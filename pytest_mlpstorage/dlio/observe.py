@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_mlpstorage.dlio.session import Session
 
-__all__ = ["watch_generation", "watch_training"]
+__all__ = ["watch_generation", "watch_loading", "watch_training"]
 
 
 def watch_training(session: Session, counter: Any) -> None:
@@ -55,6 +55,22 @@ def watch_training(session: Session, counter: Any) -> None:
     if session.rank == 0:
         _after(counter, "batch_processed", stepped)
     _after(counter, "end_train", ended)
+
+
+def watch_loading(session: Session, counter: Any) -> None:
+    """Before the first checkpoint is read, and before DLIO times it, drop all that will be read from memory.
+
+    A DLIO whose ``counter`` has no such mark reads as it would, and leaves no record of the page cache.
+    """
+    if not hasattr(counter, "start_load_ckpt"):
+        return
+
+    def starts(_stats: Any, *_rest: Any) -> None:
+        if session.begin_loads is not None and session.cold is None:
+            session.cold = session.begin_loads()
+            session.cold.before_epoch(1)
+
+    _before(counter, "start_load_ckpt", starts)
 
 
 def watch_generation(session: Session) -> None:

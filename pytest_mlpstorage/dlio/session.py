@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class Session:
         self.progress = Progress(Path(progress) if progress and rank == 0 else None)
         self.counters: RankCounters | None = None
         self.cold: ColdReads | None = None
+        self.begin_loads: Callable[[], ColdReads] | None = None
         self.engine: Engine | None = None
         self.training = False
         self.checkpointing = False

@@ -14,6 +14,7 @@ __all__ = [
     "BENCHMARKS",
     "DLIO_CONFIG",
     "PHASES",
+    "SCRATCH",
     "STAGING",
     "Place",
     "check_component",
@@ -30,6 +31,9 @@ __all__ = [
 
 STAGING: Final = ".mlps"
 """The directory in a results directory for what is not (or never became) a result: staging, failed evidence, the lock."""
+
+SCRATCH: Final = "scratch"
+"""Directory in ``.mlps`` with one directory a running step, for what it needs and leaves nobody."""
 
 BENCHMARKS: Final = ("training", "checkpointing", "vector_database", "kv_cache")
 """Benchmark directories, in the order of the rule book."""

@@ -114,6 +114,9 @@ def write_draft(path: Path, text: str) -> None:
     """Write a draft where nothing stands; raises FileSystemError where something does, and leaves it alone."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise file_system_error("cannot write the draft of a system description", path, error) from error
+    try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except FileExistsError:
         raise FileSystemError(

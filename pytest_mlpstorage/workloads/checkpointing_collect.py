@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError
+from pytest_mlpstorage.results.page_cache import write_page_cache
 from pytest_mlpstorage.results.reader import read_leaf
 from pytest_mlpstorage.units import GIB, format_seconds
 from pytest_mlpstorage.workloads.base import Collected
 from pytest_mlpstorage.workloads.checkpointing_verify import Rates, verify_files, verify_run
+from pytest_mlpstorage.workloads.training_collect import page_cache_record
 from pytest_mlpstorage.workloads.training_job import EVIDENCE
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ _APART = 0.1
 def collect(plan: CheckpointingPlan, step: Step, *, staged: Path, scratch: Path, outcome: Outcome) -> Collected:
     """Check a finished run and return its figures. Raises BenchmarkExecutionError for anything less."""
     engine = plan.engine.record() if plan.engine.is_own else _dlio_engine(plan, scratch)
+    not_shown = [] if plan.engine.is_own else _dlio_reads(plan, step, scratch, staged)
     leaf = read_leaf(staged, root=staged.parent, phase="run", family="checkpointing")
     rates = verify_run(plan, step, leaf, root=staged.parent)
     files = verify_files(plan, step)
@@ -40,7 +43,7 @@ def collect(plan: CheckpointingPlan, step: Step, *, staged: Path, scratch: Path,
     mlps: dict[str, Any] = {"engine": engine, "recomputed": {rate.phase: rate.metrics() for rate in rates}}
     if files:
         mlps["files"] = files
-    notes = [note for rate in rates for note in _apart(rate)]
+    notes = [*(note for rate in rates for note in _apart(rate)), *not_shown]
     if step.name in plan.handovers and outcome.started is not None:
         handover = plan.handovers[step.name]
         # The launch begins some milliseconds after the invocation, which the metadata times.
@@ -67,6 +70,21 @@ def _apart(rates: Rates) -> list[str]:
         f"rank 0 alone gives {rates.rank_0:.4g} GiB/s to {_WORDS[rates.phase]} (the figure of the official tool); "
         f"from the first rank's start to the last rank's end it is {rates.all_ranks:.4g} GiB/s"
     ]
+
+
+def _dlio_reads(plan: CheckpointingPlan, step: Step, scratch: Path, staged: Path) -> list[str]:
+    """Put what DLIO's ranks noted of the page cache into the leaf; what to say where they read and noted nothing."""
+    _, reads = plan.counts(step)
+    if not reads:
+        return []
+    folder = scratch / EVIDENCE
+    if not (folder / "0_page_cache.json").is_file():
+        return ["this DLIO does not tell when it begins to read checkpoints: that its reads were cold is not shown"]
+    io = [json.loads((folder / f"{rank}_io.json").read_text()) for rank in range(plan.ranks)]
+    record = page_cache_record(folder, io, asked_bytes=plan.total_bytes * reads)
+    assert record is not None
+    write_page_cache(staged, record)
+    return []
 
 
 def _dlio_engine(plan: CheckpointingPlan, scratch: Path) -> dict[str, Any]:

@@ -75,11 +75,23 @@ def _make_folder(plan: CheckpointingPlan) -> None:
         raise file_system_error("cannot make the folder for checkpoints", plan.folder, error) from error
 
 
+def _proof_seconds(plan: CheckpointingPlan, step: Step) -> float:
+    least, most = _PROOF_SECONDS
+    return min(most, max(least, _PROOF_SHARE * plan.expected_seconds(step)))
+
+
+def _page_cache_options(plan: CheckpointingPlan, step: Step) -> list[str]:
+    """What DLIO's ranks are told of the page cache, where they read."""
+    if not plan.counts(step)[1]:
+        return []
+    budget = f"--mlps-cache-budget={_proof_seconds(plan, step):.3f}"
+    return [budget] if plan.section.drop_caches else [budget, "--mlps-keep-caches"]
+
+
 def _own(plan: CheckpointingPlan, step: Step, staged: Path, scratch: Path, *, write: bool) -> tuple[str, ...]:
     path = scratch / JOB_FILE
     if write:
         writes, reads = plan.counts(step)
-        least, most = _PROOF_SECONDS
         job = CheckpointJob(
             parameters=plain(plan.parameters),
             processes=plan.ranks,
@@ -92,7 +104,7 @@ def _own(plan: CheckpointingPlan, step: Step, staged: Path, scratch: Path, *, wr
             rank_sync=bool(value_at(plan.parameters, "checkpoint.rank_sync", False)),
             seconds_between=plan.seconds_between,
             output_dir=str(staged),
-            page_cache_budget_seconds=min(most, max(least, _PROOF_SHARE * plan.expected_seconds(step))),
+            page_cache_budget_seconds=_proof_seconds(plan, step),
         )
         job.write(path)
         write_dlio_config(plan, step, staged)
@@ -137,6 +149,7 @@ def _dlio(plan: CheckpointingPlan, step: Step, staged: Path, scratch: Path, *, w
         "pytest_mlpstorage.dlio",
         f"--mlps-ranks={plan.ranks}",
         f"--mlps-evidence={evidence}",
+        *_page_cache_options(plan, step),
         f"workload={name}",
         *overrides(plan, step),
         f"++hydra.run.dir={hydra_value(str(staged))}",

@@ -43,6 +43,10 @@ FILES = {
     **fork.FILES,
     "checkpointing/__init__.py": "",
     "checkpointing/simple_streaming_checkpointing.py": "",
+    "utils/statscounter.py": fork.FILES["utils/statscounter.py"].replace(
+        "            def start_train(",
+        "            def start_load_ckpt(self, *_told):\n                pass\n\n            def start_train(",
+    ),
     "utils/config.py": """
         from dlio_benchmark.common.enumerations import FormatType, StorageType
 
@@ -111,6 +115,7 @@ FILES = {
                     self.timed(f"save_ckpt{number}", lambda: [(folder / f.name).write_bytes(bytes(f.bytes)) for f in files])
                 for number in range(1, self.args.num_checkpoints_read + 1):
                     folder = Path(self.args.checkpoint_folder, f"global_epoch1_step{number}")
+                    self.stats.start_load_ckpt(1, number, number)
                     self.timed(f"load_ckpt{number}", lambda: [(folder / f.name).read_bytes() for f in files])
 
             def finalize(self):
@@ -168,6 +173,31 @@ def test_dlio_writes_and_reads_where_the_installed_one_can(start, tmp_path):
     overrides = (leaf / "dlio_config/overrides.yaml").read_text()
     assert "workload=llama3_8b" in overrides
     assert "++workload.model.num_layers=4" in overrides
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+def test_its_reads_are_cold_too_and_shown_to_be(start, tmp_path, dropped):
+    done = start("--mlps-set", f"checkpointing.drop_caches={str(dropped).lower()}")
+    assert done.returncode == 0, done.stdout
+    (leaf,) = (tmp_path / "mlps-results/whatif/test/results/small/checkpointing/llama3-8b").glob("2*")
+    record = json.loads((leaf / "page_cache.json").read_text())
+    assert (record["phase"], record["drop"], record["files_total"], record["asked_bytes"]) == ("read", dropped, 8, 2 * 82638336)
+    if not record["method"].startswith("unavailable"):
+        assert record["resident_bytes_before"] > 0
+        assert (record["resident_bytes_after"] == 0) is dropped
+        assert ("MLPS-COLD-1" in done.stdout) is not dropped
+
+
+def test_a_dlio_that_does_not_tell_when_it_reads_is_said_not_to_be_shown_cold(start, tmp_path):
+    path = tmp_path / "site/dlio_benchmark/utils/statscounter.py"
+    path.write_text(path.read_text().replace("start_load_ckpt", "begin_load"))
+    path = tmp_path / "site/dlio_benchmark/main.py"
+    path.write_text(path.read_text().replace("start_load_ckpt", "begin_load"))
+    done = start()
+    assert done.returncode == 0, done.stdout
+    (metadata,) = tmp_path.glob("mlps-results/whatif/**/checkpointing_*_metadata.json")
+    assert any("that its reads were cold is not shown" in note for note in json.loads(metadata.read_text())["mlps"]["notes"])
+    assert not (metadata.parent / "page_cache.json").exists()
 
 
 def test_a_key_that_this_dlio_does_not_read_ends_the_run_by_name(start):

@@ -11,7 +11,7 @@ import pytest
 from pytest_mlpstorage.config import load_config
 from pytest_mlpstorage.dlio import cold_reads, observe
 from pytest_mlpstorage.dlio.arguments import parse
-from pytest_mlpstorage.dlio.cold_reads import ColdReads
+from pytest_mlpstorage.dlio.cold_reads import ColdReads, checkpoint_files
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.page_cache import hosts
 from pytest_mlpstorage.page_cache.drop import DROP_CACHES
@@ -209,3 +209,13 @@ def test_a_leaf_gets_what_rank_0_noted_beside_the_bytes_asked_for_and_read(tmp_p
 
 def test_a_run_that_noted_nothing_gets_no_record(tmp_path):
     assert page_cache_record(tmp_path, [], asked_bytes=1) is None
+
+
+def test_the_files_of_the_checkpoints_that_are_read_are_those_that_are_there(tmp_path):
+    for name in ("global_epoch1_step1/b.pt", "global_epoch1_step1/a.pt", "global_epoch1_step2/a.pt", "global_epoch1_step3/a.pt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    (tmp_path / "global_epoch1_step1/folder").mkdir()
+    wanted = [f"{tmp_path}/{name}" for name in ("global_epoch1_step1/a.pt", "global_epoch1_step1/b.pt", "global_epoch1_step2/a.pt")]
+    assert checkpoint_files(tmp_path, 2) == wanted
+    assert checkpoint_files(tmp_path / "nowhere", 2) == []

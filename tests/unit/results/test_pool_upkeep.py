@@ -76,3 +76,12 @@ def test_a_pointer_to_an_image_that_is_nowhere_changes_nothing(tree):
 def test_an_empty_directory_is_no_error(tmp_path):
     assert settle_pool(tmp_path) == ()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_image_that_is_retired_as_it_was_before_is_kept_once(tree):
+    for _ in range(3):
+        (tree.root / "code-images/code-01234567").mkdir()
+        (tree.root / "code-images/code-01234567/a.py").write_text("x")
+        assert settle_pool(tree.root) == ("code-01234567",)
+    assert [path.name for path in (tree.root / ".mlps/retired-code").iterdir()] == ["code-01234567"]
+    assert not (tree.root / "code-images/code-01234567").exists()

@@ -101,6 +101,12 @@ def test_a_description_of_a_person_is_never_overwritten(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["fastfs.yaml"]
 
 
+def test_a_file_in_the_place_of_the_folder_is_said_to_be_one(tmp_path):
+    (tmp_path / "systems").write_text("")
+    with pytest.raises(FileSystemError, match="cannot write the draft of a system description"):
+        write_draft(tmp_path / "systems/fastfs.yaml", "x")
+
+
 def test_a_link_is_never_written_through(tmp_path):
     (tmp_path / "fastfs.yaml").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(FileSystemError, match="nothing is overwritten"):
@@ -132,7 +138,7 @@ def test_an_operating_system_without_a_name_is_not_known():
     assert client_groups([host(os_release={})]) == [Client(1, "Chip", 2, 64, 377, "", "")]
 
 
-def session(tmp_path, **given):
+def session(tmp_path, *, dry_run=False, **given):
     config = {
         "placeholders": (),
         "edition": "3.0",
@@ -141,7 +147,8 @@ def session(tmp_path, **given):
         "division": Division.OPEN,
         "results_dir": tmp_path,
     }
-    return SimpleNamespace(config=SimpleNamespace(**{**config, **given}), cluster=lambda: SimpleNamespace(hosts=[host()]))
+    config = SimpleNamespace(**{**config, **given})
+    return SimpleNamespace(config=config, dry_run=dry_run, cluster=lambda: SimpleNamespace(hosts=[host()]))
 
 
 def test_the_draft_goes_to_its_place_in_the_submission_and_says_what_is_left(tmp_path):
@@ -149,6 +156,13 @@ def test_the_draft_goes_to_its_place_in_the_submission_and_says_what_is_left(tmp
     path = tmp_path / "open/acme/systems/fastfs.yaml"
     assert str(path) in first
     assert second.startswith(f"{len(list(marked_fields(yaml.safe_load(path.read_text()))))} values are marked")
+
+
+def test_a_dry_run_shows_the_draft_and_writes_nothing(tmp_path):
+    first, text = describe_system(session(tmp_path, dry_run=True))
+    assert first == f"dry run: would draft {tmp_path}/open/acme/systems/fastfs.yaml:"
+    assert yaml.safe_load(text)["system_under_test"]["solution"]["submission_name"] == "fastfs"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_placeholders_and_editions_without_a_schema_are_errors(tmp_path):

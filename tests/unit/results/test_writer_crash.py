@@ -172,6 +172,24 @@ def test_the_leaf_of_a_living_writer_is_never_swept(tmp_path):
     assert leaf.commit().is_dir()
 
 
+def test_what_dead_starts_left_to_work_with_goes_and_that_of_a_living_writer_stays(tmp_path):
+    leaf = LeafWriter.create(tmp_path, tmp_path / RUN / "20261125_001000", run_id="r1")
+    scratch = tmp_path / ".mlps/scratch"
+    for name in ("r1", "r2"):
+        (scratch / name / "configs").mkdir(parents=True)
+        (scratch / name / "configs/job.json").write_text("{}")
+    (scratch / "elsewhere").symlink_to(tmp_path / "closed", target_is_directory=True)
+    lock = results_lock(tmp_path)
+    sweep_stale(tmp_path, lock)
+    assert sorted(path.name for path in scratch.iterdir()) == ["elsewhere", "r1", "r2"], "without the lock nothing is known"
+    with lock:
+        sweep_stale(tmp_path, lock)
+    assert [path.name for path in scratch.iterdir() if not path.is_symlink()] == ["r1"]
+    assert (scratch / "r1/configs/job.json").is_file()
+    leaf.write_json("a.json", {})
+    assert leaf.commit().is_dir()
+
+
 def test_a_process_that_got_the_pid_of_a_dead_writer_is_not_taken_for_it(tmp_path):
     leaf = LeafWriter.create(tmp_path, tmp_path / RUN / "20261125_001000", run_id="r1")
     leaf.write_json("a.json", {})

@@ -198,15 +198,30 @@ def test_dlio_measures_where_the_installed_one_can(tmp_path, monkeypatch):
     assert plan.engine.record() == {
         "name": "dlio", "version": "3.0.2", "flavour": "mlcommons", "commit": "abc", "reader": "builtin", "generator": "builtin",
     }  # fmt: skip
-    assert job.program[:5] == (
+    assert job.program[:6] == (
         "-m",
         "pytest_mlpstorage.dlio",
         "--mlps-ranks=8",
         f"--mlps-evidence={tmp_path}/s/evidence",
+        "--mlps-cache-budget=60.000",
         "workload=llama3_8b",
     )
     assert overrides(plan, plan.case.steps[0]) == [f"++workload.checkpoint.checkpoint_folder={tmp_path}/mlps-data/llama3-8b"]
     assert f"++hydra.run.dir={tmp_path}/leaf" in job.program
+
+
+def test_dlio_is_told_of_the_page_cache_where_it_reads(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpointing_sizing, "probe", lambda: FORK)
+    plan = plan_of(tmp_path, EIGHT, section="invocations: separate\ndrop_caches: false")
+    told = [
+        [
+            word
+            for word in make_job(plan, step, staged=tmp_path, scratch=tmp_path / "s", write=False).program
+            if word.startswith(("--mlps-cache", "--mlps-keep"))
+        ]
+        for step in plan.case.steps
+    ]
+    assert told == [[], ["--mlps-cache-budget=43.437", "--mlps-keep-caches"]]
 
 
 def test_our_program_measures_where_dlio_cannot_or_is_not_wanted(tmp_path, monkeypatch):

@@ -121,8 +121,15 @@ def resumed(plan, **given):
     return resumption, resumption._runs(plan.case.steps[0])
 
 
+LEFT = ("0_output.json", "0_per_epoch_stats.json", "checkpointing_run.stdout.log", "checkpointing_run.stderr.log", "dlio.log")
+CONFIG = tuple(f"dlio_config/{name}.yaml" for name in ("config", "hydra", "overrides"))
+
+
 def summary_of(leaf):
-    (leaf / "summary.json").write_text("{}")
+    """What a finished run leaves beside its metadata, as far as resuming looks at it."""
+    (leaf / "dlio_config").mkdir()
+    for name in ("summary.json", *LEFT, *CONFIG):
+        (leaf / name).write_text("{}")
     return leaf
 
 
@@ -171,12 +178,53 @@ def test_one_that_was_written_just_now_is_kept_and_only_read(tmp_path):
     assert resumed(plan)[1].todo == ("read",)
 
 
+def test_a_clock_that_was_set_back_after_writing_makes_no_pair(tmp_path):
+    """The rules order runs by their starts, so a read dated before its write would be a result that no later start could mend."""
+    plan = plan_of(tmp_path)
+    write = summary_of(write_leaf(plan, plan.case.steps[0], ended=datetime.now() + timedelta(hours=1)))
+    _, series = resumed(plan)
+    assert series.todo == ("write", "read")
+    assert f"by the clock of this host {write.name} lies in the future" in series.why
+
+
+def test_a_pair_whose_read_is_dated_before_its_write_is_done_anew(tmp_path):
+    plan = plan_of(tmp_path)
+    for step, seconds in zip(plan.case.steps, (0, -3600), strict=True):
+        summary_of(write_leaf(plan, step, ended=NOW + timedelta(seconds=seconds)))
+    _, series = resumed(plan)
+    assert series.todo == ("write", "read")
+    assert len(series.aside) == 2
+    assert "by the clock it began before the run that wrote what it read" in series.why
+
+
+def test_a_clock_that_was_set_back_by_less_than_a_run_is_no_reason(tmp_path):
+    plan = plan_of(tmp_path)
+    summary_of(write_leaf(plan, plan.case.steps[0], ended=datetime.now() + timedelta(seconds=20)))
+    assert resumed(plan)[1].todo == ("read",)
+
+
 def test_a_leaf_without_a_summary_does_not_count(tmp_path):
     plan = plan_of(tmp_path, separate=False)
     write_leaf(plan, plan.case.steps[0])
     _, series = resumed(plan)
     assert series.todo == ("both",)
     assert "its summary cannot be read" in series.why
+
+
+@pytest.mark.parametrize(("name", "rule"), [*((name, "2.1.25") for name in LEFT), *((name, "2.1.26") for name in CONFIG)])
+def test_a_run_that_lacks_a_file_of_the_rule_book_does_not_count(tmp_path, name, rule):
+    plan = plan_of(tmp_path, separate=False)
+    (summary_of(write_leaf(plan, plan.case.steps[0])) / name).unlink()
+    _, series = resumed(plan)
+    assert series.todo == ("both",)
+    assert f"({rule})" in series.why
+
+
+def test_what_a_new_run_would_break_in_the_same_way_is_no_reason_to_do_it_again(tmp_path):
+    plan = plan_of(tmp_path, separate=False)
+    leaf = summary_of(write_leaf(plan, plan.case.steps[0]))
+    (leaf / ".mlps-code-image").write_text("none")
+    assert resumed(plan)[1].complete
 
 
 def test_all_is_done_again_where_that_is_asked_for_and_its_row_is_withdrawn(tmp_path):
@@ -328,6 +376,11 @@ def test_ctrl_c_ends_the_command_too(tmp_path):
 
 def test_of_a_long_output_the_end_is_kept():
     assert run("seq", "10000").output == tuple(str(n) for n in range(9981, 10001))
+
+
+def test_what_a_command_prints_cannot_act_on_a_terminal():
+    done = run("printf", r"one\033[31mred\a\r\n\0two\tthree\377\n\n")
+    assert done.output == ("one [31mred", " two\tthree\ufffd")
 
 
 def test_the_record_of_a_hand_over_has_the_gap():
