@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mlpstorage.units import MIB, format_bytes
-from pytest_mlpstorage.verdict import Division, Finding, Severity
+from pytest_mlpstorage.verdict import Division, Finding
 from pytest_mlpstorage.workloads.checkpointing_judge import preflight_rules
 from pytest_mlpstorage.workloads.checkpointing_state import checkpoint_folder, files_by_checkpoint
 from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
+from pytest_mlpstorage.workloads.storage_checks import file_systems, results_space, usable
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.checkpointing_plan import CheckpointingPlan
@@ -40,8 +39,8 @@ def preflight(plan: CheckpointingPlan) -> Iterator[Finding]:
         )
     yield from _engine(plan)
     yield from _paths(plan)
-    yield from _usable("checkpoint.checkpoint_folder", plan.folder)
-    yield from _usable("results_dir", plan.config.results_dir)
+    yield from usable("checkpoint.checkpoint_folder", plan.folder)
+    yield from usable("results_dir", plan.config.results_dir)
     yield from _space(plan)
     yield from _memory(plan)
     if plan.size is not None:
@@ -67,38 +66,9 @@ def _engine(plan: CheckpointingPlan) -> Iterator[Finding]:
 
 
 def _paths(plan: CheckpointingPlan) -> Iterator[Finding]:
-    config = plan.config
     for host in plan.cluster.hosts[: len(plan.placement)]:
-        data, results = host.mount(plan.base_folder), host.mount(config.results_dir)
-        if data.is_memory_fs:
-            yield Finding(
-                f"{plan.base_folder} on {host.name} is in memory, not on storage",
-                measured=data.fstype,
-                required="a file system on storage",
-                field="checkpoint.checkpoint_folder",
-                rule="MLPS-PATH-1",
-            )
-        if data.device == results.device:
-            whatif = config.division is Division.WHATIF
-            yield Finding(
-                f"checkpoints and results lie on one file system on {host.name}: writing results disturbs what is measured",
-                severity=Severity.WARNING if whatif else Severity.ERROR,
-                measured=f"{data.target} ({data.fstype})",
-                required="two file systems (rule 4.4.2)",
-                field="results_dir",
-                rule="MLPS-PATH-2",
-            )
-
-
-def _usable(name: str, path: Path) -> Iterator[Finding]:
-    """Whether a directory can be made and written, looked at without making it."""
-    there = path
-    while not os.path.lexists(there) and there != there.parent:
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        what = "is no directory" if not there.is_dir() else "cannot be written"
-        yield Finding(
-            f"{name}: {there} {what}", measured=str(path), required="a directory that can be written", field=name, rule="MLPS-PATH-4"
+        yield from file_systems(
+            plan.config, host, plan.base_folder, what="checkpoints", field="checkpoint.checkpoint_folder", rule_id="4.4.2"
         )
 
 
@@ -116,15 +86,7 @@ def _space(plan: CheckpointingPlan) -> Iterator[Finding]:
                 rule="MLPS-SPACE-1",
             )
     needed = RESULTS_BYTES + RESULTS_BYTES_PER_RANK * plan.ranks * len(plan.case.steps)
-    free = plan.cluster.hosts[0].mount(plan.config.results_dir).free_bytes
-    if free < needed:
-        yield Finding(
-            f"{plan.config.results_dir} has too little free space for the records of {len(plan.case.steps)} run(s)",
-            measured=format_bytes(free),
-            required=format_bytes(needed),
-            field="results_dir",
-            rule="MLPS-SPACE-2",
-        )
+    yield from results_space(plan.config.results_dir, plan.cluster.hosts[0], needed, f"the records of {len(plan.case.steps)} run(s)")
 
 
 def _overwritten(plan: CheckpointingPlan, writes: int) -> int:

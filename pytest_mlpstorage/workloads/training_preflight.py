@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from pytest_mlpstorage.units import MIB, format_bytes
 from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
 from pytest_mlpstorage.workloads.base import NO_DATAGEN
 from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
+from pytest_mlpstorage.workloads.storage_checks import file_systems, results_space, usable
 from pytest_mlpstorage.workloads.training_judge import preflight_rules
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def preflight(plan: TrainingPlan) -> Iterator[Finding]:
     yield from preflight_rules(plan if hindrances else dataclasses.replace(plan, capabilities=capabilities))
     yield from _paths(plan, plan.config)
     for name, path in (("data_dir", plan.config.data_dir), ("results_dir", plan.config.results_dir)):
-        yield from _usable(name, path)
+        yield from _readable(name, path)
+        yield from usable(name, path)
     yield from _generated_elsewhere(plan)
     yield from _space(plan)
     yield from _results_space(plan)
@@ -88,25 +89,7 @@ def _engine(plan: TrainingPlan, capabilities: Capabilities) -> Iterator[Finding]
 
 def _paths(plan: TrainingPlan, config: SuiteConfig) -> Iterator[Finding]:
     for host in plan.cluster.hosts:
-        data, results = host.mount(config.data_dir), host.mount(config.results_dir)
-        if data.is_memory_fs:
-            yield Finding(
-                f"{config.data_dir} on {host.name} is in memory, not on storage",
-                measured=data.fstype,
-                required="a file system on storage",
-                field="data_dir",
-                rule="MLPS-PATH-1",
-            )
-        if data.device == results.device:
-            whatif = config.division is Division.WHATIF
-            yield Finding(
-                f"data and results lie on one file system on {host.name}: writing results disturbs what is measured",
-                severity=Severity.WARNING if whatif else Severity.ERROR,
-                measured=f"{data.target} ({data.fstype})",
-                required="two file systems (rule 3.4.2)",
-                field="results_dir",
-                rule="MLPS-PATH-2",
-            )
+        yield from file_systems(config, host, config.data_dir, what="data", field="data_dir", rule_id="3.4.2")
 
 
 LOG_BYTES_PER_STEP = 170
@@ -116,19 +99,10 @@ RESULTS_BYTES = 16 * MIB
 """Room for metadata, tables and whatever a failed run leaves."""
 
 
-def _usable(name: str, path: Path) -> Iterator[Finding]:
-    """Whether a directory can be made and written, looked at without making it."""
+def _readable(name: str, path: Path) -> Iterator[Finding]:
     if "${" in str(path):
         yield Finding(
             f"{name}: DLIO's configuration takes ${{…}} in a path for a reference", measured=str(path), field=name, rule="MLPS-PATH-3"
-        )
-    there = path
-    while not os.path.lexists(there) and there != there.parent:
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        what = "is no directory" if not there.is_dir() else "cannot be written"
-        yield Finding(
-            f"{name}: {there} {what}", measured=str(path), required="a directory that can be written", field=name, rule="MLPS-PATH-4"
         )
 
 
@@ -157,15 +131,7 @@ def _generated_elsewhere(plan: TrainingPlan) -> Iterator[Finding]:
 def _results_space(plan: TrainingPlan) -> Iterator[Finding]:
     runs = sum(step.phase == "run" for step in plan.case.steps)
     needed = RESULTS_BYTES + LOG_BYTES_PER_STEP * plan.steps_per_epoch * plan.epochs * plan.ranks * runs
-    free = plan.cluster.hosts[0].mount(plan.config.results_dir).free_bytes
-    if free < needed:
-        yield Finding(
-            f"{plan.config.results_dir} has too little free space for the logs of {runs} runs",
-            measured=format_bytes(free),
-            required=format_bytes(needed),
-            field="results_dir",
-            rule="MLPS-SPACE-2",
-        )
+    yield from results_space(plan.config.results_dir, plan.cluster.hosts[0], needed, f"the logs of {runs} runs")
 
 
 def _space(plan: TrainingPlan) -> Iterator[Finding]:
