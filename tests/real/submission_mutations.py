@@ -88,6 +88,7 @@ TRAINING_CHANGES: Final[Mapping[tuple[str, str], Mutation]] = {
         _WARM, field(f"{RUN}/page_cache.json", "hosts", 0, to=lambda host: {**host, "resident_bytes_after": host["bytes_sampled"]}, nth=2)
     ),
     ("training", "MLPS-ENGINE-1"): change("a run's data were read by a plug-in", of_run("mlps", "engine", "reader", to="fast")),
+    ("training", "MLPS-LEAF-1"): change("a run was made as an experiment", of_run("mlps", "not_for_submission", to=True)),
     ("training", "MLPS-METRIC-1"): change(
         "a rank's utilization of an epoch is another", field(f"{RUN}/1_output.json", "2", "au", "block1", to=lambda au: au - 5, nth=2)
     ),
@@ -169,6 +170,7 @@ CHECKPOINTING_CHANGES: Final[Mapping[tuple[str, str], Mutation]] = {
         field(f"{CHECKPOINT}/page_cache.json", "asked_bytes", to=lambda asked: 2 * asked),
     ),
     ("checkpointing", "MLPS-ENGINE-1"): change("the run does not say which engine measured", checkpointed("mlps", "engine")),
+    ("checkpointing", "MLPS-LEAF-1"): change("the run was made as an experiment", checkpointed("mlps", "not_for_submission", to=True)),
     ("checkpointing", "MLPS-METRIC-2"): change(
         "the mean of the rates is another", written("metric", "load_checkpoint_io_mean_GB_per_second", to=lambda rate: 1.01 * rate)
     ),

@@ -233,3 +233,22 @@ class PackageTree:
             "code_images": [{"hash": DIGEST, "path": f"code-images/{IMAGE}"}],
         }
         (self.submission / "submission.yaml").write_text(yaml.safe_dump(manifest))
+
+
+LEAF_PASSING = [
+    lambda _tree: None,
+    lambda tree: tree.edit_metadata(lambda m: m.pop("run_datetime", None)),
+    lambda tree: tree.edit_metadata(lambda m: m.update(mlps={"not_for_submission": False})),
+    lambda tree: next(tree.run.glob("*_metadata.json")).unlink(),
+]
+LEAF_FAILING = [
+    (
+        lambda tree: tree.edit_metadata(lambda m: m.update(run_datetime="20200101_000000")),
+        "[MLPS-LEAF-1] the metadata are those of another run than the directory is named after; measured 20200101_000000; required",
+    ),
+    (
+        lambda tree: tree.edit_metadata(lambda m: m.update(mlps={"not_for_submission": True})),
+        "[MLPS-LEAF-1] a run that was made as an experiment stands in a submission; measured not for submission; required",
+    ),
+]
+"""Examples of MLPS-LEAF-1, which is asked of the leaves of every family."""

@@ -1,6 +1,6 @@
 """Training results that the rules on origin and edition pass and that they fail: the valid one of a package, changed in one place."""
 
-from package_tree import DIGEST, IMAGE, OTHER, PackageTree
+from package_tree import DIGEST, IMAGE, LEAF_FAILING, LEAF_PASSING, OTHER, PackageTree
 
 from pytest_mlpstorage.results.records import TrainingResult
 
@@ -134,26 +134,12 @@ PASSING = {
         several(metadata(lambda m: m.pop("mlps")), stamp("dlio", commit="unknown")),
         lambda t: [t.edit_metadata(lambda m: m["mlps"].update(engine={"name": "other"}), leaf) for leaf in t.leaves("training", "datasize")],
     ],
-    "MLPS-LEAF-1": [
-        valid,
-        lambda t: t.edit_metadata(lambda m: m.pop("run_datetime", None)),
-        lambda t: t.edit_metadata(lambda m: m.update(mlps={"not_for_submission": False})),
-        lambda t: next(t.run.glob("*_metadata.json")).unlink(),
-    ],
+    "MLPS-LEAF-1": LEAF_PASSING,
     "MLPS-NAME-1": [valid],
 }  # fmt: skip
 
 FAILING = {
-    "MLPS-LEAF-1": [
-        (
-            lambda t: t.edit_metadata(lambda m: m.update(run_datetime="20200101_000000")),
-            "[MLPS-LEAF-1] the metadata are those of another run than the directory is named after; measured 20200101_000000; required",
-        ),
-        (
-            lambda t: t.edit_metadata(lambda m: m.update(mlps={"not_for_submission": True})),
-            "[MLPS-LEAF-1] a run that was made as an experiment stands in a submission; measured not for submission; required",
-        ),
-    ],
+    "MLPS-LEAF-1": LEAF_FAILING,
     "PROV-01": [
         (raw("{"), "[PROV-01] a provenance record is no JSON: "),
         (raw("[]"), '[PROV-01] a provenance record holds a JSON list, not an object; in closed/acme/results/fastfs/training/unet3d/run/20260713_081000/provenance.json'),

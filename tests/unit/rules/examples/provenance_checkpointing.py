@@ -1,6 +1,6 @@
 """Checkpointing results that the rules on origin, edition, system and engine pass and that they fail."""
 
-from package_tree import OTHER, PackageTree
+from package_tree import LEAF_FAILING, LEAF_PASSING, OTHER, PackageTree
 
 from pytest_mlpstorage.results.records import CheckpointingResult
 
@@ -30,26 +30,12 @@ PASSING = {
     "EDN-03": [valid],
     "2.1.9": [described_memory],
     "MLPS-ENGINE-1": [valid],
-    "MLPS-LEAF-1": [
-        valid,
-        lambda t: t.edit_metadata(lambda m: m.pop("run_datetime", None)),
-        lambda t: t.edit_metadata(lambda m: m.update(mlps={"not_for_submission": False})),
-        lambda t: next(t.run.glob("*_metadata.json")).unlink(),
-    ],
+    "MLPS-LEAF-1": LEAF_PASSING,
     "MLPS-NAME-1": [valid],
 }
 
 FAILING = {
-    "MLPS-LEAF-1": [
-        (
-            lambda t: t.edit_metadata(lambda m: m.update(run_datetime="20200101_000000")),
-            "[MLPS-LEAF-1] the metadata are those of another run than the directory is named after; measured 20200101_000000; required",
-        ),
-        (
-            lambda t: t.edit_metadata(lambda m: m.update(mlps={"not_for_submission": True})),
-            "[MLPS-LEAF-1] a run that was made as an experiment stands in a submission; measured not for submission; required",
-        ),
-    ],
+    "MLPS-LEAF-1": LEAF_FAILING,
     "PROV-01": [
         (
             lambda t: t.stamp(lambda r: r["tool"].update(code_image=OTHER)),

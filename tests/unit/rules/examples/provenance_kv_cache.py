@@ -1,6 +1,6 @@
 """Results of kv_cache that the rules on origin and edition pass and that they fail."""
 
-from package_tree import OTHER, PackageTree
+from package_tree import LEAF_FAILING, LEAF_PASSING, OTHER, PackageTree
 
 from pytest_mlpstorage.results.records import KVCacheResult
 
@@ -35,26 +35,12 @@ PASSING = {
         lambda t: (t.run / "more").mkdir() or (t.run / "more" / "a_metadata.json").write_text("{}"),
         lambda t: next(t.run.glob("*_metadata.json")).write_text("PRUNED BY STAFF"),
     ],
-    "MLPS-LEAF-1": [
-        valid,
-        lambda t: t.edit_metadata(lambda m: m.pop("run_datetime", None)),
-        lambda t: t.edit_metadata(lambda m: m.update(mlps={"not_for_submission": False})),
-        lambda t: next(t.run.glob("*_metadata.json")).unlink(),
-    ],
+    "MLPS-LEAF-1": LEAF_PASSING,
     "MLPS-NAME-1": [valid],
 }
 
 FAILING = {
-    "MLPS-LEAF-1": [
-        (
-            lambda t: t.edit_metadata(lambda m: m.update(run_datetime="20200101_000000")),
-            "[MLPS-LEAF-1] the metadata are those of another run than the directory is named after; measured 20200101_000000; required",
-        ),
-        (
-            lambda t: t.edit_metadata(lambda m: m.update(mlps={"not_for_submission": True})),
-            "[MLPS-LEAF-1] a run that was made as an experiment stands in a submission; measured not for submission; required",
-        ),
-    ],
+    "MLPS-LEAF-1": LEAF_FAILING,
     "PROV-01": [
         (
             lambda t: t.stamp(lambda r: r["tool"].update(code_image=OTHER)),
