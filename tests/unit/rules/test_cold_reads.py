@@ -43,6 +43,23 @@ def test_a_filesystem_in_memory_is_not_verified_and_no_finding(tree):
     ]
 
 
+def test_findings_and_lacks_name_the_record(tree):
+    place = f"{tree.runs[0].relative_to(tree.root).as_posix()}/page_cache.json"
+    lacking = [
+        recorded(tree, hosts=(BLIND,), counters=(UNCOUNTED,), rank_read_bytes=0).lacking,
+        recorded(tree, asked_bytes=None).lacking,
+        recorded(tree, asked_bytes=0).lacking,
+    ]
+    assert [len(lacks) for lacks in lacking] == [2, 1, 1]
+    assert {lack.file for lacks in lacking for lack in lacks} == {place}
+    assert lacking[1][0].reason == lacking[2][0].reason == "the record does not say how many bytes were asked for"
+    warm = recorded(tree, hosts=(dataclasses.replace(HOST, resident_bytes_after=1000),)).findings
+    short = recorded(tree, counters=(HostIoSince("n1", "diskstats sda", 799, 1.0),), rank_read_bytes=0).findings
+    assert [(finding.file, finding.field) for finding in (*warm, *short)] == [(place, "resident_bytes_after"), (place, "device_read_bytes")]
+    assert [finding.required for finding in (*warm, *short)] == ["at most 1%", "at least 80% of 1000"]
+    assert recorded(tree, counters=(HostIoSince("n1", "diskstats sda", 800, 1.0),), rank_read_bytes=0).findings == ()
+
+
 def test_one_host_without_a_counter_makes_the_sum_unknown(tree):
     found = recorded(tree, counters=(HostIoSince("n1", "diskstats sda", 100, 1.0), UNCOUNTED), rank_read_bytes=None)
     assert found.findings == ()
