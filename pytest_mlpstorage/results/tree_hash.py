@@ -17,7 +17,7 @@ __all__ = ["MAX_BYTES", "MAX_ENTRIES", "TreeHash", "hashed_files", "tree_hash"]
 MAX_ENTRIES: Final = 200_000
 """Most files and directories of an image that are looked at; an image of the official tool has some hundred."""
 
-MAX_BYTES: Final = 4 * 1024**3
+MAX_BYTES: Final = 1024**3
 """Most bytes of an image that are hashed, some seconds' work; an image of the official tool has some megabytes."""
 
 _PRUNED_DIRECTORIES: Final = frozenset(
