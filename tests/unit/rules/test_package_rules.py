@@ -61,7 +61,7 @@ OPEN = (Severity.INFO, Category.OPEN)
         ("CHECK-02", lambda t: t.edit_record(git_sha=""), WARNING),
         ("CHECK-02", lambda t: (t.image / "more").write_text("x"), ERROR),
         ("CHECK-02", lambda t: (t.image / ".code-hash.json").unlink(), ERROR),
-        ("CHECK-02", lambda t: os.truncate(t.image / "pyproject.toml", 5 * 1024**3), WARNING),
+        ("CHECK-02", lambda t: os.truncate(t.image / "pyproject.toml", 2 * 1024**3), WARNING),
         ("CHECK-03", lambda t: (t.root / "code-images/code-01234567").mkdir(), ERROR),
         ("CHECK-04", lambda t: (t.root / "code").mkdir(), ERROR),
         ("CHECK-04", lambda t: shutil.rmtree(t.image), WARNING),
@@ -232,7 +232,7 @@ def test_without_a_run_there_is_no_evidence_of_its_metadata(write, family):
 
 def test_an_image_that_is_too_large_is_not_verified(write):
     tree = write()
-    os.truncate(tree.image / "pyproject.toml", 5 * 1024**3)
+    os.truncate(tree.image / "pyproject.toml", 2 * 1024**3)
     evaluation = ask(tree.read(), "CHECK-02")
     assert [item.file for item in evaluation.lacking] == [f"code-images/code-{DIGEST[:8]}"]
     assert "holds more bytes than are hashed" in evaluation.lacking[0].reason
