@@ -6,10 +6,11 @@ Exit code 0 where no rule found an error, 1 where one did (the package is made a
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import NoReturn, cast
 
 from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.package.build import ARCHIVE, check_target, fill, finish, workshop
@@ -27,13 +28,16 @@ _WRONG_USE = 4
 class _Parser(argparse.ArgumentParser):
     """Wrong use ends with 4, as it does under pytest."""
 
-    def error(self, message: str) -> None:  # type: ignore[override]  # it does not return, as the original
+    def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(_WRONG_USE, f"{self.prog}: {message}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Package and judge; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a package that was made must not end in an error of how it is told
+            stream.reconfigure(errors="backslashreplace")
     parser = _Parser(prog="python -m pytest_mlpstorage.package", description="Gather a submission from a results tree, and judge it.")
     parser.add_argument("results", metavar="RESULTS", type=Path, help="results tree, as benchmarks/ wrote it; it is only read")
     parser.add_argument("--to", metavar=f"OUT[{ARCHIVE}]", type=Path, required=True, help="folder or archive to make; it must not exist")

@@ -16,6 +16,7 @@ from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.package.select import Selection
 from pytest_mlpstorage.results.atomic import file_system_error, sync_directory
 from pytest_mlpstorage.results.code_image import mark_pool
+from pytest_mlpstorage.results.files import is_directory
 from pytest_mlpstorage.results.manifest_writer import write_manifest
 from pytest_mlpstorage.results.read_submission import POOL
 
@@ -29,10 +30,10 @@ def check_target(target: Path, root: Path) -> None:
     """Raise FileSystemError for a target that exists, lies in the results tree, or has no directory to stand in."""
     if os.path.lexists(target):
         raise FileSystemError("the target exists already; nothing is overwritten", details={"path": target})
-    if target.resolve().is_relative_to(root.resolve()):
-        raise FileSystemError("the target lies in the results tree, and would be part of the next package", details={"path": target})
-    if not target.parent.is_dir():
+    if not is_directory(target.parent):
         raise FileSystemError("there is no directory for the target", details={"path": target.parent})
+    if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(root)):
+        raise FileSystemError("the target lies in the results tree, and would be part of the next package", details={"path": target})
 
 
 @contextmanager

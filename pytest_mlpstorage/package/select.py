@@ -11,6 +11,7 @@ from typing import Final
 
 from pytest_mlpstorage.errors import ConfigurationError, FileSystemError
 from pytest_mlpstorage.results.atomic import file_system_error
+from pytest_mlpstorage.results.files import is_directory
 from pytest_mlpstorage.results.layout import is_noise
 from pytest_mlpstorage.results.manifest import MANIFEST
 from pytest_mlpstorage.results.places import SubjectPlace
@@ -25,6 +26,7 @@ __all__ = ["Selection", "select"]
 
 _CACHES: Final = frozenset({"__pycache__", ".pytest_cache"})
 _CACHE_SUFFIXES: Final = (".pyc", ".pyo", ".part")
+_FOLDERS: Final = ("results", "systems")
 _TOO_DEEP: Final = 40
 
 
@@ -47,7 +49,7 @@ def select(root: Path, submitter: str | None = None) -> Selection:
     Raises ConfigurationError where there is nothing to submit or it is not clear whose, FileSystemError where the tree
     cannot be read.
     """
-    if not root.is_dir():
+    if not is_directory(root):
         raise FileSystemError("there is no such results directory", details={"path": root})
     try:
         return _select(read_tree(root), submitter)
@@ -67,7 +69,7 @@ def _select(tree: Tree, submitter: str | None) -> Selection:
             left_out[why] += sum(len(names) for _, _, names in os.walk(root / place.relpath))
     files: dict[str, Path] = {}
     for place in chosen:
-        for name in ("results", "systems"):
+        for name in _FOLDERS:
             files |= dict(_below(root, f"{place.relpath}/{name}", left_out))
         files |= dict(_directly(root / place.relpath, place.relpath, left_out))
     files |= _images(tree, chosen, left_out)
@@ -92,7 +94,7 @@ def _chosen(places: Sequence[SubjectPlace], root: Path, submitter: str | None) -
 def _directly(submission: Path, relpath: str, left_out: Counter[str]) -> Iterator[tuple[str, Path]]:
     """Files beside ``results`` and ``systems``. The manifest is written anew; a directory there is part of no submission."""
     for entry in sorted(os.scandir(submission), key=lambda e: e.name):
-        if entry.name in (MANIFEST, "results", "systems"):
+        if entry.name == MANIFEST or (entry.name in _FOLDERS and entry.is_dir(follow_symlinks=False)):
             continue
         reason = _noise(entry) or ("directories that are no part of a submission" if entry.is_dir() else "")
         if reason:
@@ -103,7 +105,10 @@ def _directly(submission: Path, relpath: str, left_out: Counter[str]) -> Iterato
 
 def _below(root: Path, relpath: str, left_out: Counter[str], depth: int = 0) -> Iterator[tuple[str, Path]]:
     """Every file below a directory of the tree that is no noise, with its path in the tree."""
-    if not (root / relpath).is_dir() or depth > _TOO_DEEP:
+    if (root / relpath).is_symlink() or not (root / relpath).is_dir():
+        return
+    if depth > _TOO_DEEP:
+        left_out["directories that lie deeper than any rule looks"] += 1
         return
     for entry in sorted(os.scandir(root / relpath), key=lambda e: e.name):
         inner = f"{relpath}/{entry.name}"

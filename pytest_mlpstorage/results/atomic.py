@@ -44,16 +44,18 @@ def sync_directory(path: Path) -> None:
 def write_text(path: Path, text: str, *, keep_equal: bool = False) -> None:
     """Write or replace a text file at once; with ``keep_equal`` a file that holds this text already is not touched.
 
-    Raises FileSystemError; then the old file, if any, still stands.
+    Half a character, which foreign JSON can name and UTF-8 cannot hold, is written as JSON escapes it. Raises FileSystemError; then the
+    old file, if any, still stands.
     """
-    if keep_equal and _holds(path, text.encode()):
+    content = text.encode("utf-8", "backslashreplace")
+    if keep_equal and _holds(path, content):
         return
     staged = path.with_name(f".{path.name}.{os.getpid()}.part"[-255:])
     try:
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(descriptor)
             staged.replace(path)

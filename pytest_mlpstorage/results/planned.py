@@ -34,21 +34,9 @@ def planned_result(
     place = result_path(root, division, submitter, system, "training", model)
     relpath = place.relative_to(root).as_posix()
 
-    def leaf(phase: str, number: int, leaf_metadata: LeafMetadata, predicted: Summary | None) -> Leaf:
-        name = f"00000000_{number:06d}"
-        return Leaf(
-            path=place / phase / name,
-            relpath=f"{relpath}/{phase}/{name}",
-            name=name,
-            phase=phase,
-            summary=predicted,
-            metadata=leaf_metadata,
-            planned=True,
-        )
-
-    run_leaves = tuple(leaf("run", number, metadata, summary) for number in range(1, runs + 1))
-    sizes = (leaf("datasize", 0, datasize, None),) if datasize is not None else ()
-    generated = (leaf("datagen", 0, datagen, None),) if datagen is not None else ()
+    run_leaves = tuple(_leaf(f"{relpath}/run", number, root, metadata, summary) for number in range(1, runs + 1))
+    sizes = (_leaf(f"{relpath}/datasize", 0, root, datasize, phase="datasize"),) if datasize is not None else ()
+    generated = (_leaf(f"{relpath}/datagen", 0, root, datagen, phase="datagen"),) if datagen is not None else ()
     phases = tuple(phase for phase, there in (("datagen", generated), ("datasize", sizes), ("run", run_leaves)) if there)
     names = tuple(run.name for run in run_leaves)
     return TrainingResult(
@@ -81,12 +69,9 @@ def planned_checkpointing(
     model = (runs[0].model or "") if runs else ""
     place = result_path(root, division, submitter, system, "checkpointing", model)
     relpath = place.relative_to(root).as_posix()
-    names = [f"00000000_{number:06d}" for number in range(1, len(runs) + 1)]
-    leaves = tuple(
-        Leaf(path=place / name, relpath=f"{relpath}/{name}", name=name, phase="run", summary=summary, metadata=metadata, planned=True)
-        for name, metadata in zip(names, runs, strict=True)
-    )
-    listing = Listing((*names, "results.json"), tuple(names))
+    leaves = tuple(_leaf(relpath, number, root, metadata, summary) for number, metadata in enumerate(runs, 1))
+    names = tuple(leaf.name for leaf in leaves)
+    listing = Listing((*names, "results.json"), names)
     return CheckpointingResult(
         root=root,
         relpath=relpath,
@@ -101,6 +86,13 @@ def planned_checkpointing(
         run_listing=listing,
         planned=True,
     )
+
+
+def _leaf(parent: str, number: int, root: Path, metadata: LeafMetadata, summary: Summary | None = None, *, phase: str = "run") -> Leaf:
+    """A leaf below ``parent`` (relative to ``root``) that has no files yet."""
+    name = f"00000000_{number:06d}"
+    path = f"{parent}/{name}"
+    return Leaf(path=root / path, relpath=path, name=name, phase=phase, summary=summary, metadata=metadata, planned=True)
 
 
 def _names(leaves: tuple[Leaf, ...]) -> Listing:

@@ -44,7 +44,8 @@ def supersede(results_dir: Path, reasons: Mapping[str, str], *, tables: Sequence
             "undo": "each leaf lies here under the path that it had in the results directory; move it back to have it count again",
         },
     )
-    for path in sorted(moving):
+    # What rests on another goes first: runs before their data, tables of a run directory before its runs.
+    for path in sorted(moving, reverse=True):
         source, target = results_dir / path, home / path
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pytest_mlpstorage.errors import FileSystemError
-from pytest_mlpstorage.results.atomic import write_json, write_text
+from pytest_mlpstorage.results.atomic import file_system_error, write_json, write_text
 from pytest_mlpstorage.results.coerce import JSONObject
 from pytest_mlpstorage.results.columns import COLUMNS, MODEL_LABELS
 from pytest_mlpstorage.results.files import TreeFiles
@@ -156,8 +156,11 @@ def withdraw_rollup(results_dir: Path, division: Division, submitter: str, row: 
     if kept:
         write_table(folder, kept)
     else:
-        for name in ("results.json", "results.csv"):
-            (folder / name).unlink(missing_ok=True)
+        for path in (folder / "results.json", folder / "results.csv"):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise file_system_error("cannot take away a table without rows", path, error) from error
     return True
 
 

@@ -110,7 +110,9 @@ def _recognise(
         # Later tools of round 2.0 may have written the metadata that those of 3.0 write; code of the submitter's own beside them, a
         # description of that round and no code image are of round 2.0 only. The description is opened last: few trees need it.
         described = None if points_to_image(files.root, leaves()) else described_edition(files, submission)
-        recorded = described if recorded is None or described == _ROUND_2 else recorded
+        # Of one that declares round 3.0 an old description is a fault that a rule names, and no doubt.
+        if (recorded is None or described == _ROUND_2) and (described, declared) != (_ROUND_2, CURRENT_LAYOUT):
+            recorded = described
     # A capital is all that tells an empty submission of rounds 1.0 and 2.0 from one of round 3.0.
     by_name = CURRENT_LAYOUT if standing.spelling == standing.division.value else _ROUND_2
     layout = recorded or (standing.option if standing.option in (_ROUND_2, CURRENT_LAYOUT) else by_name)

@@ -85,6 +85,15 @@ def test_what_stands_in_a_cell_stays(tree):
     assert (rows(tree)[0]["Description"], rows(tree)[0]["Public ID"]) == ("as published", "v3.0-0001")
 
 
+def test_half_a_character_in_a_table_stays_what_it_is(tree):
+    """JSON can name what UTF-8 cannot hold."""
+    (first,) = rows(tree)
+    table(tree, [{**first, "Notes": "\ud800"}])
+    assert complete_tables(tree.root) > 0
+    assert rows(tree)[0]["Notes"] == "\ud800"
+    assert "\\ud800" in (tree.submission / "results/results.csv").read_text()
+
+
 def test_leaves_of_two_images_have_no_one_code(tree):
     (tree.leaves("training")[0] / ".mlps-code-image").write_text("md5-tree-v2:" + "0" * 32)
     complete_tables(tree.root)

@@ -1,6 +1,7 @@
 """From a results tree to a package: what goes in, what stays out, what happens to targets, and what the command says of it."""
 
 import errno
+import io
 import os
 import shutil
 import subprocess
@@ -109,6 +110,32 @@ def test_a_symbolic_link_stays_out_and_is_said(tree, package, tmp_path):
     assert "closed/acme/systems/notes.md" not in names(tmp_path / "out")
 
 
+@pytest.mark.parametrize("folder", ["results", "systems"])
+def test_what_lies_behind_a_link_is_never_packed(tree, package, tmp_path, folder):
+    (tree.submission / folder).rename(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "private").write_text("x")
+    (tree.submission / folder).symlink_to(tmp_path / "elsewhere")
+    assert "  left out: 1 symbolic links" in package()[1]
+    assert not (tmp_path / "out/closed/acme" / folder).exists()
+
+
+def test_what_lies_too_deep_to_be_judged_is_said(tree, package, tmp_path):
+    deep = tree.submission.joinpath("results", *["d"] * 60)
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("x")
+    assert "  left out: 1 directories that lie deeper than any rule looks\n" in package()[1]
+    assert not [name for name in names(tmp_path / "out") if name.endswith("/file")]
+
+
+def test_a_stream_that_cannot_take_every_letter_gets_the_rest_by_number(tree, package, tmp_path, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
+    assert package()[0] == 1
+    sys.stdout.flush()
+    assert b"packaged " in written.getvalue()
+    assert b"\\xb1" in written.getvalue()
+
+
 def test_an_image_of_the_submitters_own_pool_comes_into_the_pool_of_the_package(tree, package, tmp_path):
     (tree.root / "code-images").rename(tree.root / "acme")
     package()
@@ -201,6 +228,19 @@ def test_a_target_without_a_directory_is_refused(package):
     code, _, err = package(to="no/where")
     assert code == 4
     assert "no directory for the target" in err
+
+
+@pytest.mark.parametrize("name", ["loop/out", "x" * 300 + "/out"], ids=["loop", "too long"])
+def test_a_target_that_leads_nowhere_is_refused(package, tmp_path, name):
+    (tmp_path / "loop").symlink_to("loop")
+    code, _, err = package(to=name)
+    assert code == 4
+    assert "there is no directory for the target" in err
+
+
+def test_a_results_tree_with_a_name_that_none_can_have_is_an_error(tmp_path, capsys):
+    assert main([str(tmp_path / ("x" * 300)), "--to", str(tmp_path / "out")]) == 4
+    assert "no such results directory" in capsys.readouterr().err
 
 
 def test_a_results_tree_that_is_not_there_is_an_error(tmp_path, capsys):

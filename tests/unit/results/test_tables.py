@@ -10,7 +10,14 @@ from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.results.columns import COLUMNS
 from pytest_mlpstorage.results.reader import read_training_result
 from pytest_mlpstorage.results.records import Leaf, TrainingResult
-from pytest_mlpstorage.results.tables import read_bandwidth_gib_per_second, rollup_row, run_table, write_rollup, write_run_table
+from pytest_mlpstorage.results.tables import (
+    read_bandwidth_gib_per_second,
+    rollup_row,
+    run_table,
+    withdraw_rollup,
+    write_rollup,
+    write_run_table,
+)
 from pytest_mlpstorage.results.tree import read_tree
 from pytest_mlpstorage.verdict import Division
 
@@ -170,3 +177,12 @@ def test_a_published_result_gives_its_bandwidth():
     assert row["Training - # Simulated Accelerators"] == 20
     rates = [leaf.summary.raw["metric"]["train_io_mean_MB_per_second"] for leaf in result.runs[1:]]
     assert row["Training - Read B/W (GiB/s)"] == pytest.approx(sum(rates) / 5 / 1024)
+
+
+def test_a_table_that_cannot_be_taken_away_is_an_error_that_says_which(result):
+    row = rollup_row(result, warmup_runs=1)
+    (table,) = {path.parent for path in write_rollup(result.root, Division.CLOSED, "acme", [row])}
+    (table / "results.csv").unlink()
+    (table / "results.csv").mkdir()
+    with pytest.raises(FileSystemError, match=r"cannot take away.*\n.*results\.csv"):
+        withdraw_rollup(result.root, Division.CLOSED, "acme", row)

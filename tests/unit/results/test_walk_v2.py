@@ -209,6 +209,19 @@ def test_where_metadata_leave_a_doubt_the_description_of_the_system_tells_the_ro
 
 
 @pytest.mark.parametrize(
+    ("division", "metadata", "description"),
+    [("closed", ROUND_3, "System: {}\n"), ("closed", "{", "System: {}\n"), ("Closed", "{", "system_under_test: {}\n")],
+)
+def test_a_submission_that_declares_round_3_is_not_taken_for_an_older_one(division, metadata, description, tmp_path):
+    submission = tmp_path / division / "acme"
+    leaf(submission / "results/fastfs/training/unet3d/run" / STAMPS[0], metadata)
+    write(submission / "systems/fastfs.yaml", description)
+    write(submission / "submission.yaml", "rules_edition: '3.0'\n")
+    (submission / "code").mkdir()
+    assert places(tmp_path)[0][1:] == ("3.0", "3.0")
+
+
+@pytest.mark.parametrize(
     ("family", "directory", "recorded", "model"),
     [
         ("training", "UNet3D", ["unet3d"], "unet3d"),
