@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_mlpstorage.results.atomic import file_system_error
 from pytest_mlpstorage.units import MIB
 
 __all__ = ["INTERVAL_SECONDS", "Progress"]
@@ -57,6 +58,11 @@ class Progress:
 
     def _append(self, fields: dict[str, Any]) -> None:
         self._last = self._now()
-        if self._path is not None:
+        if self._path is None:
+            return
+        try:
             with self._path.open("a") as lines:
                 lines.write(json.dumps(fields) + "\n")
+        except OSError as error:
+            # It stands beside the results: where it cannot be written the report could not be left either.
+            raise file_system_error(f"cannot write {self._path}: {error.strerror}", self._path, error) from error

@@ -17,7 +17,7 @@ from pytest_mlpstorage.checkpointing.shards import rank_files
 from pytest_mlpstorage.checkpointing.stream import Streamer
 from pytest_mlpstorage.editions.checkpoint_sizing import CheckpointShape, checkpoint_size
 from pytest_mlpstorage.errors import FileSystemError, MPIError
-from pytest_mlpstorage.page_cache import PageCacheRecord, counters_of_hosts, on_each_host, start_counters, write_page_cache
+from pytest_mlpstorage.page_cache import PageCacheRecord, counters_of_hosts, leads_host, on_each_host, start_counters, write_page_cache
 from pytest_mlpstorage.results.atomic import sync_directory
 from pytest_mlpstorage.results.checkpoint_metric import CheckpointPhase
 from pytest_mlpstorage.units import KIB
@@ -105,7 +105,7 @@ class Rank:
         # Nobody drops what another rank still writes.
         ranks.barrier()
         hosts = on_each_host(ranks, paths, drop=job.drop_caches, budget_seconds=job.page_cache_budget_seconds)
-        counters = start_counters(job.folder) if self._leads_host() else None
+        counters = start_counters(job.folder) if leads_host(ranks) else None
         before = _proc_io()
         self._each("load", job.reads, lambda folder: self._read(streamer, folder))
         after = _proc_io()
@@ -141,20 +141,11 @@ class Rank:
                 if found != file.bytes:
                     raise FileSystemError(f"{path} has {found} bytes, expected {file.bytes}")
 
-    def _leads_host(self) -> bool:
-        from mpi4py import MPI
-
-        local = self._ranks.Split_type(MPI.COMM_TYPE_SHARED)
-        try:
-            return bool(local.rank == 0)
-        finally:
-            local.Free()
-
     def _report(self, start: float) -> None:
         """Gather the times of all ranks; rank 0 writes the files of all, since no other need see the folder."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
         record = RankRecord(
-            self._ranks.rank, self._leads_host(), host_record(), start, self._now(), self._own_bytes, tuple(self._timed), peak
+            self._ranks.rank, leads_host(self._ranks), host_record(), start, self._now(), self._own_bytes, tuple(self._timed), peak
         )
         records = self._ranks.gather(record)
         if records is not None and self._job.output_dir:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_mlpstorage.page_cache import HostIoCounters, HostPageCache, counters_of_hosts, on_each_host, start_counters
+from pytest_mlpstorage.page_cache import HostIoCounters, HostPageCache, counters_of_hosts, leads_host, on_each_host, start_counters
 from pytest_mlpstorage.results.page_cache import LaterDrop, PageCacheRecord
 
 __all__ = ["LOADS", "PHASE", "ColdReads", "checkpoint_files"]
@@ -54,16 +54,8 @@ class ColdReads:
             return
         self._began = True
         self._hosts = found or []
-        if self._is_first_of_its_host():
+        if leads_host(self._comm) and self._files:
             self._start = start_counters(self._files[0])
-
-    def _is_first_of_its_host(self) -> bool:
-        from mpi4py import MPI
-
-        local = self._comm.Split_type(MPI.COMM_TYPE_SHARED)
-        first = bool(local.rank == 0)
-        local.Free()
-        return first and bool(self._files)
 
     def end(self) -> dict[str, Any] | None:
         """What rank 0 writes down when all epochs are over; None on the other ranks, and where no epoch began."""

@@ -1,11 +1,11 @@
 """Whether reads are cold: page-cache residency of files, dropping them from memory, and what the storage then delivers.
 
-Only :func:`on_each_host` knows MPI, and takes the communicator from its caller; the rest is of one host.
+Only ``hosts`` knows MPI, and takes the communicator from its caller; the rest is of one host.
 """
 
 from pytest_mlpstorage.page_cache.cold import make_cold
 from pytest_mlpstorage.page_cache.counters import HostIoCounters, read_since, start_counters
-from pytest_mlpstorage.page_cache.hosts import counters_of_hosts, on_each_host
+from pytest_mlpstorage.page_cache.hosts import counters_of_hosts, leads_host, on_each_host
 from pytest_mlpstorage.results.page_cache import HostIoSince, HostPageCache, PageCacheRecord, write_page_cache
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "HostPageCache",
     "PageCacheRecord",
     "counters_of_hosts",
+    "leads_host",
     "make_cold",
     "on_each_host",
     "read_since",

@@ -12,6 +12,7 @@ from typing import Final
 
 from pytest_mlpstorage.cluster.mounts import MEMORY_FILESYSTEMS, mount_of
 from pytest_mlpstorage.page_cache.drop import DROP_CACHES, FileDrop, drop_all, flush
+from pytest_mlpstorage.page_cache.residency import Probe
 from pytest_mlpstorage.page_cache.sample import Sample, take
 from pytest_mlpstorage.results.page_cache import COLD_FRACTION, UNAVAILABLE, HostPageCache
 
@@ -48,7 +49,7 @@ def make_cold(
     if not files or filesystem in MEMORY_FILESYSTEMS:
         why = f"{filesystem} keeps its files in memory and has no storage below it" if files else "no files"
         return _nothing(f"{UNAVAILABLE}: {why}", len(files), filesystem, number, time.monotonic() - began)
-    sample = take(files, seed=number, seconds=budget_seconds * _MEASURING)
+    sample = take(files, seed=number, seconds=budget_seconds * _MEASURING, probe=Probe.of(filesystem))
     method, done, after, note = "none", 0, sample.resident_bytes, ""
     if drop:
         limit = max(budget_seconds * (1 - 2 * _MEASURING), _LEAST_DROP_SECONDS)
@@ -82,6 +83,7 @@ def _drop(files: Sequence[str | os.PathLike[str]], sample: Sample, limit: float,
     one_by_one.run(limit, give_up_early=all_at_once is not None)
     method, after = "fadvise", sample.measure_again()
     if all_at_once is not None and _is_warm(sample, after, complete=one_by_one.complete):
+        flush(files[0])
         refused, before = drop_all(all_at_once), after
         after = sample.measure_again()
         if refused:

@@ -89,10 +89,16 @@ def _block(mount: Mount, kernel: Kernel) -> tuple[str, int | None]:
     names = sorted(_members(counted[device][0], kernel) & by_name.keys())
     if any(name.startswith("pmem") for name in names):
         return f"{UNAVAILABLE}: what is read of persistent memory passes by the counters", None
-    silent = [name for name in names if read_text(kernel.sys / "block" / name / "queue/iostats") == "0"]
+    silent = [name for name in names if any(read_text(disk / "queue/iostats") == "0" for disk in _disks(name, kernel))]
     if silent:
         return f"{UNAVAILABLE}: counting is switched off for {', '.join(silent)} (queue/iostats)", None
     return f"diskstats {' '.join(names)}", sum(by_name[name] for name in names)
+
+
+def _disks(name: str, kernel: Kernel) -> Iterator[Path]:
+    """The folder of a disk, or of the disk that a partition lies on, which alone has the switch."""
+    yield kernel.sys / "block" / name
+    yield from (partition.parent for partition in kernel.sys.glob(f"block/*/{name}"))
 
 
 def _device_number(source: str) -> str:

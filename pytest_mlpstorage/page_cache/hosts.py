@@ -12,7 +12,7 @@ from pytest_mlpstorage.page_cache.counters import HostIoCounters, read_since
 from pytest_mlpstorage.page_cache.drop import DROP_CACHES
 from pytest_mlpstorage.results.page_cache import HostIoSince, HostPageCache
 
-__all__ = ["counters_of_hosts", "on_each_host"]
+__all__ = ["counters_of_hosts", "leads_host", "on_each_host"]
 
 
 def on_each_host(
@@ -38,11 +38,24 @@ def on_each_host(
     return None if entries is None else [entry for entry in entries if entry is not None]
 
 
+def leads_host(comm: Any) -> bool:
+    """Whether this rank is the first of its host; all ranks call it."""
+    from mpi4py import MPI
+
+    local = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    try:
+        return bool(local.rank == 0)
+    finally:
+        local.Free()
+
+
 def counters_of_hosts(comm: Any, start: HostIoCounters | None) -> list[HostIoSince] | None:
     """What every host's storage delivered since ``start``, which one rank of each host holds and the others leave None.
 
-    All ranks call it; rank 0 gets one entry a host.
+    All ranks call it when they have read what they had to; rank 0 gets one entry a host.
     """
+    # The rank with the counters may be done long before the others of its host.
+    comm.barrier()
     entries = comm.gather(None if start is None else read_since(start))
     return None if entries is None else [entry for entry in entries if entry is not None]
 

@@ -14,6 +14,9 @@ __all__ = ["Pages", "Probe", "UnmeasurableError"]
 _CACHESTAT: Final = 451
 """Number of the system call, Linux 6.5 on; the same on all machines but Alpha, which Python no longer knows."""
 
+_STACKED: Final = frozenset({"overlay"})
+"""Filesystems that keep no pages: cachestat finds nothing of them in memory, ever, where mincore sees those of the file below."""
+
 _LARGEST_MAPPING: Final = 1 << 30
 """Bytes mapped at a time for mincore: its answer takes a byte a page."""
 
@@ -51,6 +54,11 @@ class Probe:
 
     def __init__(self, method: str = "cachestat") -> None:
         self.method = method
+
+    @classmethod
+    def of(cls, filesystem: str) -> Probe:
+        """Start with the best method that tells the truth on a type of filesystem."""
+        return cls("mincore" if filesystem in _STACKED else "cachestat")
 
     def pages(self, descriptor: int, offset: int, length: int) -> Pages:
         """What lies in memory of ``length`` bytes from ``offset``, a multiple of the page size. Raises UnmeasurableError."""

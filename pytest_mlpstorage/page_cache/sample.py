@@ -60,9 +60,9 @@ def ranges(size: int, rng: random.Random) -> tuple[tuple[int, int], ...]:
     return tuple((start // mmap.PAGESIZE * mmap.PAGESIZE, _RANGE_BYTES) for start in starts)
 
 
-def take(files: Sequence[str | os.PathLike[str]], *, seed: int, seconds: float) -> Sample:
+def take(files: Sequence[str | os.PathLike[str]], *, seed: int, seconds: float, probe: Probe | None = None) -> Sample:
     """Draw and measure files until they are all in, or the time is up; files that are gone or empty are passed over."""
-    rng, sample, deadline = random.Random(seed), Sample(Probe()), time.monotonic() + seconds  # noqa: S311 - no secret
+    rng, sample, deadline = random.Random(seed), Sample(probe or Probe()), time.monotonic() + seconds  # noqa: S311 - no secret
     for index in rng.sample(range(len(files)), min(len(files), _MOST_FILES)):
         if len(sample.files) >= LEAST_FILES and time.monotonic() > deadline:
             break

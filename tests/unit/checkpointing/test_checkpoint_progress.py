@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from pytest_mlpstorage.checkpointing.progress import Progress
+from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.launch.outcome import Beat
 from pytest_mlpstorage.launch.progress import line
 from pytest_mlpstorage.launch.watch import last_progress
@@ -78,3 +80,16 @@ def test_without_a_file_and_without_bytes_nothing_happens(clock):
     silent.begin("checkpoint write", 1, 1)
     silent.advance(5)
     silent.end()
+
+
+def test_a_full_disk_is_said_with_the_file_and_the_reason(clock):
+    full = Progress(Path("/dev/full"), own_bytes=1, total_bytes=1, monotonic=clock)
+    with pytest.raises(FileSystemError) as raised:
+        full.begin("checkpoint write", 1, 1)
+    assert raised.value.message == "cannot write /dev/full: No space left on device"
+    assert "free space" in raised.value.suggestion
+
+
+def test_a_folder_that_is_not_there_is_said_too(tmp_path, clock):
+    with pytest.raises(FileSystemError, match="none/lines: No such file or directory"):
+        Progress(tmp_path / "none/lines", own_bytes=1, total_bytes=1, monotonic=clock).begin("checkpoint write", 1, 1)

@@ -159,6 +159,12 @@ def test_counters_come_from_one_rank_of_each_host(monkeypatch):
     assert hosts.counters_of_hosts(Ranks(rank=1), None) is None
 
 
+def test_counters_are_read_when_the_last_rank_of_the_host_has_read_its_files(monkeypatch):
+    ranks = Ranks()
+    monkeypatch.setattr(hosts, "read_since", lambda _start: f"after {ranks.barriers} barrier")
+    assert hosts.counters_of_hosts(ranks, "h1") == ["after 1 barrier"]
+
+
 # -- from the configuration to the leaf -------------------------------------------------------------------------------
 
 

@@ -184,3 +184,13 @@ def test_a_real_device_counts_what_is_read_of_dropped_files_and_nothing_of_resid
 def own_reads():
     lines = Path("/proc/self/io").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("read_bytes"))
+
+
+def test_a_partition_counts_by_the_switch_of_its_disk(kernel):
+    mounted(kernel, "xfs", "/dev/nvme0n1p1", "259:1")
+    (kernel.sys / "block/nvme0n1/queue").mkdir(parents=True)
+    (kernel.sys / "block/nvme0n1/nvme0n1p1").mkdir()
+    (kernel.sys / "block/nvme0n1/queue/iostats").write_text("1\n")
+    assert counted(kernel) == ("diskstats nvme0n1p1", 900 * 512)
+    (kernel.sys / "block/nvme0n1/queue/iostats").write_text("0\n")
+    assert counted(kernel) == ("unavailable: counting is switched off for nvme0n1p1 (queue/iostats)", None)

@@ -1,6 +1,7 @@
 """Dropping real files from memory, proven by measuring them again; and all that can stand in the way."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,36 @@ def test_what_was_never_written_back_is_written_and_dropped(disk):
     assert [file.stat().st_size for file in files] == [1 << 20] * 4
 
 
+@pytest.fixture
+def overlay(disk):
+    """A folder of an overlay, as the root of a container is one, whose lower layer holds one file on disk."""
+    layers = [disk / name for name in ("lower", "upper", "work", "merged")]
+    for layer in layers:
+        layer.mkdir()
+    with (layers[0] / "file").open("wb") as stream:
+        stream.write(os.urandom(1 << 20))
+        os.fsync(stream.fileno())
+    options = "lowerdir={},upperdir={},workdir={}".format(*layers)
+    if subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", str(layers[3])], capture_output=True).returncode != 0:
+        pytest.skip("no overlay can be mounted here")
+    yield layers[3]
+    subprocess.run(["umount", str(layers[3])], check=True)
+
+
+def test_on_an_overlay_the_pages_of_the_files_below_it_count(overlay):
+    (overlay / "file").read_bytes()
+    found = make_cold([overlay / "file"], drop=False, budget_seconds=1.0)
+    assert (found.filesystem, found.method, found.resident_bytes_after) == ("overlay", "mincore", 1 << 20)
+    found = make_cold([overlay / "file"], drop=True, budget_seconds=1.0, drop_caches=None)
+    assert (found.resident_bytes_before, found.resident_bytes_after) == (1 << 20, 0)
+
+
+def test_an_overlay_is_not_asked_in_the_way_that_finds_nothing_there(written, monkeypatch):
+    monkeypatch.setattr(cold, "_filesystem", lambda _files: "overlay")
+    found = make_cold(written, drop=False, budget_seconds=1.0)
+    assert (found.method, found.resident_bytes_after) == ("mincore", TOTAL)
+
+
 def test_paths_may_be_text(written):
     assert make_cold([str(file) for file in written], drop=True, budget_seconds=1.0).resident_bytes_after == 0
 
@@ -80,6 +111,15 @@ def test_a_switch_that_works_is_the_method(written, switch, stuck, monkeypatch):
     monkeypatch.setattr(cold, "drop_all", drop_all)
     found = make_cold(written, drop=True, budget_seconds=1.0, drop_caches=switch)
     assert (found.drop_method, found.resident_bytes_after, found.note) == ("drop_caches", 0, "")
+
+
+def test_before_it_only_the_filesystem_of_the_files_is_written_back(written, switch, stuck, monkeypatch):
+    order = []
+    monkeypatch.setattr(os, "sync", lambda: pytest.fail("a dead mount of somebody else would be waited for"))
+    monkeypatch.setattr(cold, "flush", order.append)
+    monkeypatch.setattr(cold, "drop_all", lambda path: order.append(path) or drop.drop_all(path))
+    make_cold(written, drop=True, budget_seconds=1.0, drop_caches=switch)
+    assert order[-2:] == [written[0], switch]
 
 
 def test_a_switch_that_may_not_be_written_is_named(written, switch, stuck):

@@ -10,6 +10,8 @@ from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.results.layout import leaf_path
 from pytest_mlpstorage.results.state import DatasetManifest, begin_dataset, complete_dataset
 from pytest_mlpstorage.workloads.training import WORKLOAD
+from pytest_mlpstorage.workloads.training_job import make_job
+from pytest_mlpstorage.workloads.training_state import require_dataset
 
 YAML = (
     "division: closed\nsubmitter: acme\nsystem: box\ntraining:\n  workloads:\n    - {model: unet3d, accelerator: b200, accelerators: 8}\n"
@@ -76,3 +78,19 @@ def test_a_dry_run_writes_no_evidence(plan, tmp_path):
 def test_a_run_without_a_complete_data_set_is_refused_before_the_launch(plan, tmp_path):
     with pytest.raises(FileSystemError, match="no complete data set"):
         leaf_after(plan, steps(plan, "run")[0], tmp_path)
+
+
+def test_a_disk_that_takes_no_folder_is_told_as_what_it_is(plan, tmp_path):
+    generated(plan)
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch/configs").write_text("no directory can be made here")
+    with pytest.raises(FileSystemError, match="cannot make the folders of a launch"):
+        make_job(plan, steps(plan, "run")[0], staged=tmp_path, scratch=tmp_path / "scratch", write=True)
+
+
+def test_a_file_of_the_data_set_that_leads_nowhere_is_told_by_the_folder(plan):
+    generated(plan)
+    (plan.data_folder / "train").mkdir(parents=True)
+    (plan.data_folder / "train/img_0.npz").symlink_to("/nowhere/img_0.npz")
+    with pytest.raises(FileSystemError, match="the files of the data set cannot be looked at"):
+        require_dataset(plan)
