@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_mlpstorage.errors import BenchmarkExecutionError
 from pytest_mlpstorage.results.page_cache import write_page_cache
 from pytest_mlpstorage.results.reader import read_leaf
 from pytest_mlpstorage.units import GIB, format_seconds
 from pytest_mlpstorage.workloads.base import Collected
 from pytest_mlpstorage.workloads.checkpointing_verify import Rates, verify_files, verify_run
-from pytest_mlpstorage.workloads.training_collect import page_cache_record
+from pytest_mlpstorage.workloads.training_collect import engine_block, evidence_of_ranks, page_cache_record
 from pytest_mlpstorage.workloads.training_job import EVIDENCE
 
 if TYPE_CHECKING:
@@ -80,8 +78,7 @@ def _dlio_reads(plan: CheckpointingPlan, step: Step, scratch: Path, staged: Path
     folder = scratch / EVIDENCE
     if not (folder / "0_page_cache.json").is_file():
         return ["this DLIO does not tell when it begins to read checkpoints: that its reads were cold is not shown"]
-    io = [json.loads((folder / f"{rank}_io.json").read_text()) for rank in range(plan.ranks)]
-    record = page_cache_record(folder, io, asked_bytes=plan.total_bytes * reads)
+    record = page_cache_record(folder, evidence_of_ranks(folder, plan.ranks, "io"), asked_bytes=plan.total_bytes * reads)
     assert record is not None
     write_page_cache(staged, record)
     return []
@@ -89,25 +86,6 @@ def _dlio_reads(plan: CheckpointingPlan, step: Step, scratch: Path, staged: Path
 
 def _dlio_engine(plan: CheckpointingPlan, scratch: Path) -> dict[str, Any]:
     """What DLIO's ranks said of themselves; raises where one did not reach its end."""
-    folder, first = scratch / EVIDENCE, None
-    for rank in range(plan.ranks):
-        try:
-            json.loads((folder / f"{rank}_end.json").read_text())
-            effective = json.loads((folder / f"{rank}_effective.json").read_text())
-        except (OSError, json.JSONDecodeError):
-            raise BenchmarkExecutionError(
-                f"rank {rank} of {plan.ranks} left no end mark: the job ended with 0 but not all ranks finished"
-            ) from None
-        first = first or effective
-    assert first is not None
-    return {
-        "name": "dlio",
-        "version": first["dlio_version"],
-        "flavour": first["flavour"],
-        "commit": first["dlio_commit"],
-        **dict(first["engine"]),
-        "translated": first["translated"],
-        "ignored": first["ignored"],
-        "stand_ins": first["stand_ins"],
-        "world_size": first["size"],
-    }
+    evidence_of_ranks(scratch / EVIDENCE, plan.ranks, "end")
+    engine: dict[str, Any] = engine_block(evidence_of_ranks(scratch / EVIDENCE, plan.ranks, "effective"))["engine"]
+    return engine

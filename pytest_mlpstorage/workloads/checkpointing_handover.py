@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError
+from pytest_mlpstorage.launch.processes import die_with_parent
 from pytest_mlpstorage.launch.tail import printable_lines
 from pytest_mlpstorage.units import format_seconds
 
@@ -21,6 +22,7 @@ __all__ = ["Handover", "hand_over"]
 
 _TAIL_BYTES: Final = 4096
 _TAIL_LINES: Final = 20
+_AFTER_KILL_SECONDS: Final = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +54,9 @@ class Handover:
 def hand_over(command: Sequence[str] | None, written: datetime, *, deadline_seconds: float, environment: Mapping[str, str]) -> Handover:
     """Run the caller's command to its end, without a shell, and say how long it took.
 
-    Its output goes to a file that nobody needs to drain; its process group is ended at the deadline and whenever this process is
-    interrupted. Raises BenchmarkExecutionError where it cannot be started, fails, or takes longer.
+    Its output goes to a file that nobody needs to drain; its process group is ended at the deadline, when it fails, and whenever this
+    process is interrupted; the command itself also when this process is killed. What it leaves running after a success is the
+    caller's. Raises BenchmarkExecutionError where it cannot be started, fails, or takes longer.
     """
     if command is None:
         return Handover(written)
@@ -67,16 +70,15 @@ def hand_over(command: Sequence[str] | None, written: datetime, *, deadline_seco
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
                 start_new_session=True,
+                preexec_fn=_die_with_caller,  # noqa: PLW1509 - it makes one system call and takes no lock
             )
         except OSError as error:
             raise _failed("cannot be started", command, [], cause=error) from error
         try:
             code = process.wait(deadline_seconds)
         except subprocess.TimeoutExpired as error:
-            _end(process)
-            raise _failed(
-                f"took longer than {format_seconds(deadline_seconds)}, and was ended", command, _tail(output), cause=None
-            ) from error
+            how = "was ended" if _end(process) else "could not be ended: it hangs in the kernel"
+            raise _failed(f"took longer than {format_seconds(deadline_seconds)}, and {how}", command, _tail(output), cause=None) from error
         except BaseException:
             # Ctrl-C reaches this process only: the command has a session of its own.
             _end(process)
@@ -84,15 +86,28 @@ def hand_over(command: Sequence[str] | None, written: datetime, *, deadline_seco
         seconds = time.monotonic() - began
         tail = _tail(output)
     if code != 0:
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit {code}"
+        _end(process)  # what it has left in its group goes with it: nothing of a command that failed may go on
+        # Only some of the real-time signals have a name.
+        name = next((known.name for known in signal.Signals if known == -code), f"signal {-code}")
+        how = f"was ended by {name}" if code < 0 else f"ended with exit {code}"
         raise _failed(f"{how} after {format_seconds(seconds)}", command, tail, cause=None)
     return Handover(written, tuple(command), seconds, tuple(tail))
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _die_with_caller() -> None:
+    """In the command, before it begins: this process may be killed with no time to end it."""
+    die_with_parent(signal.SIGKILL)
+
+
+def _end(process: subprocess.Popen[bytes]) -> bool:
+    """Kill the process group of a command; whether the command is gone. One that hangs in the kernel takes no signal."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    try:
+        process.wait(_AFTER_KILL_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _tail(output: Any) -> list[str]:

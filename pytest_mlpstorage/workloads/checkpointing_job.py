@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from pytest_mlpstorage.checkpointing.job import CheckpointJob
-from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.launch.job import Host, HostLike, Job
 from pytest_mlpstorage.nested import dotted, plain, value_at
 from pytest_mlpstorage.results.atomic import file_system_error, write_text
 from pytest_mlpstorage.results.layout import DLIO_CONFIG
 from pytest_mlpstorage.workloads.checkpointing_records import leaf_parameters
 from pytest_mlpstorage.workloads.separation import write_separation
-from pytest_mlpstorage.workloads.training_job import CONFIGS, EVIDENCE, hydra_value
+from pytest_mlpstorage.workloads.training_job import CONFIGS, EVIDENCE, hydra_value, write_launch_input
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Step
@@ -138,12 +137,7 @@ def write_dlio_config(plan: CheckpointingPlan, step: Step, staged: Path) -> None
 def _dlio(plan: CheckpointingPlan, step: Step, staged: Path, scratch: Path, *, write: bool) -> tuple[str, ...]:
     configs, evidence, name = scratch / CONFIGS, scratch / EVIDENCE, template_name(plan)
     if write:
-        try:
-            (configs / "workload").mkdir(parents=True)
-            evidence.mkdir()
-        except OSError as error:
-            raise FileSystemError("cannot make the folders of a launch", details={"folder": scratch}, cause=error) from error
-        write_text(configs / "workload" / f"{name}.yaml", yaml.safe_dump(plain(plan.entry_model.parameters), sort_keys=False))
+        write_launch_input(scratch, name, plain(plan.entry_model.parameters))
     return (
         "-m",
         "pytest_mlpstorage.dlio",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from pytest_mlpstorage.config.suite import SuiteConfig
 from pytest_mlpstorage.editions.checkpoint_sizing import CheckpointShape
 from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError, FileSystemError
 from pytest_mlpstorage.nested import dotted
+from pytest_mlpstorage.results.atomic import file_system_error
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.manifest import CURRENT_LAYOUT, declared_edition
 from pytest_mlpstorage.results.places import SubjectPlace
@@ -27,7 +28,17 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Step
     from pytest_mlpstorage.workloads.checkpointing_plan import CheckpointingPlan
 
-__all__ = ["checkpoint_folder", "files_by_checkpoint", "found", "read_result", "refuse_foreign", "require", "step_of"]
+__all__ = [
+    "checkpoint_folder",
+    "files_by_checkpoint",
+    "files_of_checkpoints",
+    "found",
+    "is_whole",
+    "read_result",
+    "refuse_foreign",
+    "require",
+    "step_of",
+]
 
 
 def read_result(plan: CheckpointingPlan) -> CheckpointingResult:
@@ -159,22 +170,37 @@ def checkpoint_folder(plan: CheckpointingPlan, number: int) -> Path:
     return plan.folder / f"global_epoch1_step{number}"
 
 
+def files_of_checkpoints(plan: CheckpointingPlan, count: int) -> Iterator[tuple[int, Path, int, int | None]]:
+    """Every file of the first ``count`` checkpoints: number, path, bytes by the formula, and bytes that it has (None: it is not there).
+
+    Raises FileSystemError for one that cannot be looked at.
+    """
+    wanted = files_by_checkpoint(plan)
+    for number in range(1, count + 1):
+        for name, size in wanted.items():
+            path = checkpoint_folder(plan, number) / name
+            try:
+                there = path.stat().st_size
+            except FileNotFoundError:
+                there = None
+            except OSError as error:
+                raise file_system_error("a checkpoint cannot be looked at", path, error) from error
+            yield number, path, size, there
+
+
+def is_whole(plan: CheckpointingPlan, there: int | None, wanted: int) -> bool:
+    """Whether a file of a checkpoint has its bytes; torch puts a header before the tensors, so DLIO's files may be larger."""
+    return there is not None and (there == wanted if plan.engine.is_own else there >= wanted)
+
+
 def _require_checkpoints(plan: CheckpointingPlan, step: Step) -> None:
     """Raise FileSystemError unless every file that the step reads is there with its bytes."""
     if not plan.seen_here:
         return
-    wanted = files_by_checkpoint(plan)
-    for number in range(1, plan.counts(step)[1] + 1):
-        folder = checkpoint_folder(plan, number)
-        for name, size in wanted.items():
-            try:
-                there = (folder / name).stat().st_size
-            except FileNotFoundError:
-                there = -1
-            # torch puts a header before the tensors, so DLIO's files may be larger.
-            if there != size if plan.engine.is_own else there < size:
-                raise FileSystemError(
-                    f"checkpoint {number} of {plan.case.id} is not complete: {folder / name} "
-                    + ("is not there" if there < 0 else f"has {there} bytes instead of {size}"),
-                    suggestion=f"write the checkpoints first: pytest benchmarks/ -k 'test_run and {plan.case.id}'",
-                )
+    for number, path, size, there in files_of_checkpoints(plan, plan.counts(step)[1]):
+        if not is_whole(plan, there, size):
+            raise FileSystemError(
+                f"checkpoint {number} of {plan.case.id} is not complete: {path} "
+                + ("is not there" if there is None else f"has {there} bytes instead of {size}"),
+                suggestion=f"write the checkpoints first: pytest benchmarks/ -k 'test_run and {plan.case.id}'",
+            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from pytest_mlpstorage.results.checkpoint_metric import CheckpointMetric, Checkp
 from pytest_mlpstorage.results.reader import read_epoch_stats, read_rank_outputs
 from pytest_mlpstorage.results.records import EpochStats, Leaf
 from pytest_mlpstorage.units import GIB
-from pytest_mlpstorage.workloads.checkpointing_state import checkpoint_folder, files_by_checkpoint
+from pytest_mlpstorage.workloads.checkpointing_state import files_of_checkpoints, is_whole
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Step
@@ -137,17 +137,11 @@ def verify_files(plan: CheckpointingPlan, step: Step) -> dict[str, Any]:
     writes, _ = plan.counts(step)
     if not writes or not plan.seen_here:
         return {}
-    wanted: Mapping[str, int] = files_by_checkpoint(plan)
-    total = 0
-    for number in range(1, writes + 1):
-        folder = checkpoint_folder(plan, number)
-        for name, size in wanted.items():
-            try:
-                there = (folder / name).stat().st_size
-            except FileNotFoundError:
-                raise _bad(f"checkpoint {number} lacks a file", file=folder / name, bytes=size) from None
-            if there != size if plan.engine.is_own else there < size:
-                text = f"a file of checkpoint {number} has other bytes than the formula gives"
-                raise _bad(text, file=folder / name, given=there, wanted=size)
-            total += there
-    return {"files": writes * len(wanted), "bytes_on_disk": total, "bytes_by_formula": writes * plan.total_bytes, "gib": total / GIB}
+    files = total = 0
+    for number, path, size, there in files_of_checkpoints(plan, writes):
+        if there is None:
+            raise _bad(f"checkpoint {number} lacks a file", file=path, bytes=size)
+        if not is_whole(plan, there, size):
+            raise _bad(f"a file of checkpoint {number} has other bytes than the formula gives", file=path, given=there, wanted=size)
+        files, total = files + 1, total + there
+    return {"files": files, "bytes_on_disk": total, "bytes_by_formula": writes * plan.total_bytes, "gib": total / GIB}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlpstorage.config import SuiteConfig
 from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.launch.supervisor import Beat, Outcome, require_success, run_job
+from pytest_mlpstorage.results.atomic import file_system_error
 from pytest_mlpstorage.results.layout import SCRATCH, STAGING, is_timestamp, metadata_name, output_name
 from pytest_mlpstorage.results.provenance import PROVENANCE
 from pytest_mlpstorage.results.records import LeafMetadata
@@ -71,10 +72,10 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
     run_id = secrets.token_hex(6)
     writer = LeafWriter.create_next(config.results_dir, plan.leaf_parent(step), run_id=run_id, now=started)
     scratch = config.results_dir / STAGING / SCRATCH / run_id
-    scratch.mkdir(parents=True)
     metadata = dataclasses.replace(plan.metadata(step, writer.final), invocation_start_time=started)
     outcome: Outcome | None = None
     try:
+        _make(scratch)
         code = keep_code(config, workload)
         job = workload.job(plan, step, staged=writer.path, scratch=scratch, write=True)
         for line in workload.prepare(plan, step, run_id=run_id):
@@ -105,9 +106,7 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
         leaf = writer.commit()
     except BaseException as error:
         # Whatever ends the step, Ctrl-C included, its evidence is kept and the same error goes on.
-        evidence = writer.fail(_reason(error), _evidence(metadata, outcome))
-        if isinstance(error, MLPStorageError):
-            error.details["evidence"] = str(evidence)
+        _keep_evidence(writer, error, _evidence(metadata, outcome))
         raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -126,6 +125,27 @@ def _from_the_future(leaf: Path, now: datetime) -> tuple[str, ...]:
         f"this leaf is named {leaf.name}, which is {format_seconds(ahead_seconds)} from now: {newest} is dated in the future, and a later "
         "run needs a later name; look at the clock of this host",
     )
+
+
+def _make(scratch: Path) -> None:
+    try:
+        scratch.mkdir(parents=True)
+    except OSError as error:
+        raise file_system_error("cannot make the folder that a step works in", scratch, error) from error
+
+
+def _keep_evidence(writer: LeafWriter, error: BaseException, found: dict[str, Any]) -> None:
+    """Move the staged leaf to the failed evidence and name it in the error.
+
+    Where that fails too (the disk is full, say), the error that ended the step is still the one to be told, and Ctrl-C still ends
+    the session; the leaf stays where it is, and the next start moves it.
+    """
+    try:
+        where = str(writer.fail(_reason(error), found))
+    except (MLPStorageError, OSError) as second:
+        where = f"{writer.outcome or writer.path} ({' '.join(str(second).split())})"
+    if isinstance(error, MLPStorageError):
+        error.details["evidence"] = where
 
 
 def _reason(error: BaseException) -> str:

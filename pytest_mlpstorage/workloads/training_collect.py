@@ -15,6 +15,7 @@ from pytest_mlpstorage.results.records import Leaf
 from pytest_mlpstorage.units import MIB
 from pytest_mlpstorage.workloads.base import Collected
 from pytest_mlpstorage.workloads.training_job import EVIDENCE
+from pytest_mlpstorage.workloads.training_state import file_sizes
 from pytest_mlpstorage.workloads.training_verify import verify_run
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Step
     from pytest_mlpstorage.workloads.training_plan import TrainingPlan
 
-__all__ = ["MORE_READ", "collect", "page_cache_record"]
+__all__ = ["MORE_READ", "collect", "engine_block", "evidence_of_ranks", "page_cache_record"]
 
 MORE_READ = 1.1
 """Bytes that ranks and workers may read beyond the data set (file headers, directories, late imports)."""
@@ -32,7 +33,7 @@ def _bad(message: str, **details: object) -> BenchmarkExecutionError:
     return BenchmarkExecutionError(message, details=details)
 
 
-def _evidence(folder: Path, ranks: int, kind: str) -> list[Mapping[str, Any]]:
+def evidence_of_ranks(folder: Path, ranks: int, kind: str) -> list[Mapping[str, Any]]:
     """The evidence files of one kind of all ranks; raises where a rank left none: it did not reach its end."""
     records, missing = [], []
     for rank in range(ranks):
@@ -49,14 +50,14 @@ def _evidence(folder: Path, ranks: int, kind: str) -> list[Mapping[str, Any]]:
 def collect(plan: TrainingPlan, step: Step, *, staged: Path, scratch: Path, outcome: Outcome) -> Collected:
     """Check a finished datagen or run and return its figures. Raises BenchmarkExecutionError for anything less."""
     folder = scratch / EVIDENCE
-    _evidence(folder, plan.ranks, "end")
-    effective = _evidence(folder, plan.ranks, "effective")
+    evidence_of_ranks(folder, plan.ranks, "end")
+    effective = evidence_of_ranks(folder, plan.ranks, "effective")
     engine = engine_block(effective)
     if step.phase == "datagen":
         return _datagen(plan, engine)
     root = staged.parent
     leaf = read_leaf(staged, root=root, phase="run")
-    io = _evidence(folder, plan.ranks, "io")
+    io = evidence_of_ranks(folder, plan.ranks, "io")
     found = _run(plan, leaf, root, engine, io)
     record = page_cache_record(folder, io, asked_bytes=plan.epoch_bytes * plan.epochs)
     if record is not None:
@@ -99,7 +100,7 @@ def engine_block(effective: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _datagen(plan: TrainingPlan, engine: dict[str, Any]) -> Collected:
     train = plan.data_folder / "train"
-    sizes = [p.stat().st_size for p in train.rglob(f"*.{plan.file_suffix}")]
+    sizes = file_sizes(plan)
     if len(sizes) < plan.files:
         raise _bad(f"data generation left {len(sizes)} of {plan.files} files", folder=train)
     if min(sizes) == 0:

@@ -11,12 +11,13 @@ import yaml
 
 from pytest_mlpstorage.launch.job import Job
 from pytest_mlpstorage.nested import value_at
+from pytest_mlpstorage.results.atomic import file_system_error, write_text
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Step
     from pytest_mlpstorage.workloads.training_plan import TrainingPlan
 
-__all__ = ["CONFIGS", "EVIDENCE", "PAGE_CACHE_SHARE", "hydra_value", "make_job", "overrides"]
+__all__ = ["CONFIGS", "EVIDENCE", "PAGE_CACHE_SHARE", "hydra_value", "make_job", "overrides", "write_launch_input"]
 
 CONFIGS = "configs"
 EVIDENCE = "evidence"
@@ -71,6 +72,16 @@ def _page_cache_options(plan: TrainingPlan, step: Step) -> list[str]:
     return [budget] if plan.drops_caches else [budget, "--mlps-keep-caches"]
 
 
+def write_launch_input(scratch: Path, name: str, parameters: Mapping[str, Any]) -> None:
+    """Make the folders of a DLIO launch, and the workload file ``name`` in them. Raises FileSystemError."""
+    try:
+        (scratch / CONFIGS / "workload").mkdir(parents=True)
+        (scratch / EVIDENCE).mkdir()
+    except OSError as error:
+        raise file_system_error("cannot make the folders of a launch", scratch, error) from error
+    write_text(scratch / CONFIGS / "workload" / f"{name}.yaml", yaml.safe_dump(parameters, sort_keys=False))
+
+
 def make_job(plan: TrainingPlan, step: Step, *, staged: Path, scratch: Path, write: bool) -> Job:
     """``mpirun … python -m pytest_mlpstorage.dlio`` for datagen or a run.
 
@@ -80,10 +91,7 @@ def make_job(plan: TrainingPlan, step: Step, *, staged: Path, scratch: Path, wri
     configs = scratch / CONFIGS
     evidence = scratch / EVIDENCE
     if write:
-        (configs / "workload").mkdir(parents=True)
-        evidence.mkdir()
-        text = yaml.safe_dump(plan.template.copy_parameters(), sort_keys=False)
-        (configs / "workload" / f"{plan.template.name}.yaml").write_text(text)
+        write_launch_input(scratch, plan.template.name, plan.template.copy_parameters())
     program = [
         "-m",
         "pytest_mlpstorage.dlio",

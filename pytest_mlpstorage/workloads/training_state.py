@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.nested import dotted
+from pytest_mlpstorage.results.atomic import file_system_error
 from pytest_mlpstorage.results.reader import read_training_result
 from pytest_mlpstorage.results.records import Leaf, LeafMetadata
 from pytest_mlpstorage.results.state import (
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Collected, Step
     from pytest_mlpstorage.workloads.training_plan import TrainingPlan
 
-__all__ = ["begin_datagen", "differences", "finish_datagen", "found", "refuse_foreign", "require_dataset", "require_room"]
+__all__ = ["begin_datagen", "differences", "file_sizes", "finish_datagen", "found", "refuse_foreign", "require_dataset", "require_room"]
 
 # Where the data lie and how many subfolders they have may differ between two looks at one result.
 _NOT_COMPARED = frozenset(
@@ -167,7 +168,8 @@ def _half_made(state: DatasetState) -> str:
 
 def _require_match(plan: TrainingPlan, state: Complete) -> None:
     different = [str(difference) for difference in state.manifest.differences(plan.dataset_parameters)]
-    files, size = _on_disk(plan)
+    sizes = file_sizes(plan)
+    files, size = len(sizes), sum(sizes)
     if (files, size) != (state.manifest.num_files_train, state.manifest.total_bytes_on_disk):
         different.append(
             f"{files} files of {size} bytes together are there, {state.manifest.num_files_train} of "
@@ -183,10 +185,13 @@ def _require_match(plan: TrainingPlan, state: Complete) -> None:
         )
 
 
-def _on_disk(plan: TrainingPlan) -> tuple[int, int]:
-    """Files of the data set that lie in its folder, and their bytes together: names alone do not make it complete."""
-    sizes = [path.stat().st_size for path in (plan.data_folder / "train").rglob(f"*.{plan.file_suffix}")]
-    return len(sizes), sum(sizes)
+def file_sizes(plan: TrainingPlan) -> list[int]:
+    """Bytes of each file of the data set in its folder: names alone do not make it complete. Raises FileSystemError."""
+    folder = plan.data_folder / "train"
+    try:
+        return [path.stat().st_size for path in folder.rglob(f"*.{plan.file_suffix}")]
+    except OSError as error:  # a link that leads nowhere, a file that went meanwhile, a file system that is gone
+        raise file_system_error("the files of the data set cannot be looked at", folder, error) from error
 
 
 def begin_datagen(plan: TrainingPlan, run_id: str) -> tuple[str, ...]:

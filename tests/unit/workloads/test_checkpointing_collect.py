@@ -202,7 +202,7 @@ def test_of_dlio_a_file_may_be_larger_by_its_header(plan, tmp_path):
     (tmp_path / "evidence").mkdir()
     for rank in (0, 1):
         effective = {"dlio_version": "3.0.2", "flavour": "mlcommons", "dlio_commit": "abc", "engine": {"reader": "builtin"}}
-        effective |= {"translated": {}, "ignored": [], "stand_ins": [], "size": 2}
+        effective |= {"translated": {}, "translated_from": {}, "ignored": [], "stand_ins": [], "size": 2, "host": "a"}
         (tmp_path / f"evidence/{rank}_effective.json").write_text(json.dumps(effective))
         (tmp_path / f"evidence/{rank}_end.json").write_text("{}")
     done = collect(other, tmp_path / "leaf")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from pytest_mlpstorage.config import LaunchConfig
-from pytest_mlpstorage.errors import BenchmarkExecutionError
+from pytest_mlpstorage.errors import BenchmarkExecutionError, FileSystemError
+from pytest_mlpstorage.results import writer
+from pytest_mlpstorage.results.atomic import write_json
 from pytest_mlpstorage.results.records import LeafMetadata
 from pytest_mlpstorage.verdict import Division
 from pytest_mlpstorage.workloads.base import Step
@@ -42,15 +45,15 @@ class Plan:
 class Calculation:
     family = "training"
 
-    def __init__(self, wrong=""):
-        self.wrong = wrong
+    def __init__(self, wrong="", error=None):
+        self.wrong = error or (BenchmarkExecutionError(wrong) if wrong else None)
 
     def job(self, _plan, _step, **_options):
         return None
 
     def prepare(self, _plan, _step, *, run_id):
         if self.wrong:
-            raise BenchmarkExecutionError(self.wrong)
+            raise self.wrong
         return ()
 
     def finish(self, _plan, _step, **_options):
@@ -62,11 +65,11 @@ def step(tmp_path):
     """Carry out a step beside a leaf that is dated so many seconds from now."""
     parent = tmp_path / "results" / "whatif" / "acme" / "results" / "box" / "training" / "unet3d" / "datasize"
 
-    def step(*, earlier_seconds, wrong=""):
+    def step(*, earlier_seconds=-60, wrong="", error=None):
         earlier = (datetime.now() + timedelta(seconds=earlier_seconds)).strftime("%Y%m%d_%H%M%S")
         (parent / earlier).mkdir(parents=True)
         config = Config(tmp_path / "results")
-        done = execute(Calculation(wrong), Plan(parent), Step("datasize", "datasize"), config=config, launcher=None, voice=Voice())
+        done = execute(Calculation(wrong, error), Plan(parent), Step("datasize", "datasize"), config=config, launcher=None, voice=Voice())
         (record,) = done.leaf.glob("*_metadata.json")
         return earlier, done, json.loads(record.read_text())
 
@@ -98,3 +101,26 @@ def test_a_step_that_fails_keeps_its_evidence_and_names_it(step, tmp_path):
     assert caught.value.details["evidence"] == str(evidence)
     assert json.loads((evidence / "reason.json").read_text())["reason"] == "no such data"
     assert not (tmp_path / "results" / ".mlps" / "scratch").exists() or not list((tmp_path / "results" / ".mlps" / "scratch").iterdir())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), BenchmarkExecutionError("rank 3 was killed"), ValueError("odd")])
+def test_evidence_that_cannot_be_kept_hides_neither_ctrl_c_nor_the_cause(step, monkeypatch, tmp_path, error):
+    def full(path, *_, **__):
+        raise FileSystemError(f"cannot write {path.name}", cause=OSError(errno.ENOSPC, "No space left on device"))
+
+    monkeypatch.setattr(writer, "write_json", lambda path, *more: full(path) if path.name == "reason.json" else write_json(path, *more))
+    with pytest.raises(type(error)) as caught:
+        step(error=error)
+    assert caught.value is error
+    if isinstance(error, BenchmarkExecutionError):
+        assert "No space left on device" in str(error)
+        assert str(tmp_path / "results/.mlps/staging") in error.details["evidence"]
+
+
+def test_a_disk_that_is_full_before_the_step_begins_is_told_and_leaves_nothing_reserved(step, tmp_path):
+    (tmp_path / "results" / ".mlps").mkdir(parents=True)
+    (tmp_path / "results" / ".mlps" / "scratch").write_text("no directory can be made here")
+    with pytest.raises(FileSystemError, match="cannot make the folder that a step works in"):
+        step()
+    assert list((tmp_path / "results" / ".mlps" / "claims").iterdir()) == []
+    assert len(list((tmp_path / "results" / ".mlps" / "failed").iterdir())) == 1
