@@ -50,6 +50,9 @@ _FROM_WORST: Final[Mapping[str, Sequence[object]]] = {
 _PER_RANK: Final = ("schedule_sha256", "executed_sha256")
 """Values that are each rank's own; the first is the same in every trial."""
 
+_MOST: Final = 2**62
+"""No value of ours is greater; one that is stands in a file that somebody changed, and its sums and means need not be any number."""
+
 _NOT_EVERY_RANK: Final = "not every rank has it"
 
 Trials = Sequence[Sequence[RankFigures]]
@@ -175,9 +178,9 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _numbers(values: Iterable[object]) -> list[float] | None:
-    """All of them as numbers, whole ones exactly; None where one is none, or there is none at all."""
+    """All of them as numbers, whole ones exactly; None where one is none or beyond all of ours, or there is none at all."""
     parsed = [value if isinstance(value, int) and not isinstance(value, bool) else number(value) for value in values]
-    known = [value for value in parsed if value is not None]
+    known = [value for value in parsed if value is not None and abs(value) <= _MOST]
     return known if known and len(known) == len(parsed) else None
 
 

@@ -39,6 +39,7 @@ class RankDirectory:
         try:
             self.prepare()
         except BaseException:
+            self._remove_made()
             self._release()
             raise
         return self
@@ -61,7 +62,7 @@ class RankDirectory:
                 self.path.mkdir()
                 self._made.append(self.path)
             self._folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            self._token = self._mark()
+            self._mark()
             self._hold()
         except OSError as error:
             self._refuse_links(error)
@@ -83,10 +84,7 @@ class RankDirectory:
         try:
             self.empty()
             os.unlink(TOKEN_NAME, dir_fd=self._folder)
-            for folder in reversed(self._made):
-                # Another rank may still be in the cache folder, and somebody may have put something there.
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+            self._remove_made()
         except OSError as error:
             raise file_system_error(f"cannot remove {self.path}", self.path, error) from error
         finally:
@@ -99,22 +97,32 @@ class RankDirectory:
                 folder.mkdir()
                 self._made.append(folder)
 
-    def _mark(self) -> int:
+    def _remove_made(self) -> None:
+        for folder in reversed(self._made):
+            # Another rank may still be in the cache folder, and somebody may have put something there.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def _mark(self) -> None:
         """Open the token; write one if the folder is empty."""
+        new = False
         try:
-            descriptor = os.open(TOKEN_NAME, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder)
+            self._token = os.open(TOKEN_NAME, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder)
         except FileNotFoundError:
             if self._names():
                 self._not_ours("it holds files, and no token of ours")
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(TOKEN_NAME, flags, 0o644, dir_fd=self._folder)
-        if os.fstat(descriptor).st_size == 0 and self._names() == [TOKEN_NAME]:  # new, or of one who was killed before the next line
+            self._token, new = os.open(TOKEN_NAME, flags, 0o644, dir_fd=self._folder), True
+        if os.fstat(self._token).st_size == 0 and self._names() == [TOKEN_NAME]:  # new, or of one who was killed before the next line
             content = {"what": _MARK, "rank": self._rank, "host": socket.gethostname(), "pid": os.getpid()}
-            os.pwrite(descriptor, json.dumps(content).encode(), 0)
-        if not self._is_ours(descriptor):
-            os.close(descriptor)
+            try:
+                os.pwrite(self._token, json.dumps(content).encode(), 0)
+            except OSError:  # as where the disk is full
+                if new:
+                    os.unlink(TOKEN_NAME, dir_fd=self._folder)
+                raise
+        if not self._is_ours(self._token):
             self._not_ours(f"its {TOKEN_NAME} is not the token of this rank")
-        return descriptor
 
     def _names(self) -> list[str]:
         with os.scandir(self._folder) as entries:
@@ -125,7 +133,7 @@ class RankDirectory:
             return False
         try:
             content = json.loads(os.pread(descriptor, _LARGEST_TOKEN, 0))
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         return isinstance(content, dict) and content.get("what") == _MARK and content.get("rank") == self._rank
 

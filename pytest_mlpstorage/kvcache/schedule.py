@@ -14,11 +14,9 @@ from pytest_mlpstorage.kvcache.models import KVModel
 from pytest_mlpstorage.kvcache.population import User
 from pytest_mlpstorage.kvcache.streams import CONVERSATION, PREFIX, RAG, SIZES, THINK, Words, fractions, integers, words
 from pytest_mlpstorage.kvcache.work import (
-    COMPILER_VERSION,
     FLAG_PREFIX,
     FLAG_RAG,
     MOST_ENTRIES,
-    OPERATION_DTYPE,
     PHASE_DECODE,
     PHASE_PREFILL,
     PHASE_PREFILL_DECODE,
@@ -27,29 +25,10 @@ from pytest_mlpstorage.kvcache.work import (
     RETRIEVAL_DTYPE,
     Records,
     Schedule,
-    earlier_entries,
     schedule_sha256,
 )
 
-__all__ = [
-    "COMPILER_VERSION",
-    "FLAG_PREFIX",
-    "FLAG_RAG",
-    "MOST_ENTRIES",
-    "OPERATION_DTYPE",
-    "PHASE_DECODE",
-    "PHASE_PREFILL",
-    "PHASE_PREFILL_DECODE",
-    "PREFIX_WORDS",
-    "REQUEST_DTYPE",
-    "RETRIEVAL_DTYPE",
-    "FloodOptions",
-    "Records",
-    "Schedule",
-    "compile_flood",
-    "earlier_entries",
-    "schedule_sha256",
-]
+__all__ = ["FloodOptions", "compile_flood"]
 
 _NANOSECONDS: Final = 10**9
 _SHORTEST_WAIT, _WAIT_RANGE = 0.8, 0.4

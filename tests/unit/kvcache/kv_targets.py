@@ -8,6 +8,12 @@ from pytest_mlpstorage.kvcache.stamps import Content
 
 CHUNK = 128 * 1024
 
+PRINT_PEAK_MIB = """
+with open("/proc/self/status") as status:
+    print(next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM:")))
+"""
+"""End of a program that says how much memory it ever had. The ru_maxrss of a new program is at least that of the one that started it."""
+
 
 class Chunks:
     """Keeps what a sink is told."""

@@ -307,6 +307,15 @@ def test_a_damaged_block_is_no_measurement_and_no_crash(damage):
     assert option_block(option(found))["late_bytes"] is None
 
 
+@pytest.mark.parametrize("huge", [10**400, -(10**400), 2**63, 1e300])
+@pytest.mark.parametrize("key", ["tokens_in_window_per_s", "requests_in_window", "arrivals_in_window", "late_bytes", "peak_rss_mib"])
+def test_a_number_that_nothing_of_ours_can_reach_is_none(key, huge):
+    found = [figures(trial=t, rank=r, change=lambda raw: raw | {"mlps": raw["mlps"] | {key: huge}}) for t in range(2) for r in range(2)]
+    block = option_block(option(found))
+    assert (block[key], block["null_reasons"][key]) == (None, "not every rank has it")
+    json.dumps(block, allow_nan=False)
+
+
 def test_windows_of_several_ranks_overlap_by_what_is_left_between_the_first_and_the_last():
     assert window_overlap([0], 100) == 1
     assert window_overlap([5, 0, 3], 100) == 0.95

@@ -20,12 +20,12 @@ def test_the_records_are_packed_and_little_endian_so_that_any_machine_reads_them
 
 
 def test_phases_have_the_numbers_of_the_schedule_and_reasons_its_names():
-    from pytest_mlpstorage.kvcache import schedule
+    from pytest_mlpstorage.kvcache import work
 
     assert (Phase.PREFILL, Phase.PREFILL_DECODE, Phase.DECODE) == (
-        schedule.PHASE_PREFILL,
-        schedule.PHASE_PREFILL_DECODE,
-        schedule.PHASE_DECODE,
+        work.PHASE_PREFILL,
+        work.PHASE_PREFILL_DECODE,
+        work.PHASE_DECODE,
     )
     assert [r.name.lower() for r in Reason] == ["turn", "prefill", "probe", "decode", "miss", "prefix", "rag", "eviction"]
 
@@ -35,7 +35,7 @@ def test_what_is_not_given_is_nothing_and_no_time(tmp_path):
     with EventLog(path) as events:
         events.append(request=7, kind=Kind.WRITE, tier=Tier.STORAGE, bytes=2**40, t_start=-5)
     (record,) = read_events(path)
-    assert record["request"], record["bytes"] == (7, 2**40)
+    assert (record["request"], record["bytes"]) == (7, 2**40)
     assert record["t_start"] == -5
     assert {int(record[name]) for name in ("t_intended", "t_queue", "t_submit", "t_complete", "durable")} == {NEVER}
     assert {int(record[name]) for name in ("entry", "reason", "host_ns", "device_ns", "flags")} == {0}

@@ -16,15 +16,8 @@ from pytest_mlpstorage.kvcache.export import Step, official_trace, played, write
 from pytest_mlpstorage.kvcache.models import model
 from pytest_mlpstorage.kvcache.policy import TierPolicy
 from pytest_mlpstorage.kvcache.population import population
-from pytest_mlpstorage.kvcache.schedule import (
-    PHASE_DECODE,
-    PHASE_PREFILL,
-    PHASE_PREFILL_DECODE,
-    REQUEST_DTYPE,
-    FloodOptions,
-    Schedule,
-    compile_flood,
-)
+from pytest_mlpstorage.kvcache.schedule import FloodOptions, compile_flood
+from pytest_mlpstorage.kvcache.work import PHASE_DECODE, PHASE_PREFILL, PHASE_PREFILL_DECODE, REQUEST_DTYPE, Schedule
 
 TINY = model("tiny-1b")
 TOKEN = 24_576

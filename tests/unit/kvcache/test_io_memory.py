@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from kv_targets import PRINT_PEAK_MIB
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError, ValidationError
 from pytest_mlpstorage.kvcache.buffers import Arena
@@ -112,8 +113,9 @@ def test_what_is_not_there_or_does_not_fit_is_an_error(arena):
     tier.close()
 
 
-PEAK = """
-import resource, sys
+PEAK = (
+    """
+import sys
 from pytest_mlpstorage.kvcache.buffers import Arena, chunk_bytes
 from pytest_mlpstorage.kvcache.io_memory import MemoryTarget
 from pytest_mlpstorage.kvcache.stamps import Content
@@ -123,8 +125,9 @@ for entry in range(40):
     if entry >= 8:
         tier.delete(entry - 8)
     tier.write_object(entry, 64 << 20, pass_no=0)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
+    + PRINT_PEAK_MIB
+)
 
 
 def test_a_rank_needs_the_tier_and_512_mib():

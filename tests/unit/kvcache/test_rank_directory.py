@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -75,6 +76,7 @@ def content(folder):
         "{}",
         "not JSON",
         "[1]",
+        "[" * 4096,
         b"\xff\xfe",
         json.dumps({"what": "pytest-mlpstorage KV cache directory: everything in it may be removed", "rank": 1}),
         json.dumps({"what": "something else", "rank": 0}),
@@ -100,6 +102,14 @@ def test_a_token_that_is_a_link_or_a_pipe_is_none(tmp_path):
     with pytest.raises(FileSystemError), RankDirectory(tmp_path, 0):
         pass
     assert content(path) == before
+    descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "rank_1").mkdir()
+    (tmp_path / "pipe").rename(tmp_path / "rank_1" / TOKEN_NAME)
+    with pytest.raises(FileSystemError), RankDirectory(tmp_path, 1):
+        pass
+    assert content(tmp_path / "rank_1") == [TOKEN_NAME]
+    assert len(os.listdir("/proc/self/fd")) == descriptors  # noqa: PTH208
 
 
 def test_a_folder_that_is_a_link_is_refused(tmp_path):
@@ -178,6 +188,22 @@ def test_no_descriptor_is_left_open(tmp_path):
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_a_disk_that_has_no_room_for_the_token_is_left_as_it_was(tmp_path, monkeypatch, there):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = tmp_path / "cache" / "rank_0"
+    if there:
+        folder.mkdir(parents=True)
+    before, descriptors = content(tmp_path), len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(FileSystemError, match="cannot make or take over"), RankDirectory(tmp_path / "cache", 0):
+        pass
+    assert content(tmp_path) == before
+    assert len(os.listdir("/proc/self/fd")) == descriptors  # noqa: PTH208
+
+
 def test_cleaning_up_that_fails_never_hides_the_fault_before_it(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError(5, "Input/output error")
@@ -199,7 +225,8 @@ def test_cleaning_up_that_fails_never_hides_the_fault_before_it(tmp_path, monkey
 
 def test_an_interrupt_leaves_nothing(tmp_path):
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom pytest_mlpstorage.kvcache.rank_directory import RankDirectory\n"
+        # A session in the background of a shell ignores the interrupt, and all its children inherit that.
+        "import signal, sys, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\nfrom pytest_mlpstorage.kvcache.rank_directory import RankDirectory\n"
         "with RankDirectory(sys.argv[1], 0) as folder:\n    (folder.path / 'kv_00000001.npy').touch()\n    print('ready', flush=True)\n    time.sleep(30)\n"
     )
     running = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

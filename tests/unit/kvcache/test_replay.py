@@ -9,9 +9,9 @@ from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.kvcache.models import model
 from pytest_mlpstorage.kvcache.population import QOS
 from pytest_mlpstorage.kvcache.replay import compile_replay
-from pytest_mlpstorage.kvcache.schedule import PHASE_PREFILL, PHASE_PREFILL_DECODE
 from pytest_mlpstorage.kvcache.trace_generator import conversation_trace
 from pytest_mlpstorage.kvcache.traces import TraceRow, make_trace
+from pytest_mlpstorage.kvcache.work import PHASE_PREFILL, PHASE_PREFILL_DECODE
 
 MODEL = model("llama3.1-8b")
 PLAIN = make_trace("burstgpt", [TraceRow(0, 7, 9_999, 3), TraceRow(1_000, 8, 10_000, 0), TraceRow(3_001, 7, 1, 1)], 0)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pytest_mlpstorage.kvcache.models import model
 from pytest_mlpstorage.kvcache.population import population
 from pytest_mlpstorage.kvcache.requests import PREFIX_ENTRY, ConversationBook, Operation, Request, decode_reads, operations
-from pytest_mlpstorage.kvcache.schedule import FLAG_RAG, PHASE_DECODE, PHASE_PREFILL, PHASE_PREFILL_DECODE, compile_flood
+from pytest_mlpstorage.kvcache.schedule import compile_flood
+from pytest_mlpstorage.kvcache.work import FLAG_RAG, PHASE_DECODE, PHASE_PREFILL, PHASE_PREFILL_DECODE
 
 TINY = model("tiny-1b")
 BYTES = 24_576

@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.kvcache.models import model
 from pytest_mlpstorage.kvcache.population import Template, population
-from pytest_mlpstorage.kvcache.schedule import (
+from pytest_mlpstorage.kvcache.schedule import FloodOptions, compile_flood
+from pytest_mlpstorage.kvcache.work import (
     FLAG_PREFIX,
     FLAG_RAG,
     PHASE_DECODE,
     PHASE_PREFILL,
     PHASE_PREFILL_DECODE,
     REQUEST_DTYPE,
-    FloodOptions,
-    compile_flood,
     earlier_entries,
 )
 

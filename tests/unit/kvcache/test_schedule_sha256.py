@@ -1,4 +1,4 @@
-"""The checksum of a schedule: the same in every process, rank and byte order; and the time that compiling takes."""
+"""The checksum of a schedule: the same in every process, rank and byte order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import sys
 
 from pytest_mlpstorage.kvcache.models import model
 from pytest_mlpstorage.kvcache.population import population
-from pytest_mlpstorage.kvcache.schedule import FloodOptions, compile_flood, schedule_sha256
+from pytest_mlpstorage.kvcache.schedule import FloodOptions, compile_flood
+from pytest_mlpstorage.kvcache.work import schedule_sha256
 
 MODEL = model("llama3.1-8b")
 

@@ -14,11 +14,10 @@ from pytest_mlpstorage.kvcache.events import Kind, Reason
 from pytest_mlpstorage.kvcache.models import model
 from pytest_mlpstorage.kvcache.policy import TierPolicy
 from pytest_mlpstorage.kvcache.population import population
-from pytest_mlpstorage.kvcache.schedule import FLAG_PREFIX, REQUEST_DTYPE
 from pytest_mlpstorage.kvcache.serving import ServingOptions, compile_serving
 from pytest_mlpstorage.kvcache.trace_generator import conversation_trace
 from pytest_mlpstorage.kvcache.traces import block_hit_rate
-from pytest_mlpstorage.kvcache.work import Schedule
+from pytest_mlpstorage.kvcache.work import FLAG_PREFIX, REQUEST_DTYPE, Schedule
 from pytest_mlpstorage.kvcache.work_list import work_list
 
 MODEL = model("tiny-1b")
