@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-_spec = importlib.util.spec_from_file_location("small_suite", Path(__file__).with_name("small_suite.py"))
-small_suite = importlib.util.module_from_spec(_spec)
-sys.modules["small_suite"] = small_suite
-_spec.loader.exec_module(small_suite)
+sys.path.insert(0, str(Path(__file__).parent))
+
+import small_suite
 
 
 @pytest.fixture
@@ -44,3 +43,21 @@ def ready(generated, suite):
     """A suite with its data set in place, ready to run."""
     shutil.copytree(generated / "mlps-data", suite.folder / "mlps-data")
     return suite
+
+
+@pytest.fixture
+def small_filesystem(tmp_path):
+    """Mounts a memory filesystem of so many MiB, and takes it away even where something that failed still holds it."""
+    folder = tmp_path / "disk"
+
+    def mounted(mebibytes):
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"no filesystem can be mounted here: {done.stderr.strip()}")
+        return folder
+
+    yield mounted
+    if folder.is_mount():
+        subprocess.run(["umount", "-l", str(folder)], check=True)

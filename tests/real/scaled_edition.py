@@ -17,7 +17,7 @@ from pytest_mlpstorage.editions.core_config import core_config_hash
 
 REPO = Path(__file__).parents[2]
 RECORD_BYTES = 1024**2
-STEPS, EPOCHS, COMPUTATION_SECONDS = 10, 3, 0.5
+STEPS, EPOCHS, COMPUTATION_SECONDS = 10, 3, 0.8
 """Enough of computing that a busy machine keeps the accelerators busy and the gaps between runs (2.1.18) short against the runs."""
 
 PROCESSES = 2

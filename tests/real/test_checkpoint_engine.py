@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -197,16 +198,9 @@ def test_every_file_and_its_folders_are_forced_to_disk(engine, launcher):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A filesystem of 20 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small filesystem")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "small", str(folder)], capture_output=True).returncode != 0:
-        pytest.skip("nothing can be mounted here, not even by root")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+def small_disk(small_filesystem):
+    """The first file of a rank fits, the second does not."""
+    return small_filesystem(20)
 
 
 def test_a_disk_that_fills_up_is_one_clear_line_and_the_next_start_works(engine, small_disk):
@@ -290,9 +284,9 @@ def test_a_rank_that_is_killed_ends_the_job(engine, launcher):
     program = engine.program(engine.job(writes=2, seconds_between=30.0))
     command = launcher.command(Job(2, program))
     job = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ranks = []
     try:
         end = time.monotonic() + 30
-        ranks = []
         while len(ranks) < 2 and time.monotonic() < end:
             time.sleep(0.2)
             children = psutil.Process(job.pid).children(recursive=True)
@@ -305,6 +299,8 @@ def test_a_rank_that_is_killed_ends_the_job(engine, launcher):
         assert time.monotonic() - begun < 10
         assert not psutil.wait_procs(ranks, timeout=10)[1]
     finally:
-        job.kill()
+        for process in (job, *ranks):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         job.wait()
     assert not (engine.output / "summary.json").exists()

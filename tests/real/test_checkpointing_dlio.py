@@ -5,15 +5,13 @@ Its checkpoint code stands in for the fork's, which no package registry has; the
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
-import textwrap
 from importlib.util import find_spec
-from pathlib import Path
 
+import fork_stand_in
 import pytest
 from small_suite import BENCHMARKS
 
@@ -21,10 +19,6 @@ pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(find_spec("dlio_benchmark") is None, reason="the DLIO environment is not installed"),
 ]
-
-_spec = importlib.util.spec_from_file_location("dlio_fork_files", Path(__file__).with_name("test_dlio_fork.py"))
-fork = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(fork)
 
 CONFIG = """division: whatif
 submitter: test
@@ -40,13 +34,9 @@ checkpointing:
 """
 
 FILES = {
-    **fork.FILES,
+    **fork_stand_in.FILES,
     "checkpointing/__init__.py": "",
     "checkpointing/simple_streaming_checkpointing.py": "",
-    "utils/statscounter.py": fork.FILES["utils/statscounter.py"].replace(
-        "            def start_train(",
-        "            def start_load_ckpt(self, *_told):\n                pass\n\n            def start_train(",
-    ),
     "utils/config.py": """
         from dlio_benchmark.common.enumerations import FormatType, StorageType
 
@@ -70,34 +60,19 @@ FILES = {
             for key in ("checkpoint_folder", "num_checkpoints_write", "num_checkpoints_read", "time_between_checkpoints", "fsync"):
                 setattr(args, key, config["checkpoint"][key])
     """,
-    "main.py": """
-        import datetime, json, os, time
-        from pathlib import Path
-        import hydra
-        from mpi4py import MPI
-        from dlio_benchmark.utils.config import ConfigArguments, LoadConfig
-        from dlio_benchmark.utils.statscounter import StatsCounter
-        from pytest_mlpstorage.checkpointing.shards import rank_files
-        from pytest_mlpstorage.editions.checkpoint_sizing import CheckpointShape, checkpoint_size
-
-        class GeneratorFactory:
-            @staticmethod
-            def get_generator(type):
-                raise RuntimeError("not here")
-
-        class DLIOBenchmark:
-            def __init__(self, cfg):
-                self.args, self.comm, self.epoch = ConfigArguments(), MPI.COMM_WORLD, {}
-                LoadConfig(self.args, cfg)
-                self.args.output_folder = hydra.core.hydra_config.HydraConfig.get().runtime.output_dir
-                a = self.args
+    "main.py": fork_stand_in.main(
+        imports="""
+            import datetime, json, os, time
+            from pathlib import Path
+            from pytest_mlpstorage.checkpointing.shards import rank_files
+            from pytest_mlpstorage.editions.checkpoint_sizing import CheckpointShape, checkpoint_size
+        """,
+        methods="""
+            def initialize(self):
+                self.epoch, a = {}, self.args
                 self.shape = CheckpointShape(a.model_num_layers, a.hidden_size, a.ffn_hidden_size, a.num_attention_heads, a.num_kv_heads,
                                              a.vocab_size, a.tensor, a.pipeline, a.zero_stage, 2, 4)
                 self.size = checkpoint_size(self.shape, processes=self.comm.size).total_gib
-                self.stats = StatsCounter(self.args)
-
-            def initialize(self):
-                pass
 
             def timed(self, name, work):
                 self.comm.barrier()
@@ -129,27 +104,14 @@ FILES = {
                         metric[f"{phase}_checkpoint_io_mean_GB_per_second"] = sum(m["throughput"] for m in made) / len(made)
                         metric[f"{phase}_checkpoint_duration_mean_seconds"] = sum(m["duration"] for m in made) / len(made)
                     (out / "summary.json").write_text(json.dumps({"num_accelerators": self.comm.size, "num_hosts": 1, "metric": metric}))
-
-        @hydra.main(version_base=None, config_path="configs", config_name="config")
-        def run_benchmark(cfg):
-            benchmark = DLIOBenchmark(cfg["workload"])
-            benchmark.initialize()
-            benchmark.run()
-            benchmark.finalize()
-
-        def main():
-            run_benchmark()
-            MPI.Finalize()
-    """,
+        """,
+    ),
 }
 
 
 @pytest.fixture
 def start(tmp_path):
-    for name, content in FILES.items():
-        path = tmp_path / "site/dlio_benchmark" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(content))
+    fork_stand_in.install(tmp_path / "site", FILES)
     (tmp_path / "suite.yaml").write_text(CONFIG)
 
     def run(*arguments):

@@ -222,15 +222,9 @@ def test_a_killed_rank_is_named_and_leaves_its_evidence(checkpoints):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A memory filesystem of 100 MiB: a checkpoint fits, two do not."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(folder)], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"no filesystem can be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+def small_disk(small_filesystem):
+    """A checkpoint fits, two do not."""
+    return small_filesystem(100)
 
 
 @pytest.mark.fault

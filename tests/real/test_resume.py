@@ -16,6 +16,8 @@ pytestmark = [pytest.mark.real, pytest.mark.fault]
 
 SIX = ("--mlps-set", "training.warmup_runs=1", "--mlps-set", "training.measured_runs=5")
 TWO = ("--mlps-set", "training.warmup_runs=1", "--mlps-set", "training.measured_runs=1")
+BUSY = ("--mlps-set", "train.epochs=1", "--mlps-set", "train.computation_time=1s")
+"""Runs of 2 s: an epoch of the small suite lasts 0.1 s, and whoever looks at a busy machine does not see it."""
 
 
 def written(suite, division="whatif"):
@@ -48,8 +50,9 @@ def interrupted_in_the_fourth_run(suite, number, *arguments, seconds=120.0, divi
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.full)], ids=["KILL", "INT"])
 def test_interrupted_after_three_of_six_runs_the_series_goes_on_and_no_run_is_repeated(ready, number):
-    before = interrupted_in_the_fourth_run(ready, number, *SIX)
-    again = ready.run(*SIX, "-k", "test_run or test_result")
+    six = (*SIX, *BUSY)
+    before = interrupted_in_the_fourth_run(ready, number, *six)
+    again = ready.run(*six, "-k", "test_run or test_result")
     assert again.code == 0, again.text
     after = written(ready)
     assert len(after) == 6
@@ -63,7 +66,7 @@ def test_interrupted_after_three_of_six_runs_the_series_goes_on_and_no_run_is_re
     assert rules.code == 0, rules.text
     assert "2.1.17" in rules.text
     assert "would be INVALID" not in rules.text
-    found = ready.run(*SIX)
+    found = ready.run(*six)
     assert found.code == 0, found.text
     assert written(ready) == after
 
@@ -88,7 +91,7 @@ def test_in_open_a_series_goes_on_where_the_gap_keeps_2_1_18(ready):
 
 def test_in_open_a_gap_begins_a_new_series_and_the_old_runs_are_kept_with_the_reason(ready):
     (ready.folder / "suite.yaml").write_text(CONFIG.replace("whatif", "open"))
-    busy = (*TWO, "--mlps-set", "train.epochs=1", "--mlps-set", "train.computation_time=1s")
+    busy = (*TWO, *BUSY)
     first = ready.run("-k", "test_run and warmup", *busy)
     assert first.code == 0, first.text
     before = written(ready, "open")

@@ -16,10 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
 import scaled_edition
+import yaml
 from submission_changes import OPEN_ONLY, SEPARATE, TOGETHER
 from submission_mutations_around import MOVES, MUTATIONS
 

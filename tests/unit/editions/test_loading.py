@@ -64,9 +64,12 @@ def test_a_new_process_reads_only_the_edition_it_asks_for_within_its_share_of_th
 
 def test_a_second_look_costs_nothing():
     edition("3.0")
-    start = time.perf_counter()
-    edition("3.0")
-    assert time.perf_counter() - start < 0.001
+    looks = []
+    for _ in range(5):
+        start = time.perf_counter()
+        edition("3.0")
+        looks.append(time.perf_counter() - start)
+    assert min(looks) < 0.001, "each: what else runs on a busy machine may take any one of them"
 
 
 def test_nothing_in_an_edition_can_be_changed():
