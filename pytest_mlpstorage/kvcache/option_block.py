@@ -1,0 +1,215 @@
+"""The ``mlps`` block of one option: window-true rates summed over ranks, latencies of the whole population of ranks and trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, pstdev
+from typing import Any, Final
+
+from pytest_mlpstorage.kvcache.aggregate import OptionFigures, RankFigures
+from pytest_mlpstorage.kvcache.histogram import LogHistogram
+from pytest_mlpstorage.kvcache.rank_block import FACTS, LATENCIES, Block
+from pytest_mlpstorage.kvcache.series import ByteSeries
+from pytest_mlpstorage.results.coerce import integer, number
+
+__all__ = ["block_problems", "option_block", "window_overlap"]
+
+_DIRECTIONS: Final = ("read", "write")
+_TIERS: Final[Mapping[str, str]] = {
+    "read": "aggregated_read_bandwidth_gbps",
+    "write": "aggregated_write_bandwidth_gbps",
+}
+
+_COUNTS: Final = (
+    "requests_in_window",
+    "arrivals_in_window",
+    "write_not_durable_bytes",
+    "late_operations",
+    "late_bytes",
+    "verified_bytes",
+    "verify_errors",
+    "read_gib",
+    "write_gib",
+    "kernel_read_gib",
+    "kernel_write_gib",
+    "eviction_read_gib",
+    "eviction_write_gib",
+)
+"""Values that add up over ranks and trials."""
+
+_HIGHEST: Final = ("peak_rss_mib", "client_cpu_seconds_per_gib", "resident_fraction_before_read")
+"""Values of which the worst rank's tells most."""
+
+_FROM_WORST: Final[Mapping[str, Sequence[object]]] = {
+    "client_bound": (True, False),
+    "comparable": (False, True),
+    "direct": ("refuted", "unproved", "proved"),
+}
+"""Values of which one rank's spoils those of all, the worst first."""
+
+_PER_RANK: Final = ("schedule_sha256", "executed_sha256")
+"""Values that are each rank's own; the first is the same in every trial."""
+
+_NOT_EVERY_RANK: Final = "not every rank has it"
+
+Trials = Sequence[Sequence[RankFigures]]
+
+
+def option_block(figures: OptionFigures) -> dict[str, Any]:
+    """The block of an option from those of its ranks. Of an option that failed there is nothing but the reasons."""
+    block, trials = Block(), figures.sound
+    ranks = [rank for trial in trials for rank in trial]
+    problems = (*figures.problems, *block_problems(trials))
+    block.values["problems"] = list(problems)
+    if figures.problems or not ranks:
+        return block.to_json()
+    series = {direction: _series(trials, direction) for direction in _DIRECTIONS}
+    for direction in _DIRECTIONS:
+        _rates(block, direction, trials, figures.entry.get(_TIERS[direction]))
+    rates = [_sum(rank.block.get("tokens_in_window_per_s") for rank in trial) for trial in trials]
+    block.put("tokens_in_window_per_s", _mean(rates), _NOT_EVERY_RANK)
+    for key in _COUNTS:
+        block.put(key, _sum(rank.block.get(key) for rank in ranks), _NOT_EVERY_RANK)
+    served, arrived = block.values["requests_in_window"], block.values["arrivals_in_window"]
+    block.put("overload_factor", arrived / served if served and arrived is not None else None, "no request ended in the window")
+    _latencies(block, ranks)
+    block.put("served_by_class", _sum_by_name([rank.block.get("served_by_class") for rank in ranks]), _NOT_EVERY_RANK)
+    for key in _HIGHEST:
+        block.put(key, _most(rank.block.get(key) for rank in ranks), _NOT_EVERY_RANK)
+    block.put("late_requests_lower_bound", _sum(rank.late_lower_bound for rank in ranks), "not every rank told its latencies")
+    block.put(
+        "reuse_distance_histogram", _sum_of_distances([rank.block.get("reuse_distance_histogram") for rank in ranks]), _NOT_EVERY_RANK
+    )
+    for key, order in _FROM_WORST.items():
+        values = [rank.block.get(key) for rank in ranks]
+        known = all(value in order for value in values)
+        block.put(key, min(values, key=order.index) if known else None, _NOT_EVERY_RANK)
+    for key in (*FACTS, "window_s"):
+        if key not in block.values and key not in _PER_RANK:
+            _common(block, key, ranks)
+    for key in _PER_RANK:
+        # By rank the values of its trials: one where they are the same.
+        block.values[key] = {
+            str(number): list(dict.fromkeys(str(rank.block.get(key)) for rank in ranks if rank.result.name.rank == number))
+            for number in sorted({rank.result.name.rank for rank in ranks})
+        }
+    block.values["series_1s"] = [
+        {direction: None if part is None else part.to_json() for direction, part in zip(_DIRECTIONS, pair, strict=True)}
+        for pair in zip(*(series[direction] for direction in _DIRECTIONS), strict=True)
+    ]
+    for key in ("cv_percent", "half_drift_percent"):
+        block.values[key] = {
+            direction: [None if part is None else getattr(part, key) for part in series[direction]] for direction in _DIRECTIONS
+        }
+    return block.to_json()
+
+
+def _rates(block: Block, direction: str, trials: Trials, official: float | None) -> None:
+    key = f"storage_{direction}_bandwidth_window_gibps"
+    sums = [_sum(rank.block.get(key) for rank in trial) for trial in trials]
+    mean = _mean(sums)
+    block.put(key, mean, _NOT_EVERY_RANK)
+    block.values[f"{key}_by_trial"] = sums
+    known = [value for value in sums if value is not None]
+    spread = 100 * pstdev(known) / mean if mean and len(known) > 1 else None
+    block.put(f"{key}_cv_percent", spread, "fewer than two trials have a rate")
+    factor = official / mean if mean and official is not None else None
+    block.put(f"official_over_window_{direction}", factor, "there is no rate in the window")
+
+
+def _latencies(block: Block, ranks: Sequence[RankFigures]) -> None:
+    merged: dict[str, Any] = {}
+    for name, key in LATENCIES.items():
+        parts = [LogHistogram.from_json(_mapping(rank.block.get("histograms")).get(name)) for rank in ranks]
+        known = [part for part in parts if part is not None]
+        whole = LogHistogram.merged(known) if len(known) == len(parts) else None
+        lacking = "a rank has no histogram of it" if whole is None else "no rank has a sample"
+        block.put(key, whole.ms() if whole is not None else None, lacking)
+        merged[name] = whole.to_json() if whole is not None else None
+    block.values["histograms"] = merged
+
+
+def _series(trials: Trials, direction: str) -> list[ByteSeries | None]:
+    """The sum of the ranks second by second, of each trial; None where they cannot be added."""
+    found: list[ByteSeries | None] = []
+    for trial in trials:
+        parts = [ByteSeries.from_json(_mapping(rank.block.get("series_1s")).get(direction)) for rank in trial]
+        known = [part for part in parts if part is not None]
+        same = len(known) == len(parts) and len({part.window_ns for part in known}) == 1
+        found.append(ByteSeries.merged(known) if same else None)
+    return found
+
+
+def _common(block: Block, key: str, ranks: Sequence[RankFigures]) -> None:
+    """A fact that the ranks agree on is told once, else all the answers are."""
+    values: list[object] = []
+    for rank in ranks:
+        value = rank.block.get(key)
+        if value not in values:
+            values.append(value)
+    block.put(key, values[0] if len(values) == 1 else values, "no rank has it")
+
+
+def block_problems(trials: Trials) -> tuple[str, ...]:
+    """What must not be though every rank measured: other work in one trial than in another, data that was not what had been written."""
+    found = []
+    work: dict[int, set[object]] = {}
+    for trial in trials:
+        for rank in trial:
+            name = rank.result.name
+            work.setdefault(name.rank, set()).add(str(rank.block.get("schedule_sha256")))
+            errors = integer(rank.block.get("verify_errors"))
+            if errors:
+                found.append(f"trial {name.trial}: rank {name.rank} read {errors} sectors that were not what it had written")
+    found += [f"rank {rank} had other work in one trial than in another" for rank, sums in sorted(work.items()) if len(sums) > 1]
+    return tuple(found)
+
+
+def window_overlap(starts_ns: Sequence[int], window_ns: int) -> float:
+    """The share of the window in which every rank measured, by their starts on one clock."""
+    return max(0.0, 1 - (max(starts_ns) - min(starts_ns)) / window_ns)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _numbers(values: Iterable[object]) -> list[float] | None:
+    """All of them as numbers, whole ones exactly; None where one is none, or there is none at all."""
+    parsed = [value if isinstance(value, int) and not isinstance(value, bool) else number(value) for value in values]
+    known = [value for value in parsed if value is not None]
+    return known if known and len(known) == len(parsed) else None
+
+
+def _sum(values: Iterable[object]) -> float | None:
+    known = _numbers(values)
+    return None if known is None else sum(known)
+
+
+def _most(values: Iterable[object]) -> float | None:
+    known = _numbers(values)
+    return None if known is None else max(known)
+
+
+def _mean(values: Iterable[object]) -> float | None:
+    known = _numbers(values)
+    return None if known is None else fmean(known)
+
+
+def _sum_of_distances(parts: Sequence[object]) -> dict[str, Any] | None:
+    """The reads of all ranks by the same distances; None where one has none, or others."""
+    found = [_mapping(part) for part in parts]
+    below, lists = [part.get("below_gib") for part in found], [part.get("reads") for part in found]
+    reads = [each for each in lists if isinstance(each, list)]
+    if not reads or len(reads) != len(found) or any(each != below[0] for each in below) or len(set(map(len, reads))) != 1:
+        return None
+    sums = [_sum(column) for column in zip(*reads, strict=True)]
+    more = {key: _sum(part.get(key) for part in found) for key in ("reads_beyond", "reads_of_unused")}
+    return None if None in (*sums, *more.values()) else {"below_gib": below[0], "reads": sums, **more}
+
+
+def _sum_by_name(parts: Sequence[object]) -> dict[str, float] | None:
+    names = dict.fromkeys(name for part in parts for name in _mapping(part))
+    sums = {name: _sum(_mapping(part).get(name) for part in parts) for name in names}
+    known = {name: value for name, value in sums.items() if value is not None}
+    return known if known and len(known) == len(sums) else None
