@@ -12,6 +12,7 @@ import pytest
 
 from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.report import records
+from pytest_mlpstorage.results.layout import parse_result_path
 from pytest_mlpstorage.session import BenchmarkSession
 from pytest_mlpstorage.units import format_bytes, format_seconds
 from pytest_mlpstorage.verdict import Category, Finding, Severity, fold
@@ -206,7 +207,7 @@ class BenchmarkItem:
                 "division": config.division.value,
                 "submitter": config.submitter,
                 "system": config.system,
-                "benchmark_type": case.family,
+                "benchmark_type": place.family if (place := parse_result_path(judged.relpath)) is not None else case.family,
                 "model": case.model,
                 "accelerator": judged.accelerator,
                 "path": judged.relpath,

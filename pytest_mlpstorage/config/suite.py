@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 _FOLDER: Final = "checkpoint.checkpoint_folder"
+_CACHE: Final = "cache_dir"
+"""Own key of a section that names a directory on the storage under test."""
+
 _STRENGTH: Final = {"option": 5, "yaml": 4, "environment": 3, "computed": 2, "edition": 1, "default": 0}
 
 
@@ -143,8 +146,9 @@ class SuiteConfig:
 
     @property
     def storage_dirs(self) -> tuple[Path, ...]:
-        """``data_dir`` and each other directory on the storage under test that an entry names: they are looked at and locked."""
+        """``data_dir`` and each other directory on the storage under test that is named: they are looked at and locked."""
         named = [item.parameters[_FOLDER].value for family in self.families.values() for item in family.items if _FOLDER in item.parameters]
+        named += [folder for family in self.families.values() if (folder := getattr(family.own, _CACHE, None)) is not None]
         return tuple(dict.fromkeys((self.data_dir, *(Path(str(folder)) for folder in named))))
 
     def with_settings(self, extra: Iterable[Setting]) -> SuiteConfig:

@@ -113,12 +113,15 @@ class KVCacheEdition(Data):
     """The KV cache workload: its options by number, the locks of closed, what closed and open may vary.
 
     ``pass_flags``: flags of a recorded command line that vary nothing; ``open_flags``: an open argument to the flags that use it.
+    ``start_delay_seconds``, ``end_delay_seconds``: idle time before and after each pass, in which an array destages.
     """
 
     options: Frozen[int, KVCacheOption]
     trials: int
     seed: int
     inter_option_delay_seconds: int
+    start_delay_seconds: int
+    end_delay_seconds: int
     autoscaling: bool
     workload_identity: str
     runs: int

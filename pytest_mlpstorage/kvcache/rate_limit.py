@@ -43,7 +43,7 @@ class RateLimitedTarget:
         self._stop = stop or Stop()
         self._sizes: dict[int, int] = {}
 
-    def write_object(self, entry: int, bytes: int, *, pass_no: int) -> ObjectTimes:  # noqa: ARG002
+    def write_object(self, entry: int, bytes: int, *, pass_no: int, fill: object = None) -> ObjectTimes:  # noqa: ARG002
         """Take as long as ``bytes`` take, then have the entry."""
         times = self._move(WRITE, bytes)
         if not times.abandoned:

@@ -29,12 +29,13 @@ def line(beat: Beat, *, label: str = "", expected_seconds: float | None = None) 
     Before a rank program says how far it is, the line tells what the ranks have read and written instead.
     """
     progress = beat.progress or {}
-    au, rate = _number(progress, "au"), _number(progress, "mib_per_second")
+    au, rate, wait = (_number(progress, key) for key in ("au", "mib_per_second", "wait_seconds"))
     parts = [
         " ".join(part for part in (str(progress.get("phase", "")), _of(progress, "epoch", "epochs")) if part),
         _of(progress, "step", "steps"),
         "" if au is None else f"AU {au:.1f} %",
         "" if rate is None else f"{rate:.0f} MiB/s",
+        "" if wait is None else f"idle for {format_seconds(wait)}",
     ]
     if not any(parts):
         average = (beat.read_bytes + beat.write_bytes) / MIB / beat.elapsed_seconds if beat.elapsed_seconds > 0 else 0.0

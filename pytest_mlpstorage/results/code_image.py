@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,7 +19,7 @@ from pytest_mlpstorage.results.provenance import ALGORITHMS, CODE_HASH, CodeHash
 from pytest_mlpstorage.results.read_submission import POINTER, POOL, POOL_MARKER
 from pytest_mlpstorage.results.tree_hash import hashed_files, tree_hash
 
-__all__ = ["CodePool", "mark_pool", "write_pointer"]
+__all__ = ["CodePool", "code_digest", "mark_pool", "write_pointer"]
 
 _STAGED: Final = "code-images"
 """Directory in ``.mlps`` of an image that no leaf names yet: one in the pool that no leaf names is an error (CHECK-03)."""
@@ -99,6 +100,14 @@ class CodePool:
         finally:
             shutil.rmtree(copy, ignore_errors=True)  # where it was not finished, its room is needed
         return hashed.digest
+
+
+def code_digest(sources: Sequence[Path]) -> str | None:
+    """The hash that an image of this code would be named for now; nothing is kept. None where it cannot be hashed."""
+    with tempfile.TemporaryDirectory(prefix="mlps-code-") as folder:
+        for source in sources:
+            _copy(source, Path(folder) / source.name)
+        return tree_hash(Path(folder)).digest
 
 
 def _copy(source: Path, target: Path) -> None:

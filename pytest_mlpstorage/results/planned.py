@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_mlpstorage.results.layout import result_path
-from pytest_mlpstorage.results.records import CheckpointingResult, Leaf, LeafMetadata, Listing, Summary, TrainingResult
+from pytest_mlpstorage.results.records import CheckpointingResult, KVCacheResult, Leaf, LeafMetadata, Listing, Summary, TrainingResult
 from pytest_mlpstorage.verdict import Division
 
-__all__ = ["planned_checkpointing", "planned_result"]
+__all__ = ["planned_checkpointing", "planned_kv_cache", "planned_result"]
 
 
 def planned_result(
@@ -98,3 +98,30 @@ def _leaf(parent: str, number: int, root: Path, metadata: LeafMetadata, summary:
 def _names(leaves: tuple[Leaf, ...]) -> Listing:
     names = tuple(leaf.name for leaf in leaves)
     return Listing(names, names)
+
+
+def planned_kv_cache(*, root: Path, division: Division, submitter: str, system: str, edition: str, metadata: LeafMetadata) -> KVCacheResult:
+    """Build the KV cache result that a plan will give: one run of every pass, with a summary that says nothing yet.
+
+    As ``planned_result`` in all else.
+    """
+    model = metadata.model or ""
+    place = result_path(root, division, submitter, system, "kv_cache", model)
+    relpath, name = place.relative_to(root).as_posix(), "00000000_000001"
+    leaf = Leaf(
+        path=place / "run" / name, relpath=f"{relpath}/run/{name}", name=name, phase="run", summary=None, metadata=metadata, planned=True
+    )
+    return KVCacheResult(
+        root=root,
+        relpath=relpath,
+        division=division,
+        submitter=submitter,
+        system=system,
+        model=model,
+        edition=edition,
+        accelerator=None,
+        runs=(leaf,),
+        entries=Listing(("run",), ("run",)),
+        run_listing=Listing((name,), (name,)),
+        planned=True,
+    )

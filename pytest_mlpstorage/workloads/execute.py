@@ -102,7 +102,7 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
             collected = dataclasses.replace(collected, notes=(*outcome.warnings, *collected.notes))
         collected = dataclasses.replace(collected, notes=(*_from_the_future(writer.final, started), *collected.notes))
         finished = _write_metadata(writer, workload, metadata, outcome, collected, run_id)
-        stamp_leaf(writer.path, code, finished, config.edition)
+        stamp_leaf(writer.path, code, finished, config.edition, in_tree=STAGING not in writer.final.relative_to(config.results_dir).parts)
         leaf = writer.commit()
     except BaseException as error:
         # Whatever ends the step, Ctrl-C included, its evidence is kept and the same error goes on.

@@ -14,7 +14,7 @@ from pytest_mlpstorage.dlio.flavour import origin
 from pytest_mlpstorage.editions.core_config import core_config, core_config_hash
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.results.atomic import write_json
-from pytest_mlpstorage.results.code_image import CodePool, write_pointer
+from pytest_mlpstorage.results.code_image import CodePool, code_digest, write_pointer
 from pytest_mlpstorage.results.manifest_writer import write_manifest
 from pytest_mlpstorage.results.pool_upkeep import settle_pool
 from pytest_mlpstorage.results.provenance import LAYOUT_VERSION, PROVENANCE, UNKNOWN, Provenance, pointer_text
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.results.records import LeafMetadata
     from pytest_mlpstorage.workloads.base import Workload
 
-__all__ = ["keep_code", "list_leaf", "provenance_of", "stamp_leaf"]
+__all__ = ["code_now", "keep_code", "list_leaf", "provenance_of", "stamp_leaf"]
 
 _NOT_APPLICABLE: Final = "n/a"
 _NO_LIBRARY: Final = "none"
@@ -37,6 +37,16 @@ def _pool(results_dir: Path, sources: tuple[Path, ...]) -> CodePool:
     return CodePool(results_dir, sources, version=__version__, git_sha=tool_commit()[0])
 
 
+@functools.lru_cache(maxsize=8)
+def _digest(sources: tuple[Path, ...]) -> str | None:
+    return code_digest(sources)
+
+
+def code_now(workload: Workload) -> str | None:
+    """The hash of the code that runs in this process, found once and without writing into the results; None where there is none."""
+    return _digest(running_code(workload))
+
+
 def keep_code(config: SuiteConfig, workload: Workload) -> CodePool:
     """Copy and hash the code that is about to run, once a session; the copy waits outside of the pool for a finished leaf."""
     pool = _pool(config.results_dir, running_code(workload))
@@ -44,10 +54,14 @@ def keep_code(config: SuiteConfig, workload: Workload) -> CodePool:
     return pool
 
 
-def stamp_leaf(staged: Path, pool: CodePool, metadata: LeafMetadata, edition: str) -> None:
-    """Put the image into the pool and write pointer and provenance record into a leaf that is about to be committed."""
+def stamp_leaf(staged: Path, pool: CodePool, metadata: LeafMetadata, edition: str, *, in_tree: bool = True) -> None:
+    """Put the image into the pool and write pointer and provenance record into a leaf that is about to be committed.
+
+    A leaf that will not stand in the tree yet (``in_tree`` False) has no image in its pool either: an image belongs to a leaf.
+    """
     digest = pool.stage()
-    pool.publish()
+    if in_tree:
+        pool.publish()
     write_pointer(staged, digest)
     write_json(staged / PROVENANCE, provenance_of(metadata, edition, digest).to_json())
 

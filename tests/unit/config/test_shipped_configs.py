@@ -7,15 +7,15 @@ import pytest
 from pytest_mlpstorage.config import load_config
 from pytest_mlpstorage.verdict import Division
 from pytest_mlpstorage.workloads.checkpointing import WORKLOAD
+from pytest_mlpstorage.workloads.kv_cache import WORKLOAD as KV_CACHE
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 BLANKS = ["submitter", "system", "data_dir", "results_dir"]
 
 
 def _load(name, training, tmp_path):
-    return load_config(
-        CONFIGS / name, families=[training, WORKLOAD.schema()], options={}, assignments=[], environ={}, invocation_dir=tmp_path
-    )
+    families = [training, WORKLOAD.schema(), KV_CACHE.schema()]
+    return load_config(CONFIGS / name, families=families, options={}, assignments=[], environ={}, invocation_dir=tmp_path)
 
 
 def _entries(config):
@@ -66,3 +66,29 @@ def test_closed_asks_for_the_ranks_of_the_model_and_open_for_what_only_open_allo
     (opened,) = _load("open.yaml", training, tmp_path).families["checkpointing"].items
     assert (closed.own.model, closed.own.accelerators, dict(closed.parameters)) == ("llama3-8b", 8, {})
     assert (opened.own.model, opened.own.accelerators, dict(opened.parameters)) == ("llama3-70b", 8, {})
+
+
+def test_quick_has_every_option_of_the_kv_cache_once_with_two_clients_and_contexts_a_sixteenth_as_long(training, tmp_path):
+    from pytest_mlpstorage.kvcache.population import TEMPLATES, scaled_contexts
+    from pytest_mlpstorage.kvcache.workload_config import read_workload_config
+
+    config = _load("quick.yaml", training, tmp_path)
+    own = config.families["kvcache"].own
+    assert (own.clients_per_host, own.trials, own.duration, own.start_delay, own.end_delay, own.inter_option_delay) == (
+        2,
+        1,
+        "5s",
+        "0s",
+        "0s",
+        "0s",
+    )
+    options = [(item.own.option, item.own.num_users, item.own.cpu_mem) for item in config.families["kvcache"].items]
+    assert options == [(1, 8, None), (2, 4, "256MiB"), (3, 4, None)]
+    assert read_workload_config(CONFIGS / own.workload_config).templates == scaled_contexts(TEMPLATES, 16)
+
+
+def test_closed_leaves_the_work_of_the_kv_cache_as_the_edition_has_it_and_open_changes_a_number_of_users(training, tmp_path):
+    closed, opened = (_load(name, training, tmp_path).families["kvcache"] for name in ("closed.yaml", "open.yaml"))
+    assert [item.own.model_dump(exclude_none=True) for item in closed.items] == [{"option": 1}, {"option": 2}, {"option": 3}]
+    assert closed.own.model_dump(exclude_none=True).keys() == {"profile", "clients_per_host", "preconditioned", "io"}
+    assert [item.own.num_users for item in opened.items] == [100, None, None]

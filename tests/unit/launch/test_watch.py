@@ -95,6 +95,12 @@ def test_the_line_tells_phase_epoch_au_rate_and_times():
     assert text == "unet3d-b200 run 1: train epoch 2/5, step 3/5, AU 94.1 %, 281 MiB/s, 12.0 s of about 30.0 s"
 
 
+def test_a_declared_wait_is_counted_down_in_the_line():
+    assert line(Beat(2.0, 2, progress={"phase": "option 1 trial 0 start delay", "wait_seconds": 88.0})) == (
+        "option 1 trial 0 start delay, idle for 1 min 28 s, 2.0 s"
+    )
+
+
 def test_without_progress_the_line_tells_what_the_ranks_moved():
     assert line(Beat(2.0, 2)) == "2 ranks started, 2.0 s"
     assert line(Beat(2.0, 2, read_bytes=4 * 1024**2)) == "2 ranks started, read 4.00 MiB, wrote 0 B, 2 MiB/s, 2.0 s"

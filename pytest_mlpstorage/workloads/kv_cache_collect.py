@@ -1,0 +1,86 @@
+"""Reading what a pass left: exit code 0 is no proof, so every rank's file is checked before the pass counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_mlpstorage.errors import BenchmarkExecutionError
+from pytest_mlpstorage.kvcache.aggregate import OptionFigures, RankFigures, aggregate_option
+from pytest_mlpstorage.kvcache.option_block import block_problems, option_block
+from pytest_mlpstorage.kvcache.run_summary import read_ranks
+from pytest_mlpstorage.workloads.base import Collected
+from pytest_mlpstorage.workloads.kv_cache_figures import view_of
+from pytest_mlpstorage.workloads.kv_cache_plan import KVCachePlan, place_of
+from pytest_mlpstorage.workloads.kv_cache_records import ENGINE
+from pytest_mlpstorage.workloads.kv_cache_series import passes
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.launch.supervisor import Outcome
+    from pytest_mlpstorage.workloads.base import Step
+
+__all__ = ["collect"]
+
+_FACTOR_WORTH_TELLING = 1.05
+
+
+def collect(plan: KVCachePlan, step: Step, *, staged: Path, outcome: Outcome) -> Collected:
+    """Check a finished pass and return its figures. Raises BenchmarkExecutionError for anything less."""
+    option, trial = place_of(step)
+    found = read_ranks(staged, option)
+    figures = _alone(plan, step, {rank: one for (of, rank), one in found.items() if of == trial})
+    problems = [*figures.problems, *block_problems(figures.sound), *_other_work(plan, step, figures.sound[0])]
+    if problems:
+        raise BenchmarkExecutionError(f"{step.name} is no measurement: {'; '.join(problems)}")
+    entry = {**figures.entry, "mlps": option_block(figures)}
+    view = view_of(entry)
+    notes = [
+        f"the official tool would have said {view[key]:.4g} GiB/s to {word}, {factor:.2f} times the rate in the window"
+        for word in ("read", "write")
+        if (factor := view.get(f"official_over_window_{word}", 0.0)) > _FACTOR_WORTH_TELLING
+        and (key := f"official_{word}_gib_per_second") in view
+    ]
+    rates = ", ".join(f"{word} {view[key]:.3g} GiB/s" for word in ("read", "write") if (key := f"{word}_gib_per_second") in view)
+    block = entry["mlps"]
+    if block.get("client_bound") is True:
+        notes.append("the client was the limit, not the storage: see client_bound in the ranks' files")
+    reasons = block.get("comparable_reasons")
+    if block.get("comparable") is False:
+        why = ", ".join(map(str, reasons)) if isinstance(reasons, list) else str(reasons)
+        notes.append(f"not to be compared with figures of the official tool: {why}")
+    comparable = {key: block.get(key) for key in ("comparable", "comparable_reasons", "direct", "filesystem")}
+    return Collected(
+        {**view, "launch_seconds": outcome.elapsed_seconds},
+        tuple(notes),
+        {"engine": {**_engine(plan), **comparable}, "pass": {"option": option, "trial": trial}},
+        rates,
+    )
+
+
+def _engine(plan: KVCachePlan) -> dict[str, object]:
+    from pytest_mlpstorage import __version__
+
+    return {"name": ENGINE, "version": __version__, "profile": plan.section.profile}
+
+
+def _alone(plan: KVCachePlan, step: Step, ranks: dict[int, RankFigures]) -> OptionFigures:
+    """The pass as an option of one trial."""
+    option = plan.option(step)
+    memory = bool(option.gpu_bytes or option.cpu_bytes)
+    return aggregate_option(
+        option.number, {(0, rank): one for rank, one in ranks.items()}, trials=1, ranks=plan.ranks, has_memory=memory, where=step.name
+    )
+
+
+def _other_work(plan: KVCachePlan, step: Step, ranks: tuple[RankFigures, ...]) -> list[str]:
+    """Ranks whose compiled work is not that of the other trials of this option that are done."""
+    option, trial = place_of(step)
+    mine = {one.result.name.rank: str(one.block.get("schedule_sha256")) for one in ranks}
+    for name, leaf in passes(plan).items():
+        if not name.startswith(f"option{option}-") or name == step.name:
+            continue
+        for (_, rank), other in read_ranks(leaf, option).items():
+            theirs = str(other.block.get("schedule_sha256"))
+            if mine.get(rank, theirs) != theirs:
+                return [f"rank {rank} did other work in trial {trial} than in {name}"]
+    return []

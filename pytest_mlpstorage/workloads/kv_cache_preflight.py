@@ -1,0 +1,215 @@
+"""What can be known before the first byte of a cache: rules on the plan, paths, direct I/O, space, memory, MPI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_mlpstorage.errors import MLPStorageError
+from pytest_mlpstorage.units import MIB, format_bytes
+from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
+from pytest_mlpstorage.workloads.kv_cache_judge import preflight_rules
+from pytest_mlpstorage.workloads.kv_cache_sizing import asked_dir
+from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.workloads.kv_cache_plan import KVCachePlan
+
+__all__ = ["preflight"]
+
+USED_SHARE = 0.95
+"""Share of the free bytes of a filesystem that its clients fill together before they remove entries (kvcache.md §1.5)."""
+
+RESULTS_BYTES_PER_PASS = 4 * MIB
+"""Room for a rank's file and event log of one pass."""
+
+
+def preflight(plan: KVCachePlan) -> Iterator[Finding]:
+    """All that stands in the way of this plan, and what a reader should know of it."""
+    yield from preflight_rules(plan)
+    yield from _workload(plan)
+    yield from _paths(plan)
+    usable = [*_usable("kvcache.cache_dir", plan.cache_dir), *_usable("results_dir", plan.config.results_dir)]
+    yield from usable
+    if not usable:
+        yield from _direct(plan)
+    yield from _space(plan)
+    yield from _memory(plan)
+    yield from _precondition(plan)
+    yield from mpi_findings(plan.config, plan.ranks)
+
+
+def _workload(plan: KVCachePlan) -> Iterator[Finding]:
+    """Keys of the user's workload file that act otherwise here than in the official code."""
+    for keys, message in (
+        (plan.workload.honoured, "has no effect in the official code and has one here"),
+        (plan.workload.without_effect, "has no effect here"),
+    ):
+        for key in keys:
+            yield Finding(
+                f"{key} {message}",
+                severity=Severity.INFO,
+                category=Category.OPEN,
+                file=str(plan.workload_file),
+                field=key,
+                rule="MLPS-KVC-2",
+            )
+
+
+def _precondition(plan: KVCachePlan) -> Iterator[Finding]:
+    """Storage must have been filled before (#413). Only the person who did it knows."""
+    if not plan.section.preconditioned:
+        yield Finding(
+            "nobody declares that the storage was filled before, and one that was not may be faster than it stays",
+            severity=Severity.INFO if plan.config.division is Division.WHATIF else Severity.WARNING,
+            category=Category.CLOSED,
+            required="write twice its capacity, then kvcache.preconditioned: true",
+            field="kvcache.preconditioned",
+            rule="MLPS-KVC-1",
+        )
+
+
+def _paths(plan: KVCachePlan) -> Iterator[Finding]:
+    config = plan.config
+    whatif = config.division is Division.WHATIF
+    for host in plan.cluster.hosts[: plan.hosts]:
+        cache, results = host.mount(_asked(plan)), host.mount(config.results_dir)
+        if cache.is_memory_fs:
+            yield Finding(
+                f"{plan.cache_dir} on {host.name} is in memory, not on storage",
+                severity=Severity.WARNING if whatif else Severity.ERROR,
+                measured=cache.fstype,
+                required="a file system on storage",
+                field="kvcache.cache_dir",
+                rule="MLPS-PATH-1",
+            )
+        if cache.device == results.device:
+            yield Finding(
+                f"cache and results lie on one file system on {host.name}: writing results disturbs what is measured",
+                severity=Severity.WARNING if whatif else Severity.ERROR,
+                measured=f"{cache.target} ({cache.fstype})",
+                required="two file systems (rule 6.4.1)",
+                field="kvcache.cache_dir",
+                rule="MLPS-PATH-2",
+            )
+
+
+def _asked(plan: KVCachePlan) -> Path:
+    return asked_dir(plan.section, plan.config)
+
+
+def _usable(name: str, path: Path) -> Iterator[Finding]:
+    """Whether a directory can be made and written, looked at without making it."""
+    there = _nearest_existing(path)
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        what = "is no directory" if not there.is_dir() else "cannot be written"
+        yield Finding(
+            f"{name}: {there} {what}", measured=str(path), required="a directory that can be written", field=name, rule="MLPS-PATH-4"
+        )
+
+
+def _nearest_existing(path: Path) -> Path:
+    while not os.path.lexists(path) and path != path.parent:
+        path = path.parent
+    return path
+
+
+def _direct(plan: KVCachePlan) -> Iterator[Finding]:
+    """Whether this host's files take O_DIRECT, tried on a file that is gone afterwards; in a memory filesystem that says nothing."""
+    if plan.section.io.path != "direct":
+        yield Finding(
+            "reads go through the page cache, from which each entry is dropped before it is read",
+            severity=Severity.INFO,
+            category=Category.OPEN,
+            measured="buffered",
+            required="direct",
+            field="kvcache.io.path",
+            rule="MLPS-DIRECT-1",
+        )
+        return
+    from pytest_mlpstorage.kvcache.probe import probe_target
+
+    folder = _nearest_existing(plan.cache_dir)
+    try:
+        probe = probe_target(folder)
+    except MLPStorageError as error:
+        yield Finding(f"{error.message}: {error.cause or folder}", field="kvcache.cache_dir", rule="MLPS-DIRECT-1")
+        return
+    if not probe.direct:
+        yield Finding(
+            f"{folder} takes no direct I/O: {probe.reason}",
+            measured=probe.mount.fstype,
+            required="O_DIRECT, or kvcache.io.path: buffered",
+            field="kvcache.io.path",
+            rule="MLPS-DIRECT-1",
+        )
+
+
+def _space(plan: KVCachePlan) -> Iterator[Finding]:
+    clients = plan.section.clients_per_host
+    free = plan.cluster.hosts[0].mount(_asked(plan)).free_bytes
+    if plan.capacity_bytes is not None and plan.capacity_bytes * clients > free * USED_SHARE:
+        yield Finding(
+            f"{plan.cache_dir} has too little free space for {format_bytes(plan.capacity_bytes)} of each of {clients} client(s) on a host",
+            measured=format_bytes(free),
+            required=f"{format_bytes(plan.capacity_bytes * clients / USED_SHARE)}, or a lower kvcache.capacity",
+            field="kvcache.capacity",
+            rule="MLPS-SPACE-1",
+        )
+    for option in plan.options:
+        share = free * USED_SHARE / clients
+        limit = share if plan.capacity_bytes is None else min(share, plan.capacity_bytes)
+        # As many entries are being written at once as an option allows; they cannot give way to one another.
+        needed = option.largest_entry_bytes * min(option.allocations, option.users)
+        held, room = plan.held_bytes(option), free * USED_SHARE
+        if limit < needed:
+            yield Finding(
+                f"a client of option {option.number} may have too little room for the entries that it writes at once: "
+                f"{min(option.allocations, option.users)} of up to {format_bytes(option.largest_entry_bytes)}",
+                severity=Severity.WARNING if limit >= option.largest_entry_bytes else Severity.ERROR,
+                measured=format_bytes(limit),
+                required=format_bytes(needed),
+                field="kvcache.cache_dir",
+                rule="MLPS-SPACE-1",
+            )
+        elif held > room:
+            yield Finding(
+                f"option {option.number} is foreseen to fill {plan.cache_dir}, and then to remove entries: {format_bytes(held)} on a host",
+                severity=Severity.INFO,
+                category=Category.CLOSED,
+                measured=format_bytes(free),
+                required=format_bytes(held / USED_SHARE),
+                field="kvcache.cache_dir",
+                rule="MLPS-SPACE-1",
+            )
+    needed = RESULTS_BYTES_PER_PASS * plan.ranks * len(plan.case.steps)
+    results = plan.cluster.hosts[0].mount(plan.config.results_dir).free_bytes
+    if results < needed:
+        yield Finding(
+            f"{plan.config.results_dir} has too little free space for the records of {len(plan.case.steps)} pass(es)",
+            measured=format_bytes(results),
+            required=format_bytes(needed),
+            field="results_dir",
+            rule="MLPS-SPACE-2",
+        )
+
+
+def _memory(plan: KVCachePlan) -> Iterator[Finding]:
+    largest = max(plan.options, key=plan.rank_memory_bytes)
+    needed = plan.rank_memory_bytes(largest) * plan.section.clients_per_host
+    for host in plan.cluster.hosts[: plan.hosts]:
+        available = host.memory["MemAvailable"]
+        if host.memory_limit_bytes is not None:
+            available = min(available, host.memory_limit_bytes)
+        if host.memory_declared:
+            available = min(available, host.memory_bytes)
+        if available < needed:
+            yield Finding(
+                f"{host.name} has too little free memory for {plan.section.clients_per_host} client(s) of option {largest.number}",
+                measured=format_bytes(available),
+                required=f"about {format_bytes(needed)}",
+                field="kvcache.clients_per_host",
+                rule="MLPS-MEMORY-1",
+            )
