@@ -120,7 +120,8 @@ def _check_edition(config: pytest.Config) -> None:
 def _tree_root(config: pytest.Config, given: str) -> Path:
     root = (config.invocation_params.dir / Path(given).expanduser()).resolve()
     if not root.is_dir():
-        raise pytest.UsageError(f"--results-dir={given}: there is no such directory ({root})")
+        what = "that is a file and no directory" if root.exists() else "there is no such directory"
+        raise pytest.UsageError(f"--results-dir={given}: {what} ({root})")
     from pytest_mlpstorage.results.tree import read_tree
 
     tree = read_tree(root, edition=config.getoption("mlps_edition"))

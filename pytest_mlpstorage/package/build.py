@@ -14,7 +14,7 @@ from typing import Final
 from pytest_mlpstorage import __version__
 from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.package.select import Selection
-from pytest_mlpstorage.results.atomic import file_system_error, sync_directory
+from pytest_mlpstorage.results.atomic import file_system_error, sync_directory, sync_tree
 from pytest_mlpstorage.results.code_image import mark_pool
 from pytest_mlpstorage.results.files import is_directory
 from pytest_mlpstorage.results.manifest_writer import write_manifest
@@ -77,7 +77,11 @@ def fill(selection: Selection, package: Path) -> int:
 def finish(package: Path, target: Path, name: str) -> None:
     """Put the package in its place: as it is, or as an archive whose files stand below ``name``. Raises FileSystemError."""
     try:
-        made = package if not target.name.endswith(ARCHIVE) else _archive(package, name)
+        if target.name.endswith(ARCHIVE):
+            made = _archive(package, name)
+        else:
+            sync_tree(package)
+            made = package
         if os.path.lexists(target):
             raise FileSystemError("the target has come to exist meanwhile; nothing is overwritten", details={"path": target})
         made.rename(target)

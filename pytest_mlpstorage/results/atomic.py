@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_mlpstorage.errors import FileSystemError, ValidationError
 
-__all__ = ["file_system_error", "sync_directory", "write_json", "write_text"]
+__all__ = ["file_system_error", "sync_directory", "sync_tree", "write_json", "write_text"]
 
 _NEXT_STEP = {
     errno.ENOSPC: "free space on that filesystem, or choose another directory",
@@ -39,6 +39,18 @@ def sync_directory(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def sync_tree(root: Path) -> None:
+    """Force every file and every name below a directory to disk. Raises OSError."""
+    for directory, _, names in os.walk(root):
+        for name in names:
+            descriptor = os.open(Path(directory, name), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_directory(Path(directory))
 
 
 def write_text(path: Path, text: str, *, keep_equal: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import tempfile
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from pytest_mlpstorage.errors import FileSystemError
-from pytest_mlpstorage.results.atomic import file_system_error, sync_directory, write_json, write_text
+from pytest_mlpstorage.results.atomic import file_system_error, sync_directory, sync_tree, write_json, write_text
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.layout import STAGING
 from pytest_mlpstorage.results.provenance import ALGORITHMS, CODE_HASH, CodeHash, image_name, pointer_text
@@ -92,7 +91,7 @@ class CodePool:
             now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
             record = CodeHash(hashed.digest, ALGORITHMS[0], now, self._version, self._git_sha)
             write_json(copy / CODE_HASH, record.to_json())
-            _sync(copy)
+            sync_tree(copy)
             copy.rename(home / image_name(hashed.digest))
         except (OSError, ValueError) as error:
             cause = error if isinstance(error, OSError) else OSError(str(error))
@@ -118,17 +117,6 @@ def _copy(source: Path, target: Path) -> None:
     for name in hashed_files(source):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, target / name)
-
-
-def _sync(root: Path) -> None:
-    for directory, _, names in os.walk(root):
-        for name in names:
-            descriptor = os.open(Path(directory, name), os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        sync_directory(Path(directory))
 
 
 def _require_same(image: Path, digest: str) -> None:

@@ -30,8 +30,11 @@ __all__ = [
 ]
 
 _CODE: Final = re.compile(r"(?:v?[\d.]+[-_ ])?code(?:[-_ ]v?[\d.]+)?", re.IGNORECASE)
-_ROOT_KEY: Final = re.compile(rb"""^(?:\s{0,8}")?(system_under_test|System|PowerRequirements|Nodes)"?\s*:""", re.MULTILINE)
-"""Keys at the top of a description: rules.md §2.2 for both rounds."""
+_ROOT_KEY: Final = re.compile(
+    rb"""(?:(?:^|\A\xef\xbb\xbf)(?:\s{0,8}")?|\A(?:\xef\xbb\xbf)?\s*\{\s*")(system_under_test|System|PowerRequirements|Nodes)"?\s*:""",
+    re.MULTILINE,
+)
+"""Keys at the top of a description, in JSON on one line too: rules.md §2.2 for both rounds."""
 
 _DESCRIPTIONS: Final = (".yaml", ".yml", ".json")
 _PEEKED_DESCRIPTION: Final = 1024**2

@@ -162,6 +162,7 @@ def test_an_option_of_the_benchmarks_without_a_configuration_says_what_is_missin
     [
         (None, ["needs a results tree", "--results-dir=DIR"]),
         ("nowhere", ["no such directory"]),
+        (__file__, ["that is a file and no directory"]),
         (".", ["no result is in", "closed,open,whatif"]),
     ],
 )

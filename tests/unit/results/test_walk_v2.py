@@ -185,6 +185,10 @@ def test_a_directory_with_the_name_of_a_leftover_is_named(name, tmp_path):
     [
         ("System:\n  a: 1\n", "closed", None, False, "2.0"),
         ("# ours\nPowerRequirements: []\nSystem: {}\n", "open", "{", False, "2.0"),
+        ("\ufeffSystem: {}\n", "closed", "{", False, "2.0"),
+        ("\ufeffsystem_under_test: {}\n", "Closed", "{", False, "3.0"),
+        ('{"System":{},"Nodes":[]}', "closed", "{", False, "2.0"),
+        ('\ufeff {"system_under_test":{"System":1}}', "Closed", "{", False, "3.0"),
         ('{\n  "System": {}\n}\n', "closed", None, False, "2.0"),
         ("system_under_test:\n  System: 1\n", "Closed", None, False, "3.0"),
         ("other: 1\n", "Closed", None, False, "2.0"),

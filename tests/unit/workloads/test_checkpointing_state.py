@@ -421,9 +421,14 @@ def not_running(pid):
 
 
 def test_ctrl_c_ends_the_command_too(tmp_path):
+    # What a shell starts in the background ignores the interrupt, and all its children inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        run("sh", "-c", f"echo $$ > {tmp_path}/pid; exec sleep 60")
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run("sh", "-c", f"echo $$ > {tmp_path}/pid; exec sleep 60")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not_running(int((tmp_path / "pid").read_text()))
 
 

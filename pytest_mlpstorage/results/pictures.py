@@ -1,0 +1,91 @@
+"""What a result has to show besides its figures: rates over time, distributions of times, and what they mean in words.
+
+Whoever knows a family makes pictures, the reports draw them. In between they travel as JSON among the properties of an item.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["Distribution", "Line", "Panel", "Picture"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A rate over time: its ``mean`` over the whole time, and its value in each second."""
+
+    name: str
+    mean: float
+    values: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """Lines over the same ``seconds``, drawn together."""
+
+    name: str
+    seconds: float
+    lines: tuple[Line, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Distribution:
+    """Times of one kind: a value for each of the picture's ``points``; ``about`` names the line whose color it shares, if any.
+
+    Without values ``why`` says what for.
+    """
+
+    name: str
+    values: tuple[float, ...] = ()
+    about: str = ""
+    why: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """What is shown of one part of a result: sentences, rates over time in ``unit``, distributions in ms at ``points``.
+
+    ``tells`` names the metrics of the result that the sentences tell already.
+    """
+
+    title: str
+    says: tuple[str, ...] = ()
+    unit: str = ""
+    panels: tuple[Panel, ...] = ()
+    points: tuple[str, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
+    tells: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it; rates to five digits, because there are thousands of them."""
+        written = dataclasses.asdict(self)
+        for panel in written["panels"]:
+            for line in panel["lines"]:
+                line["values"] = [float(f"{value:.5g}") for value in line["values"]]
+        return written
+
+    @classmethod
+    def from_json(cls, written: Mapping[str, Any]) -> Picture:
+        """What ``to_json`` gave."""
+        return cls(
+            title=str(written["title"]),
+            says=_texts(written["says"]),
+            unit=str(written["unit"]),
+            panels=tuple(
+                Panel(
+                    panel["name"],
+                    panel["seconds"],
+                    tuple(Line(line["name"], line["mean"], tuple(line["values"])) for line in panel["lines"]),
+                )
+                for panel in written["panels"]
+            ),
+            points=_texts(written["points"]),
+            distributions=tuple(Distribution(**{**one, "values": tuple(one["values"])}) for one in written["distributions"]),
+            tells=_texts(written["tells"]),
+        )
+
+
+def _texts(written: Sequence[object]) -> tuple[str, ...]:
+    return tuple(map(str, written))
