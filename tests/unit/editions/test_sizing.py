@@ -72,7 +72,7 @@ def test_cosmoflow_with_256_gib_needs_485910_files():
 
 def test_a_floor_shows_its_arithmetic():
     memory, steps = size(processes=24, hosts=[768 * GIB] * 3).floors
-    assert memory.formula == "ceil(5 × 2473901162496 B of memory on 3 host(s) / (1 samples/file × 146600628 B))"
+    assert memory.formula == "ceil(5 × 2473901162496 B of memory of all hosts / (1 samples/file × 146600628 B))"
     assert steps.formula == "ceil(500 steps × 24 accelerators × batch 7 / 1 samples/file)"
 
 

@@ -1,0 +1,171 @@
+"""The suite over three hosts: facts of all of them, the three families that measure over MPI, and a rank killed on another host."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pretend_hosts
+import pytest
+import small_suite
+
+from pytest_mlpstorage.errors import DependencyError
+from pytest_mlpstorage.launch.detect import find_launcher
+
+GIB = 1024**3
+MEMORY_GIB = (64, 128, 256)
+
+CONFIG = """division: whatif
+submitter: test
+system: small
+data_dir: ./mlps-data
+cluster:
+  hosts: [h1, h2, h3]
+training:
+  warmup_runs: 0
+  measured_runs: 1
+  workloads:
+    - model: unet3d
+      accelerator: b200
+      accelerators: 3
+      dataset: {num_files_train: 63, record_length_bytes: 65536, record_length_bytes_stdev: 0, record_length_bytes_resize: 65536}
+      reader: {read_threads: 1}
+      train: {epochs: 2, computation_time: 200ms}
+checkpointing:
+  workloads:
+    - model: llama3-8b
+      accelerator: b200
+      accelerators: 3
+      model.num_layers: 2
+      model.transformer: {vocab_size: 1024, hidden_size: 256, ffn_hidden_size: 704, num_attention_heads: 8, num_kv_heads: 2}
+      checkpoint: {num_checkpoints_write: 1, num_checkpoints_read: 1, time_between_checkpoints: 0s}
+kvcache:
+  clients_per_host: 1
+  trials: 1
+  duration: 3s
+  start_delay: 0s
+  end_delay: 0s
+  inter_option_delay: 0s
+  capacity: 1GiB
+  workload_config: {short_contexts}
+  options:
+    - {option: 1, num_users: 2}
+"""
+
+
+def missing() -> str | None:
+    """Why there can be no such hosts here."""
+    if os.geteuid() != 0:
+        return "only root can make hosts"
+    absent = [program for program in pretend_hosts.NEEDED if shutil.which(program) is None]
+    if absent:
+        return f"needs {', '.join(absent)}"
+    try:
+        launcher = find_launcher()
+    except DependencyError as error:
+        return str(error)
+    return None if launcher.name == "openmpi" else f"these hosts are told to Open MPI, and {launcher.name} was found"
+
+
+pytestmark = [pytest.mark.real, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory):
+    shares = [sys.prefix, small_suite.REPO, tmp_path_factory.getbasetemp()]
+    with pretend_hosts.PretendHosts(MEMORY_GIB, shares=shares) as made:
+        yield made
+
+
+class OnHosts(small_suite.Suite):
+    """A suite that pytest runs from the first of the hosts."""
+
+    hosts: pretend_hosts.PretendHosts
+
+    def command(self, *arguments):
+        settings = [f"{name}={value}" for name, value in self.hosts.environment.items()]
+        return self.hosts.command("h1", ["env", "-C", str(self.folder), *settings, *super().command(*arguments)])
+
+    def left(self):
+        """Host → command lines of what runs there though all has ended."""
+        found = {host: list(self.hosts.processes(host).values()) for host in self.hosts.hosts}
+        return {host: lines for host, lines in found.items() if lines}
+
+
+@pytest.fixture(scope="module")
+def spread(hosts, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("spread")
+    (folder / "suite.yaml").write_text(CONFIG.replace("{short_contexts}", str(small_suite.REPO / "configs/kv_cache/short_contexts.yaml")))
+    suite = OnHosts(folder)
+    suite.hosts = hosts
+    return suite
+
+
+def measured(suite, family):
+    return sorted(suite.results.glob(f"whatif/test/results/small/{family}/**/*_metadata.json"))
+
+
+def test_every_host_gives_its_own_facts(spread):
+    ended = spread.run("--mlps-dry-run", "-k", "unet3d")
+    assert ended.code == 0, ended.text
+    memory = sum(MEMORY_GIB)
+    assert f"3 simulated accelerators on 3 host(s) with {memory}.00 GiB of memory together" in ended.text
+    assert f"{memory * GIB} B of memory of all hosts" in ended.text
+    assert "h1:1,h2:1,h3:1" in ended.text
+    assert spread.left() == {}
+
+
+def test_each_family_that_measures_over_mpi_has_a_rank_on_every_host(spread):
+    ended = spread.run("-m", "not full")
+    assert ended.code == 0, ended.text
+    for family in ("training/unet3d/run", "checkpointing/llama3-8b", "kv_cache/llama3.1-8b/run"):
+        (path,) = measured(spread, family)
+        text = path.read_text()
+        assert all(f'"{host}"' in text for host in ("h1", "h2", "h3")), f"{path}: {json.loads(text).get('cluster_information')}"
+    rank_files = list(
+        spread.results.glob("whatif/test/results/small/kv_cache/llama3.1-8b/run/*/option_1/trial_0/rank_*/kvcache_results_*.json")
+    )
+    assert len(rank_files) == 3
+    summary = json.loads(next(spread.results.glob("whatif/test/results/small/training/unet3d/run/2*/summary.json")).read_text())
+    assert (summary["num_accelerators"], summary["num_hosts"]) == (3, 3)
+    assert spread.left() == {}
+
+
+@pytest.mark.fault
+def test_a_rank_killed_on_another_host_is_named_and_nothing_is_left_on_any(spread):
+    slow = ("--mlps-set", "train.epochs=20", "--mlps-set", "train.computation_time=1s", "--mlps-rerun=run")
+    process = spread.start("-k", "unet3d and (preflight or datagen or run)", *slow)
+
+    def of_the_second_host():
+        programs = spread.hosts.processes("h2").items()
+        return [
+            pid
+            for pid, words in programs
+            if "pytest_mlpstorage.dlio" in words and " guard " not in words and "multiprocessing" not in words
+        ]
+
+    try:
+        spread.wait_for(lambda: list(spread.results.glob(".mlps/**/dlio.log")) and of_the_second_host())
+        time.sleep(2)
+        spread.hosts.run("h2", ["kill", f"-{signal.SIGKILL.value}", *map(str, of_the_second_host()[:1])])
+        ended = small_suite.finish(process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+    assert ended.code == 1, ended.text
+    assert "h2" in ended.text.partition("FAILURES")[2], ended.text
+    assert "SIGKILL" in ended.text.partition("FAILURES")[2], ended.text
+    assert spread.wait_for(lambda: not spread.left(), 30) is True
+    assert spread.evidence(), "the evidence is kept"
+    again = spread.run("-k", "unet3d")
+    assert again.code == 0, again.text
+
+
+def test_after_all_of_it_the_machine_has_no_wire_of_theirs(spread):
+    said = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True).stdout
+    assert not any(host.port in said for host in spread.hosts.hosts.values())
