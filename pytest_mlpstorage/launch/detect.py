@@ -8,14 +8,17 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from pytest_mlpstorage.errors import ConfigurationError, DependencyError
 from pytest_mlpstorage.launch.job import Launcher, LauncherProvider
+from pytest_mlpstorage.launch.mpich import MPICH
 from pytest_mlpstorage.launch.openmpi import OpenMPI
 
 __all__ = ["GROUP", "describe", "find_launcher", "library_kind", "providers"]
 
 GROUP = "pytest_mlpstorage.launchers"
+_OURS: Final[Mapping[str, LauncherProvider]] = {"openmpi": OpenMPI, "mpich": MPICH}
 _REMEDY = (
     "python -m pip install openmpi (needs neither root nor a compiler); or load your cluster's MPI module; "
     "or name an mpirun: launch.launcher: /path/to/mpirun"
@@ -24,7 +27,7 @@ _REMEDY = (
 
 def providers() -> dict[str, LauncherProvider]:
     """All launchers by name, in the order in which ``auto`` tries them: ours, then others by name."""
-    found: dict[str, LauncherProvider] = {"openmpi": OpenMPI}
+    found: dict[str, LauncherProvider] = dict(_OURS)
     points = importlib.metadata.entry_points(group=GROUP)
     for point in sorted(points, key=lambda point: point.name):
         if point.name not in found:
@@ -34,14 +37,15 @@ def providers() -> dict[str, LauncherProvider]:
 
 def launcher_names() -> tuple[str, ...]:
     """Names of all registered launchers, without loading them."""
-    return tuple(dict.fromkeys(["openmpi", *sorted(point.name for point in importlib.metadata.entry_points(group=GROUP))]))
+    return tuple(dict.fromkeys([*_OURS, *sorted(point.name for point in importlib.metadata.entry_points(group=GROUP))]))
 
 
 def find_launcher(name: str = "auto", environ: Mapping[str, str] | None = None) -> Launcher:
     """The launcher to use: a path to an mpirun, a launcher's name, or ``auto``.
 
-    A path or a name is explicit and nothing else is tried. ``auto`` asks every provider in turn; Open MPI's looks into
-    this interpreter's own environment first and then along PATH (see ``openmpi._candidates`` for the reason).
+    A path or a name is explicit and nothing else is tried. ``auto`` asks every provider in turn, and takes the first launcher of the
+    library that the ranks would load; each looks into this interpreter's own environment first and then along PATH (see
+    ``openmpi._candidates`` for the reason).
 
     Raises DependencyError where no MPI is found or where its ranks would load the library of another MPI;
     ConfigurationError for a name that no provider has.
@@ -51,7 +55,11 @@ def find_launcher(name: str = "auto", environ: Mapping[str, str] | None = None) 
     if "/" in name:
         launcher = _at(Path(name).expanduser(), known)
     elif name == "auto":
-        launcher = next(_found(known.values(), environ), None) or _missing(known, environ)
+        found = list(_found(known.values(), environ))
+        kind = (library_kind(environ) or (None, None))[1]
+        launcher = (
+            next((one for one in found if kind is None or _fits(one, kind)), None) or next(iter(found), None) or _missing(known, environ)
+        )
     elif name in known:
         launcher = next(_found([known[name]], environ), None) or _missing({name: known[name]}, environ)
     else:
@@ -112,12 +120,18 @@ def _missing(known: Mapping[str, LauncherProvider], environ: Mapping[str, str]) 
     raise DependencyError("no MPI launcher was found", details=details, suggestion=_REMEDY)
 
 
+def _fits(launcher: Launcher, kind: str) -> bool:
+    """Whether a launcher is not known to start ranks that load this kind of library as nothing of one job."""
+    return launcher.name not in _OURS or launcher.name == kind
+
+
 def _check_library(launcher: Launcher, environ: Mapping[str, str]) -> None:
     """Refuse the mixes of launcher and library that do not work (or, worse, run every rank as 0 of 1)."""
     library = library_kind(environ)
-    if library is not None and launcher.name == "openmpi" and library[1] == "mpich":
+    if library is not None and not _fits(launcher, library[1]):
+        words = {"openmpi": "Open MPI's", "mpich": "MPICH's"}
         raise DependencyError(
-            "the launcher is Open MPI's, and the library that the ranks would load is MPICH's",
+            f"the launcher is {words[launcher.name]}, and the library that the ranks would load is {words[library[1]]}",
             details={"launcher": str(launcher.executable), "library": str(library[0])},
-            suggestion="one MPI an environment: python -m pip uninstall mpich impi-rt; python -m pip install --force-reinstall openmpi",
+            suggestion=f"one MPI an environment: python -m pip uninstall openmpi mpich impi-rt; python -m pip install {launcher.name}",
         )

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pytest_mlpstorage.errors import MPIError
+from pytest_mlpstorage.launch.connection import CONNECTION_WORDS
 from pytest_mlpstorage.launch.job import Job, runs_here
+from pytest_mlpstorage.launch.said_version import require_version, said_version
 
 __all__ = ["OpenMPI"]
 
 _VERSION = re.compile(r"\(Open MPI\)\s+([0-9][0-9A-Za-z.]*)")
-_VERSION_SECONDS = 15.0
 _ABORT = re.compile(r"MPI_ABORT was invoked on rank (\d+)")
 _ERROR_CODE = re.compile(r"[Ee]rrorcode:?\s+(-?\d+)")
 _FRAMEWORK = re.compile(r"\s*Framework:\s+(\S+)")
@@ -28,31 +26,9 @@ _KNOWN = (
     ("running as root", "Open MPI refuses to run as root"),
     ("Unable to get the user home directory", "Open MPI needs the environment variable HOME"),
     ("lost communication with a remote daemon", "the connection to a host was lost"),
-    ("Host key verification failed", "ssh does not know the key of a host"),
-    ("Permission denied (publickey", "ssh is not let in on a host"),
-    ("Could not resolve hostname", "a host name cannot be resolved"),
+    *CONNECTION_WORDS,
     ("was unable to find the specified executable", "the program is not there on a host"),
 )
-
-
-@functools.lru_cache(maxsize=16)
-def _version_of(executable: str, _modified: float) -> str:
-    """Version text of an Open MPI ``mpirun``; empty where the program is another one. Bounded: it may hang."""
-    try:
-        done = subprocess.run(
-            [executable, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    match = _VERSION.search(done.stdout)
-    return match[1] if match else ""
-
-
-def _open_mpi_version(executable: Path) -> str:
-    try:
-        return _version_of(str(executable), executable.stat().st_mtime)
-    except OSError:
-        return ""
 
 
 def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
@@ -92,23 +68,16 @@ class OpenMPI:
     @classmethod
     def detect(cls, environ: Mapping[str, str]) -> OpenMPI | None:
         """The first Open MPI of this interpreter's environment and PATH."""
-        return next((cls(path) for path in _candidates(environ) if _open_mpi_version(path)), None)
+        return next((cls(path) for path in _candidates(environ) if said_version(path, _VERSION)), None)
 
     @classmethod
     def at(cls, executable: Path) -> OpenMPI | None:
         """The Open MPI at a path, or None where that program is another one."""
-        return cls(executable) if _open_mpi_version(executable) else None
+        return cls(executable) if said_version(executable, _VERSION) else None
 
     def version(self) -> str:
         """Version such as ``5.0.11``; raises MPIError where the program no longer says one."""
-        version = _open_mpi_version(self.executable)
-        if not version:
-            raise MPIError(
-                f"{self.executable} does not say that it is Open MPI",
-                details={"asked": f"{self.executable} --version"},
-                suggestion="run that command; a broken module or a removed environment shows there",
-            )
-        return version
+        return require_version(self.executable, _VERSION, "Open MPI")
 
     def command(self, job: Job, guard: Sequence[str] = ()) -> list[str]:
         """The argument list that runs a job.

@@ -105,8 +105,10 @@ class PretendHosts:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes Open MPI of either kind log in by these keys and talk by this network, fast."""
+        """What makes MPICH and Open MPI of either kind log in by these keys and talk by this network, fast."""
         return {
+            "HYDRA_LAUNCHER": "ssh",
+            "HYDRA_LAUNCHER_EXEC": str(self.ssh),
             "OMPI_MCA_plm_rsh_agent": str(self.ssh),
             "PRTE_MCA_plm_ssh_agent": str(self.ssh),
             "OMPI_MCA_btl_tcp_if_include": "eth0",

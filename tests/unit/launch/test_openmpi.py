@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mlpstorage.errors import ConfigurationError, DependencyError, MPIError
-from pytest_mlpstorage.launch import detect, openmpi
+from pytest_mlpstorage.launch import detect, openmpi, said_version
 from pytest_mlpstorage.launch.detect import describe, find_launcher, library_kind
 from pytest_mlpstorage.launch.job import Host, Job, is_local
 from pytest_mlpstorage.launch.openmpi import OpenMPI
@@ -198,7 +198,7 @@ def test_an_mpirun_that_hangs_is_not_waited_for(tmp_path, monkeypatch):
     path = tmp_path / "mpirun"
     path.write_text("#!/bin/sh\nexec sleep 60\n")
     path.chmod(0o755)
-    monkeypatch.setattr(openmpi, "_VERSION_SECONDS", 0.2)
+    monkeypatch.setattr(said_version, "_SECONDS", 0.2)
     assert OpenMPI.at(path) is None
 
 
