@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.kvcache.documents import Document
@@ -92,12 +92,12 @@ def _steps(request: int, move: Move, reason: Reason) -> Iterator[Step]:
         yield Step(request, "evict_write", move.entry, move.bytes, move.to_tier, "eviction")
 
 
-def official_trace(schedule: Schedule, model: KVModel, policy: TierPolicy) -> Iterator[str]:
-    """Lines of the CSV that ``--io-trace-log`` of the official tool writes; its tiers are GPU, CPU and storage."""
+def official_trace(schedule: Schedule, model: KVModel, policy: TierPolicy, **how: Any) -> Iterator[str]:
+    """Lines of the CSV that ``--io-trace-log`` of the official tool writes; its tiers are GPU, CPU, storage. ``how`` as of ``played``."""
     if len(policy.limits) != _OFFICIAL_TIERS:
         raise ConfigurationError("the official trace knows three tiers", details={"tiers": len(policy.limits)})
     yield "Timestamp,Operation,Object_Size_Bytes,Tier,Key,Phase\n"
-    for step in played(schedule, model, policy):
+    for step in played(schedule, model, policy, **how):
         if step.kind not in _MOVED:
             continue
         phase = "Evict" if step.reason == "eviction" else "Decode" if step.reason in _DECODES else "Prefill"
@@ -105,7 +105,7 @@ def official_trace(schedule: Schedule, model: KVModel, policy: TierPolicy) -> It
         yield f"{seconds:.6f},{_MOVED[step.kind]},{step.bytes},Tier-{step.tier},entry_{step.entry},{phase}\n"
 
 
-def write_fio_iolog(path: Path, schedule: Schedule, model: KVModel, policy: TierPolicy, *, block_bytes: int = 2**20) -> None:
+def write_fio_iolog(path: Path, schedule: Schedule, model: KVModel, policy: TierPolicy, *, block_bytes: int = 2**20, **how: Any) -> None:
     """Write what reaches the last tier as a log that ``fio --read_iolog`` replays: one file an entry, a sync after each write.
 
     Fio deletes no file, so a deleted entry is closed, and opened anew where it comes back.
@@ -115,7 +115,7 @@ def write_fio_iolog(path: Path, schedule: Schedule, model: KVModel, policy: Tier
     opened: set[int] = set()
     with path.open("w", encoding="ascii") as log:
         log.write("fio version 3 iolog\n")
-        for step in played(schedule, model, policy):
+        for step in played(schedule, model, policy, **how):
             if step.tier != last:
                 continue
             head = f"{schedule.requests['t_arrival_ns'][step.request].item() // _MILLISECOND_NS} entry_{step.entry}"

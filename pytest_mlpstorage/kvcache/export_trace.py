@@ -1,0 +1,88 @@
+"""The work of a pass as a trace: ``python -m pytest_mlpstorage.kvcache.export_trace JOB.json OUT``.
+
+A pass leaves its job beside its ranks' folders. What is written is what the pass was asked to do (:mod:`pytest_mlpstorage.kvcache.export`),
+not what it came to: nothing is moved, and no cluster is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_mlpstorage.errors import ConfigurationError, MLPStorageError
+from pytest_mlpstorage.kvcache.documents import make_documents
+from pytest_mlpstorage.kvcache.export import official_trace, write_fio_iolog
+from pytest_mlpstorage.kvcache.job import KVCacheJob
+from pytest_mlpstorage.kvcache.policy import TierPolicy
+from pytest_mlpstorage.kvcache.work import Schedule
+from pytest_mlpstorage.results.atomic import file_system_error
+
+__all__ = ["export", "main"]
+
+_EVERYTHING: Final = 2**62
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the trace that the arguments ask for; exit code 4 with one line where that cannot be."""
+    parser = argparse.ArgumentParser(prog="python -m pytest_mlpstorage.kvcache.export_trace", description="The work of a pass as a trace.")
+    parser.add_argument("job", type=Path, help="kv_cache_job.json of a pass")
+    parser.add_argument("out", type=Path, help="file to write")
+    parser.add_argument("--form", choices=("official", "fio"), default="official", help="official: CSV of --io-trace-log; fio: iolog 3")
+    parser.add_argument("--rank", type=int, default=0, help="whose work")
+    parser.add_argument("--seconds", type=float, help="only of requests that arrive so early")
+    asked = parser.parse_args(argv)
+    try:
+        count = export(KVCacheJob.load(asked.job), asked.out, form=asked.form, rank=asked.rank, seconds=asked.seconds)
+    except MLPStorageError as error:
+        sys.stderr.write(f"mlpstorage: {error.message}\n")
+        return 4
+    sys.stdout.write(f"{asked.out}: the work of {count} requests of rank {asked.rank}\n")
+    return 0
+
+
+def export(job: KVCacheJob, out: Path, *, form: str = "official", rank: int = 0, seconds: float | None = None) -> int:
+    """Write the trace of one rank; how many requests are in it. Without a capacity storage keeps everything."""
+    if not 0 <= rank < job.processes:
+        raise ConfigurationError(f"the job has ranks 0 to {job.processes - 1}, not {rank}")
+    schedule = job.schedule(rank)
+    if schedule.chunk_tokens:
+        raise ConfigurationError("the work of this pass is shared chunks, which these forms of traces do not know")
+    if seconds is not None:
+        early = int((schedule.requests["t_arrival_ns"] < seconds * 1e9).sum())
+        schedule = dataclasses.replace(schedule, requests=schedule.requests[:early])
+    model = job.workload.models[job.model]
+    limits = [job.gpu_memory_bytes, job.cpu_memory_bytes, job.capacity_bytes or _EVERYTHING]
+    policy = TierPolicy(limits, eviction=job.workload.eviction)
+    try:
+        if form == "fio":
+            write_fio_iolog(out, schedule, model, policy, **_how(job, schedule))
+        else:
+            with out.open("w", encoding="ascii") as lines:
+                lines.writelines(official_trace(schedule, model, policy, **_how(job, schedule)))
+    except OSError as error:
+        raise file_system_error("cannot write the trace", out, error) from error
+    return len(schedule)
+
+
+def _how(job: KVCacheJob, schedule: Schedule) -> dict[str, Any]:
+    """What of the job shapes operations, and stands not in the schedule."""
+    workload = job.workload
+    how: dict[str, Any] = {"decode_batch": workload.decode_batch, "max_conversations": workload.max_conversations}
+    if job.rag:
+        first = max(len(schedule), schedule.preloaded_entries)
+        how["documents"] = make_documents(
+            workload.models[job.model],
+            effective_seed=schedule.effective_seed,
+            count=job.rag_documents,
+            first_entry=first,
+            options=workload.rag,
+        )
+    return how
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
