@@ -13,6 +13,7 @@ from pytest_mlpstorage.report.records import Facts, facts, finding_from
 from pytest_mlpstorage.report.resumed import resumed_lines
 from pytest_mlpstorage.report.runs import RunRow, merge, row_of_item, rows_of_result
 from pytest_mlpstorage.report.verdicts import submission_object, verdict_object
+from pytest_mlpstorage.results.pictures import Picture
 from pytest_mlpstorage.results.records import Result
 from pytest_mlpstorage.results.tree import Tree
 from pytest_mlpstorage.rules.judging import STRICT, Profile, Said, edition_of
@@ -39,12 +40,13 @@ class Item:
 class JudgedResult:
     """A result, or a submission, with its verdict: ``written`` is its object in the file of verdicts, ``headline`` for people.
 
-    ``reasons`` say why it is no better: findings, or what was not verified.
+    ``reasons`` say why it is no better: findings, or what was not verified; ``pictures`` are what there is to show.
     """
 
     written: Mapping[str, Any]
     headline: str
     reasons: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
     @property
     def path(self) -> str:
@@ -115,7 +117,8 @@ class SuiteReport:
             found = [(result, find_result(result.path)) for result in by_benchmarks]
             rows = [row for _, result in found if result is not None for row in rows_of_result(result, edition_of(result))]
             rows += [RunRow(**row) for item in items if item.facts.subject is not None for row in item.facts.subject["runs"]]
-            runs = merge(rows, [row_of_item(item.facts.run) for item in items if item.facts.run is not None])
+            moved = {staged: leaf for item in items for staged, leaf in item.facts.moved.items()}
+            runs = merge(rows, [row_of_item(_where_it_is(item.facts.run, moved)) for item in items if item.facts.run is not None])
             by_rules = self._by_rules(items, done={result.path for result in by_benchmarks})
             results = sorted((*by_benchmarks, *by_rules.results), key=lambda result: result.path)
             self._closed = dataclasses.replace(by_rules, results=tuple(results), runs=tuple(runs), resumed=resumed_lines(self._resumed()))
@@ -134,7 +137,7 @@ class SuiteReport:
                 verdict = str(written["verdict"])
                 findings = [finding_from(finding) for finding in written["findings"]]
                 found[str(written["path"])] = JudgedResult(
-                    written, item.facts.verdict or verdict, reasons(verdict, item.facts.reasons, findings)
+                    written, item.facts.verdict or verdict, reasons(verdict, item.facts.reasons, findings), item.facts.pictures
                 )
         return list(found.values())
 
@@ -142,6 +145,7 @@ class SuiteReport:
         """What the items of ``rules/`` found, each with one rule; a result that a benchmark judged is not judged twice."""
         said: dict[str, dict[str, Said]] = {}
         subjects: dict[str, Mapping[str, Any]] = {}
+        pictures: dict[str, tuple[Picture, ...]] = {}
         for item in items:
             if item.facts.of_rules:
                 of_subject = said.setdefault(item.facts.result, {})
@@ -149,6 +153,7 @@ class SuiteReport:
                     of_subject[item.facts.rule] = Said(item.facts.findings, item.facts.lacking)
             if item.facts.subject is not None:
                 subjects[item.facts.result] = item.facts.subject
+                pictures[item.facts.result] = item.facts.pictures
         if self._tree is None or not said:
             return Verdicts()
         judged = judge_tree(self._tree, self.profile, lambda place: said.get(place.relpath, {}))
@@ -157,7 +162,7 @@ class SuiteReport:
             if place.is_result and place.relpath in said and place.relpath not in done:
                 judgement = judged.results[place.relpath]
                 written = verdict_object(place, judgement, **self._of_subject(subjects.get(place.relpath)))
-                results.append(self._judged(written, judgement))
+                results.append(self._judged(written, judgement, pictures.get(place.relpath, ())))
             elif place.kind == "submission":
                 judgement = judged.submissions[place.relpath]
                 inside = [(p, judged.results[p.relpath]) for p in self._tree.inside(place) if p.is_result]
@@ -170,11 +175,15 @@ class SuiteReport:
     def _of_subject(handed_over: Mapping[str, Any] | None) -> dict[str, Any]:
         return {key: handed_over[key] for key in ("accelerator", "metrics")} if handed_over is not None else {}
 
-    def _judged(self, written: Mapping[str, Any], judgement: Judgement) -> JudgedResult:
+    def _judged(self, written: Mapping[str, Any], judgement: Judgement, pictures: tuple[Picture, ...] = ()) -> JudgedResult:
         # What others' rules found is told once, where they stand.
         why = reasons(judgement.verdict.value, judgement.reasons, judgement.own)
         relaxed = any(finding.rule == PROFILE_RULE for finding in judgement.findings)
-        return JudgedResult(written, judgement.headline() + (f" (profile {self.profile})" if relaxed else ""), why)
+        return JudgedResult(written, judgement.headline() + (f" (profile {self.profile})" if relaxed else ""), why, pictures)
+
+
+def _where_it_is(run: Mapping[str, Any], moved: Mapping[str, str]) -> Mapping[str, Any]:
+    return {**run, "leaf": moved[run["leaf"]]} if run.get("leaf") in moved else run
 
 
 def _message(report: pytest.TestReport) -> str:

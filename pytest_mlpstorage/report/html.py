@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from pytest_mlpstorage.report import charts
 from pytest_mlpstorage.report.collector import JudgedResult, Verdicts
+from pytest_mlpstorage.report.pictures import picture_html, untold
 from pytest_mlpstorage.report.reasons import split
 from pytest_mlpstorage.report.records import Facts
 from pytest_mlpstorage.report.runs import RunRow
@@ -73,7 +75,8 @@ def verdicts_html(judged: Verdicts) -> str:
     """A card a result: verdict, path, metrics, and why it is no better; then the submissions. All from the tree is escaped."""
     cards = "".join(_card(result) for result in judged.results)
     nothing = '<div class="mlps-card mlps-wait"><h3>no result was judged</h3></div>'
-    page = f'{STYLE}<section class="mlps"><h2>Verdicts</h2>{cards or nothing}</section>'
+    drawn = charts.STYLE if any(result.pictures for result in judged.results) else ""
+    page = f'{STYLE}{drawn}<section class="mlps"><h2>Verdicts</h2>{cards or nothing}</section>'
     above = "".join(_submission(submission) for submission in judged.submissions)
     if judged.package:
         above = f'<div class="mlps-card mlps-note"><h3>the package</h3>{_list(judged.package)}</div>{above}'
@@ -97,9 +100,8 @@ def _card(result: JudgedResult) -> str:
     written = result.written
     what = " on ".join(escaped(written[key]) for key in ("model", "accelerator") if written.get(key))
     who = "{submitter}, system {system}, {division}, edition {edition}".format(**{key: escaped(value) for key, value in written.items()})
-    figures = "".join(
-        f"<div><span>{escaped(name)}</span> <b>{escaped(number(value, 3))}</b></div>" for name, value in written["metrics"].items()
-    )
+    metrics = untold(written["metrics"], result.pictures)
+    figures = "".join(f"<div><span>{escaped(name)}</span> <b>{escaped(number(value, 3))}</b></div>" for name, value in metrics.items())
     shown, folded = split(written, result.reasons)
     details = f"<details><summary>{len(folded)} findings</summary>{_list(folded)}</details>" if folded else ""
     return (
@@ -108,6 +110,7 @@ def _card(result: JudgedResult) -> str:
         + (f'<div class="mlps-figures">{figures}</div>' if figures else "")
         + _list(shown)
         + details
+        + "".join(picture_html(picture) for picture in result.pictures)
         + "</div>"
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mlpstorage.report.collector import JudgedResult
+from pytest_mlpstorage.report.pictures import SENTENCES, untold
 from pytest_mlpstorage.report.text import number, plain
 from pytest_mlpstorage.results.atomic import file_system_error
 
@@ -41,8 +42,11 @@ def write_step_summary(path: Path, judged: Sequence[JudgedResult]) -> None:
     """Add the verdicts as a Markdown table to the file of ``$GITHUB_STEP_SUMMARY``; raises FileSystemError where that cannot be."""
     rows = ["### MLPerf Storage", "", "| verdict | result | metrics |", "| --- | --- | --- |"]
     for result in judged:
-        metrics = ", ".join(f"{name} {number(value, 3)}" for name, value in result.written.get("metrics", {}).items())
-        rows.append("| " + " | ".join(_markdown(text) for text in (result.headline, result.path, metrics)) + " |")
+        shown = untold(result.written.get("metrics", {}), result.pictures)
+        figures = [f"{name} {number(value, 3)}" for name, value in shown.items()]
+        told = [f"{picture.title}: {' '.join(picture.says[:SENTENCES])}" for picture in result.pictures]
+        texts = (result.headline, result.path, "; ".join(filter(None, (", ".join(figures), *told))))
+        rows.append("| " + " | ".join(map(_markdown, texts)) + " |")
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write("\n".join(rows) + "\n\n")

@@ -13,6 +13,8 @@ __all__ = ["reasons", "split"]
 _WOULD_BE_INVALID = "would be INVALID: "
 """What a line begins with that tells a whatif result how it would fare as a submission."""
 
+_OPEN_AT_BEST = "OPEN at best: "
+
 _GROUPED = ("not built yet", "not evaluated in this session")
 """Endings of reasons that come in dozens; they become one line with the rules' ids."""
 
@@ -29,7 +31,7 @@ def reasons(verdict: str, decided_by: Sequence[str], findings: Iterable[Finding]
         elif finding.severity is Severity.ERROR:
             lines.append(line)
         elif finding.category is Category.OPEN:
-            lines.append(f"OPEN at best: {line}")
+            lines.append(_OPEN_AT_BEST + line)
         elif finding.severity is Severity.WARNING:
             lines.append(f"warning: {line}")
     return tuple(dict.fromkeys(lines))
@@ -51,9 +53,12 @@ def split(written: Mapping[str, Any], lines: Sequence[str]) -> tuple[list[str], 
 
     A whatif result breaks rules by intent: they are named in one line, and described on demand.
     """
-    folded = [line for line in lines if line.startswith(_WOULD_BE_INVALID)]
+    marks = {_WOULD_BE_INVALID: Category.INVALID, _OPEN_AT_BEST: Category.OPEN} if written.get("verdict") == Verdict.WHATIF.value else {}
+    folded = [line for line in lines if line.startswith(tuple(marks))]
     shown = [line for line in lines if line not in folded]
-    broken = {str(f["rule"]) for f in written["findings"] if f["category"] == Category.INVALID.value} if folded else ()
-    if broken:
-        shown.append(f"as a submission it would be INVALID by {', '.join(sorted(broken, key=rule_order))}")
+    for mark, category in marks.items():
+        if any(line.startswith(mark) for line in folded):
+            rules = {str(f["rule"]) for f in written["findings"] if f["category"] == category.value}
+            words = "INVALID" if category is Category.INVALID else "OPEN at best"
+            shown.append(f"as a submission it would be {words} by {', '.join(sorted(rules, key=rule_order))}")
     return shown, folded

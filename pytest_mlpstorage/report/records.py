@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity
 
 if TYPE_CHECKING:
+    from pytest_mlpstorage.results.pictures import Picture
     from pytest_mlpstorage.results.places import SubjectPlace
     from pytest_mlpstorage.rules.catalogue import Entry
     from pytest_mlpstorage.rules.registry import Evaluation
@@ -25,6 +26,8 @@ __all__ = [
     "JUDGEMENT",
     "LACKING",
     "MEASURED",
+    "MOVED",
+    "PICTURES",
     "REASONS",
     "REQUIRED",
     "RESULT",
@@ -42,6 +45,7 @@ __all__ = [
     "facts",
     "finding_from",
     "finding_object",
+    "picture_objects",
     "record_review",
     "record_rule",
     "record_unjudged",
@@ -65,6 +69,10 @@ RESUMED: Final = "mlps_resumed"
 """What a second start did with a step: its ``case``, ``step``, ``found`` (or done), ``why``, and what was moved ``aside``."""
 SUBJECT: Final = "mlps_subject"
 """What one item of each result hands over: accelerator, metrics and runs, so that nobody reads the result again for them."""
+
+PICTURES: Final = "mlps_pictures"
+MOVED: Final = "mlps_moved"
+"""Where in the tree the leaves of a result are that stood outside of it while the other items ran."""
 
 _PREFIX: Final = "mlps_"
 _REVIEW: Final = "human review"
@@ -198,6 +206,8 @@ class Facts:
     run: Mapping[str, Any] | None = None
     resumed: Mapping[str, Any] | None = None
     subject: Mapping[str, Any] | None = None
+    pictures: tuple[Picture, ...] = ()
+    moved: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def of_rules(self) -> bool:
@@ -227,12 +237,27 @@ def facts(properties: Iterable[Sequence[object]]) -> Facts | None:
         run=_json(ours.get(RUN), None),
         resumed=_json(ours.get(RESUMED), None),
         subject=_json(ours.get(SUBJECT), None),
+        pictures=_pictures(ours.get(PICTURES)),
+        moved=_json(ours.get(MOVED), {}),
     )
 
 
 _TEXTS: Final = {
     field: _PREFIX + field for field in ("rule", "rule_name", "verdict", "division", "result", "measured", "required", "severity", "found")
 }
+
+
+def _pictures(value: object) -> tuple[Picture, ...]:
+    if value is None:
+        return ()
+    from pytest_mlpstorage.results.pictures import Picture
+
+    return tuple(Picture.from_json(written) for written in decode(str(value)))
+
+
+def picture_objects(pictures: Iterable[Picture]) -> list[dict[str, Any]]:
+    """Pictures as they travel."""
+    return [picture.to_json() for picture in pictures]
 
 
 def _json(value: object, default: Any) -> Any:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pytest_mlpstorage.report.collector import Item, Verdicts
+from pytest_mlpstorage.report.pictures import picture_in_short, picture_lines, untold
 from pytest_mlpstorage.report.reasons import split
 from pytest_mlpstorage.report.runs import RunRow
 from pytest_mlpstorage.report.text import number, plain
@@ -17,6 +18,9 @@ __all__ = ["Line", "rerun_command", "summary_lines", "verdict_color"]
 
 _REASONS = 8
 """Most reasons shown of one result; the rest is in verdicts.json and in the failures above."""
+
+_DRAWN = 4
+"""Most results whose pictures are drawn; of more the page shows them, and here are their first sentences."""
 
 _RUNS = 60
 """Most runs shown; a merged tree has thousands."""
@@ -39,15 +43,20 @@ def verdict_color(headline: str) -> str:
 def summary_lines(judged: Verdicts, failed: Sequence[Item], *, files: Mapping[str, str], rerun: str) -> Iterator[Line]:
     """The section's lines. ``files``: what → where. ``rerun``: the command that repeats what failed."""
     width = max((len(result.headline) for result in (*judged.results, *judged.submissions)), default=0)
+    drawn = sum(bool(result.pictures) for result in judged.results) <= _DRAWN
     for result in judged.results:
         accelerator = result.written.get("accelerator")
         where = f"{plain(result.path)}{f' on {plain(accelerator)}' if accelerator else ''}"
         yield Line(f"{plain(result.headline):<{width}}  {where}", {verdict_color(result.headline): True, "bold": True})
-        metrics = ", ".join(f"{plain(name)} {number(value, 3)}" for name, value in result.written["metrics"].items())
+        shown = untold(result.written["metrics"], result.pictures)
+        metrics = ", ".join(f"{plain(name)} {number(value, 3)}" for name, value in shown.items())
         if metrics:
             yield Line(f"    {metrics}")
         reasons, _ = split(result.written, result.reasons)
         yield from _reasons(reasons)
+        for picture in result.pictures:
+            yield Line("")
+            yield from (Line(f"    {line}") for line in (picture_lines if drawn else picture_in_short)(picture))
     yield from _runs(judged.runs)
     if judged.resumed:
         yield Line("")

@@ -14,7 +14,7 @@ __all__ = ["Distribution", "Line", "Panel", "Picture"]
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """A rate over time: its ``mean`` over the whole time, and its value in each second."""
+    """A rate over time: its ``mean`` over the whole time, and its value in each step of its panel."""
 
     name: str
     mean: float
@@ -23,11 +23,12 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """Lines over the same ``seconds``, drawn together."""
+    """Lines over the same ``seconds``, drawn together: a value every ``step`` of them, the last one of what is left."""
 
     name: str
     seconds: float
     lines: tuple[Line, ...]
+    step: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,18 +74,16 @@ class Picture:
             title=str(written["title"]),
             says=_texts(written["says"]),
             unit=str(written["unit"]),
-            panels=tuple(
-                Panel(
-                    panel["name"],
-                    panel["seconds"],
-                    tuple(Line(line["name"], line["mean"], tuple(line["values"])) for line in panel["lines"]),
-                )
-                for panel in written["panels"]
-            ),
+            panels=tuple(map(_panel, written["panels"])),
             points=_texts(written["points"]),
             distributions=tuple(Distribution(**{**one, "values": tuple(one["values"])}) for one in written["distributions"]),
             tells=_texts(written["tells"]),
         )
+
+
+def _panel(written: Mapping[str, Any]) -> Panel:
+    lines = (Line(line["name"], line["mean"], tuple(line["values"])) for line in written["lines"])
+    return Panel(written["name"], written["seconds"], tuple(lines), written["step"])
 
 
 def _texts(written: Sequence[object]) -> tuple[str, ...]:

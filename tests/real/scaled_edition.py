@@ -23,23 +23,30 @@ STEPS, EPOCHS, COMPUTATION_SECONDS = 10, 3, 0.8
 PROCESSES = 2
 SHAPE = {"vocab_size": 4096, "hidden_size": 256, "ffn_hidden_size": 1024, "num_attention_heads": 8, "num_kv_heads": 2}
 LAYERS = 4
+TRIALS, USERS, CACHE_SECONDS = 2, 3, 4
 
 
 def environment(folder: Path) -> dict[str, str]:
     """Copy package and suites to ``folder``/scaled, scale edition 3.0 down there, and return an environment that imports the copy."""
-    for name in ("pytest_mlpstorage", "benchmarks", "rules"):
-        shutil.copytree(REPO / name, folder / "scaled" / name, ignore=shutil.ignore_patterns("__pycache__"))
-    package = folder / "scaled" / "pytest_mlpstorage"
-    path = package / "editions" / "v3.0.yaml"
+    copied = copy_of_package(folder / "scaled")
+    path = folder / "scaled" / "pytest_mlpstorage" / "editions" / "v3.0.yaml"
     path.write_text(yaml.safe_dump(scaled(yaml.safe_load(path.read_text(encoding="utf-8"))), sort_keys=False), encoding="utf-8")
-    return {**os.environ, "PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    return copied
+
+
+def copy_of_package(folder: Path) -> dict[str, str]:
+    """Copy package and suites to a folder, and return an environment that imports them from there."""
+    for name in ("pytest_mlpstorage", "benchmarks", "rules"):
+        shutil.copytree(REPO / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def scaled(edition: dict[str, Any]) -> dict[str, Any]:
-    """The data of edition 3.0 with a data set of MiB, runs of seconds and a language model of two ranks."""
+    """The data of edition 3.0 with a data set of MiB, runs of seconds, a language model of two ranks and caches of two users."""
     edition = {key: value for key, value in edition.items() if not key.startswith("x-")}
     _training(edition["training"])
     _checkpointing(edition["checkpointing"])
+    _kv_cache(edition["kv_cache"])
     templates = {(t["model"], t["accelerator"]): t for t in edition["training"]["templates"]}
     for named in edition["comparability_classes"].values():
         if named["family"] == "training" and named["model"] == "unet3d":
@@ -74,3 +81,10 @@ def _checkpointing(checkpointing: dict[str, Any]) -> None:
     model.update(processes=PROCESSES, processes_per_instance=PROCESSES, data_parallel=PROCESSES, gate_gb=1)
     model["parameters"]["model"].update(num_layers=LAYERS, transformer=SHAPE)
     model["parameters"]["checkpoint"]["time_between_checkpoints"] = 0
+
+
+def _kv_cache(cache: dict[str, Any]) -> None:
+    cache.update(trials=TRIALS, inter_option_delay_seconds=0, start_delay_seconds=0, end_delay_seconds=0)
+    for option in cache["options"].values():
+        # In seconds no memory of a whole GB would overflow: what storage did would be chance.
+        option.update(model="tiny-1b", users_per_client=USERS, duration_seconds=CACHE_SECONDS, cpu_memory_gb=0)

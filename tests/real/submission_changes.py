@@ -13,6 +13,7 @@ from typing import Any, Final
 import yaml
 
 __all__ = [
+    "ABSENT",
     "CHECKPOINT",
     "CHECKPOINTING",
     "GENERATED",
@@ -28,6 +29,8 @@ __all__ = [
     "TABLE",
     "TOGETHER",
     "TRAINING",
+    "Change",
+    "Key",
     "Mutation",
     "added",
     "added_beside",
@@ -44,6 +47,7 @@ __all__ = [
     "later_time",
     "measured",
     "of_run",
+    "place",
     "replaced",
     "text",
     "with_smaller_host",
@@ -80,18 +84,22 @@ Key = str | int
 
 @dataclasses.dataclass(frozen=True)
 class Mutation:
-    """A change of the tree, in words. ``several`` says why one change cannot reach the rule where there is more than one."""
+    """A change of the tree, in words. ``several`` says why one change cannot reach the rule where there is more than one.
+
+    ``no_worse`` is the severity in which the rule speaks of this kind of result at most, where of others it says more.
+    """
 
     words: str
     changes: tuple[Change, ...]
     several: str = ""
     base: str = TOGETHER
+    no_worse: str = ""
 
 
-def change(words: str, *changes: Change, several: str = "", base: str = TOGETHER) -> Mutation:
+def change(words: str, *changes: Change, several: str = "", base: str = TOGETHER, no_worse: str = "") -> Mutation:
     """A change in words and in deed."""
     assert bool(several) == (len(changes) > 1), words
-    return Mutation(words, changes, several, base)
+    return Mutation(words, changes, several, base, no_worse)
 
 
 # Kinds of changes. A path is a pattern of which the first match is meant, of runs the ``nth``.
@@ -103,7 +111,8 @@ def _write(path: Path, content: str) -> None:
     path.write_text(content, encoding="utf-8")
 
 
-def _place(tree: Path, pattern: str, nth: int = 0) -> Path:
+def place(tree: Path, pattern: str, nth: int = 0) -> Path:
+    """The file or directory that is meant."""
     return sorted(tree.glob(pattern))[nth]
 
 
@@ -114,7 +123,7 @@ def field(pattern: str, *keys: Key, to: Any = ABSENT, nth: int = 0) -> Change:
     """Write another value to a field of a JSON or YAML file; a function makes it of the old one, none at all takes the field away."""
 
     def apply(tree: Path) -> None:
-        path = _place(tree, pattern, nth)
+        path = place(tree, pattern, nth)
         text = path.read_text(encoding="utf-8")
         document = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
         inner = document
@@ -135,7 +144,7 @@ def gone(pattern: str, nth: int = 0) -> Change:
     """Take a file or a directory away."""
 
     def apply(tree: Path) -> None:
-        path = _place(tree, pattern, nth)
+        path = place(tree, pattern, nth)
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     return apply
@@ -145,7 +154,7 @@ def called(pattern: str, name: str | Callable[[str], str], nth: int = 0) -> Chan
     """Give a file or a directory another name, which may lead elsewhere."""
 
     def apply(tree: Path) -> None:
-        path = _place(tree, pattern, nth)
+        path = place(tree, pattern, nth)
         path.rename(path.parent / (name if isinstance(name, str) else name(path.name)))
 
     return apply
@@ -163,14 +172,14 @@ def added(path: str, content: str = "left here\n") -> Change:
 
 def added_beside(pattern: str, name: str) -> Change:
     """Put a file beside another one."""
-    return lambda tree: added(f"{_place(tree, pattern).parent.relative_to(tree)}/{name}")(tree)
+    return lambda tree: added(f"{place(tree, pattern).parent.relative_to(tree)}/{name}")(tree)
 
 
 def replaced(pattern: str, *, by: int, nth: int) -> Change:
     """Put what another run has in the place of what a run has."""
 
     def apply(tree: Path) -> None:
-        source, target = _place(tree, pattern, by), _place(tree, pattern, nth)
+        source, target = place(tree, pattern, by), place(tree, pattern, nth)
         if source.is_dir():
             shutil.rmtree(target)
             shutil.copytree(source, target)
@@ -184,7 +193,7 @@ def exchanged(pattern: str, one: int, other: int) -> Change:
     """Exchange what two runs have."""
 
     def apply(tree: Path) -> None:
-        first, second = _place(tree, pattern, one), _place(tree, pattern, other)
+        first, second = place(tree, pattern, one), place(tree, pattern, other)
         aside = first.with_name(f"{first.name}.aside")
         first.rename(aside)
         second.rename(first)
@@ -197,7 +206,7 @@ def text(pattern: str, content: str, nth: int = 0) -> Change:
     """Write other text into a file."""
 
     def apply(tree: Path) -> None:
-        _write(_place(tree, pattern, nth), content)
+        _write(place(tree, pattern, nth), content)
 
     return apply
 
@@ -206,7 +215,7 @@ def appended(pattern: str, line: str) -> Change:
     """Write a line at the end of a file."""
 
     def apply(tree: Path) -> None:
-        path = _place(tree, pattern)
+        path = place(tree, pattern)
         _write(path, path.read_text(encoding="utf-8") + line)
 
     return apply

@@ -94,7 +94,7 @@ TRAINING_CHANGES: Final[Mapping[tuple[str, str], Mutation]] = {
     ),
     ("training", "MLPS-NAME-1"): change("the submitter is a placeholder", called(SUBMISSION, "your-company")),
     ("training", "MLPS-TABLE-1"): change(
-        "the table publishes another rate", field(TABLE, 1, "Training - Read B/W (GiB/s)", to=lambda r: r + 1)
+        "the table publishes another rate", field(TABLE, 2, "Training - Read B/W (GiB/s)", to=lambda r: r + 1)
     ),
     ("training", "PROV-01"): change(_LOST_PROVENANCE, gone(f"{RUN}/provenance.json", 2)),
     ("training", "RC-TRN-1"): change("a run says it is of another benchmark", of_run("benchmark_type", to="checkpointing")),

@@ -28,6 +28,7 @@ from submission_changes import (
     text,
 )
 from submission_mutations import CHECKPOINTING_CHANGES, TRAINING_CHANGES
+from submission_mutations_kv_cache import KV_CACHE_CHANGES
 
 from pytest_mlpstorage.editions import edition
 
@@ -122,7 +123,7 @@ MOVES: Final[Mapping[str, tuple[Mutation, tuple[str, ...]]]] = {
 }
 """Leaves and files that stand where others did, and rules that tell of it."""
 
-MUTATIONS: Final[Mapping[tuple[str, str], Mutation]] = {**TRAINING_CHANGES, **CHECKPOINTING_CHANGES, **AROUND_CHANGES}
+MUTATIONS: Final[Mapping[tuple[str, str], Mutation]] = {**TRAINING_CHANGES, **CHECKPOINTING_CHANGES, **KV_CACHE_CHANGES, **AROUND_CHANGES}
 """By kind of subject and id of rule."""
 
 _REVISION: Final = edition("3.0").dlio_revisions[0]

@@ -49,6 +49,14 @@ CHECKPOINTING = """checkpointing:
     - {model: llama3-8b, accelerator: b200, accelerators: 2}
 """
 
+CACHES = """kvcache:
+  clients_per_host: 2
+  options:
+    - option: 1
+    - option: 2
+    - option: 3
+"""
+
 BY_A_PERSON = {
     "storage_location": "remote",
     "product_API": "file",
@@ -167,7 +175,7 @@ def submission(folder: Path, workloads: str):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    with submission(tmp_path_factory.mktemp("whole"), TRAINING + CHECKPOINTING % TOGETHER) as made:
+    with submission(tmp_path_factory.mktemp("whole"), TRAINING + CHECKPOINTING % TOGETHER + CACHES) as made:
         yield made
 
 
@@ -195,14 +203,23 @@ def told_of_separate(separate):
     return told(separate, SEPARATE)
 
 
+def of_the_hour(finding: dict) -> bool:
+    """Whether it tells that the machine was busy: a client of the caches was the limit itself, or began late."""
+    return (finding["rule"], finding["severity"], finding["category"]) == ("MLPS-TRUST-1", "warning", "CLOSED")
+
+
 def test_each_result_is_open_by_its_engine_and_has_no_other_finding(whole):
     judged = whole.judged(whole.folder / "submission")
     assert judged.code == 0, judged.text
     families = sorted(result["benchmark_type"] for result in judged.results)
-    assert families == ["checkpointing", "training"], judged.text
+    assert families == ["checkpointing", "kv_cache", "training"], judged.text
     for result in judged.results:
-        told = [(finding["rule"], finding["category"]) for finding in result["findings"]]
-        assert (result["verdict"], told) == ("OPEN", [("MLPS-ENGINE-1", "OPEN")]), (result, judged.text)
+        told = [(finding["rule"], finding["category"]) for finding in result["findings"] if not of_the_hour(finding)]
+        expected = [("MLPS-ENGINE-1", "OPEN")]
+        if result["benchmark_type"] == "kv_cache":
+            # How a hash of its class is made is not published, so no edition can hold it.
+            expected.insert(0, ("EDN-02", "CLOSED"))
+        assert (result["verdict"], told) == ("OPEN", expected), (result, judged.text)
     assert [submission["verdict"] for submission in judged.submissions] == ["OPEN"], judged.text
 
 
@@ -217,19 +234,23 @@ def test_checkpoints_of_two_runs_are_told_their_time_and_nothing_more(separate):
 
 def test_an_accepted_dlio_is_all_that_the_training_lacks_to_be_closed(told_of_whole):
     after = told_of_whole["after"]["accepted"]
-    verdicts = {place["kind"]: (place["verdict"], [finding["rule"] for finding in place["told"]]) for place in after}
+    verdicts = {
+        place["kind"]: (place["verdict"], [finding["rule"] for finding in place["told"] if not of_the_hour(finding)]) for place in after
+    }
     assert verdicts == {
         "package": ("", []),
         "submission": ("OPEN", []),
         "system": ("", []),
         "training": ("CLOSED", []),
         "checkpointing": ("OPEN", ["MLPS-ENGINE-1"]),
+        "kv_cache": ("OPEN", ["EDN-02", "MLPS-ENGINE-1"]),
     }
 
 
 def test_there_is_a_change_for_every_rule_that_is_asked(told_of_whole, told_of_separate):
     asked = {(kind, rule): open_only for of in (told_of_whole, told_of_separate) for kind, rule, _, open_only in of["asked"]}
-    assert set(MUTATIONS) == set(asked)
+    # What measured a KV cache is no DLIO: the rule is asked as of every result, and says nothing.
+    assert set(MUTATIONS) == set(asked) - {("kv_cache", "EDN-03")}
     assert {key for key, mutation in MUTATIONS.items() if mutation.several == OPEN_ONLY} == {key for key in asked if asked[key]}
 
 
@@ -245,12 +266,14 @@ def test_a_change_is_told_by_its_rule(request, kind, rule):
     mutation = MUTATIONS[kind, rule]
     of = request.getfixturevalue({TOGETHER: "told_of_whole", SEPARATE: "told_of_separate"}[mutation.base])
     (severity,) = (severity for asked_kind, asked_rule, severity, _ in of["asked"] if (asked_kind, asked_rule) == (kind, rule))
+    severity = mutation.no_worse or severity
     new = new_findings(of, f"{kind} {rule}")
     assert (kind, rule, severity) in [(place["kind"], f["rule"], f["severity"]) for place, f in new], (mutation.words, new)
     if severity != "error":
         return
     # What is wrong around the results is wrong with all of them, but for the top of the package, which stands for no single one.
-    failed = {"training": {"training"}, "checkpointing": {"checkpointing"}, "package": set()}.get(kind, {"training", "checkpointing"})
+    families = {"training", "checkpointing", "kv_cache"} if mutation.base == TOGETHER else {"checkpointing"}
+    failed = {kind} if kind in families else set() if kind == "package" else families
     verdicts = {place["verdict"] for place in of["after"][f"{kind} {rule}"] if place["kind"] in {*failed, "submission"}}
     assert verdicts == {"INVALID"}, (mutation.words, new)
 

@@ -71,6 +71,18 @@ def test_the_rules_that_a_whatif_result_breaks_by_intent_are_one_line():
     assert lines(result)[2:4] == ["    division whatif: not a submission", "    as a submission it would be INVALID by 2.1.17, 3.1.2"]
 
 
+def test_what_makes_a_whatif_result_open_is_one_line_too_and_of_any_other_result_each():
+    opened = [{"rule": rule, "category": "OPEN"} for rule in ("6.6.2", "MLPS-ENGINE-1", "6.6.2")]
+    why = ("OPEN at best: [6.6.2] five seconds", "OPEN at best: [MLPS-ENGINE-1] native", "warning: [X] few")
+    whatif = judged("WHATIF (not a submission)", "whatif", findings=opened)
+    assert lines(JudgedResult(whatif.written, whatif.headline, why))[2:4] == [
+        "    warning: [X] few",
+        "    as a submission it would be OPEN at best by 6.6.2, MLPS-ENGINE-1",
+    ]
+    claimed = judged("OPEN", "open", findings=opened)
+    assert lines(JudgedResult(claimed.written, claimed.headline, why))[2:5] == [f"    {line}" for line in why]
+
+
 def test_what_failed_can_be_run_again_by_a_command():
     failed = [Item("rules/test_training.py::test_rule[3.3.2-x/y]", "failed", Facts())]
     arguments = ["rules/", "--results-dir=my tree", "-n2"]
