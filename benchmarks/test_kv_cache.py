@@ -12,6 +12,10 @@ class TestKVCache:
         """Judge the plan by every rule and probe that needs no I/O."""
         mlps.preflight(case)
 
+    def test_precondition(self, case, mlps):
+        """Fill the storage with twice the capacity that is used, where that is asked for; else say what is declared of it."""
+        mlps.precondition(case)
+
     def test_run(self, case, run, mlps):
         """One pass: an option, a trial, with the idle times before and after it."""
         mlps.step(case, run)

@@ -16,7 +16,7 @@ from pytest_mlpstorage.results.layout import parse_result_path
 from pytest_mlpstorage.session import BenchmarkSession
 from pytest_mlpstorage.units import format_bytes, format_seconds
 from pytest_mlpstorage.verdict import Category, Finding, Severity, fold
-from pytest_mlpstorage.workloads.base import NO_DATAGEN, Case, Step
+from pytest_mlpstorage.workloads.base import NO_DATAGEN, Case, PreconditioningWorkload, Step
 from pytest_mlpstorage.workloads.execute import Voice, deadline_seconds, execute
 from pytest_mlpstorage.workloads.resume import RERUN
 from pytest_mlpstorage.workloads.stamping import list_leaf
@@ -38,6 +38,10 @@ class BenchmarkItem:
     def preflight(self, case: Case) -> None:
         """Judge the plan before any I/O; errors fail in closed and open, and in whatif where nothing could run."""
         self._guarded(case, "preflight", lambda: self._preflight(case))
+
+    def precondition(self, case: Case) -> None:
+        """Fill the storage before anything is measured, or say who did, or that nobody says so."""
+        self._guarded(case, "precondition", lambda: self._precondition(case))
 
     def step(self, case: Case, name: str) -> None:
         """Carry out a step, or find it done."""
@@ -92,6 +96,15 @@ class BenchmarkItem:
         if "datagen" in RERUN.get(self.session.rerun, ()):
             findings = [finding for finding in findings if finding.rule != NO_DATAGEN]  # this start makes it
         self._state(case, fold(findings))
+
+    def _precondition(self, case: Case) -> None:
+        workload, plan = self.session.workload(case), self.session.plan(case)
+        assert isinstance(workload, PreconditioningWorkload)
+        dry = "dry run: " if self.session.dry_run else ""
+        self.write_line(f"{case.id} precondition: {dry}{workload.what_precondition_does(plan)}")
+        if not self.session.dry_run:
+            workload.precondition(plan, launcher=self.session.launcher(), voice=self.voice)
+        self._state(case, list(workload.precondition_findings(plan)))
 
     def _deadlines(self, case: Case) -> Iterator[Finding]:
         """Steps that the configured deadline would end before they can be done."""
@@ -219,6 +232,9 @@ class BenchmarkItem:
         )
         self._property(records.VERDICT, judgement.headline())
         self._property(records.REASONS, list(judgement.reasons))
+        for name, shown in ((records.PICTURES, records.picture_objects(judged.pictures)), (records.MOVED, dict(judged.moved))):
+            if shown:
+                self._property(name, shown)
         self.write_line(f"{case.id}: {judgement.headline()}")
         # What the rules find in the submission around it (no description yet, say) is in the verdict, and fails no benchmark.
         self._state(case, judgement.own, judged.relpath)

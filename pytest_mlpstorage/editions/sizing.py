@@ -224,8 +224,7 @@ def _floors(
         Floor(
             "memory",
             by_memory,
-            f"{rules.rounding}({rules.memory_multiple} × {memory_bytes} B of memory of all hosts"
-            f" / ({samples} × {record} B))",
+            f"{rules.rounding}({rules.memory_multiple} × {memory_bytes} B of memory of all hosts / ({samples} × {record} B))",
         ),
         Floor("steps", by_steps, f"{rules.rounding}({steps} steps × {num_processes} accelerators × batch {batch_size} / {samples})"),
     )

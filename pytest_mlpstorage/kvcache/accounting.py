@@ -34,11 +34,23 @@ class WindowAccount:
         self.write_not_durable_bytes = 0
         """Bytes written in the window of objects that were not durable at its end."""
         self._lock = threading.Lock()
+        self._steady = True
+
+    def fade(self) -> None:
+        """Take no further latencies: from here on less is outstanding than was to be."""
+        self._steady = False
+
+    def cut(self, seconds: int) -> None:
+        """End the window after so many whole seconds, when nothing moves any more.
+
+        What was durable in the window as it was before counts as durable: a sync that returned beyond the cut is not looked for.
+        """
+        self.read, self.write, self.window_ns = self.read.cut(seconds), self.write.cut(seconds), self.read.cut(seconds).window_ns
 
     def __call__(self, kind: int, bytes: Int64s, t_submit_ns: Int64s, t_complete_ns: Int64s, durable_ns: int) -> None:
         """Take the chunks of one object, whole or abandoned; ``durable_ns`` is 0 for a write that is not durable."""
         completed = t_complete_ns - self.start_ns
-        durations = (t_complete_ns - t_submit_ns)[(completed >= 0) & (completed < self.window_ns)]
+        durations = (t_complete_ns - t_submit_ns)[(completed >= 0) & (completed < self.window_ns) & self._steady]
         with self._lock:
             if kind == READ:
                 self.read_bytes += int(bytes.sum())

@@ -25,17 +25,26 @@ class Taken(NamedTuple):
 
 
 class Backlog:
-    """The queue between the arrivals of a schedule and those who serve them; it has no bound, and whatever is in it at the end stays."""
+    """The queue between the arrivals of a schedule and those who serve them; it has no bound, and whatever is in it at the end stays.
 
-    def __init__(self, schedule: Schedule, most_conversations: int, now: Callable[[], int]) -> None:
+    With ``first_come`` classes do not count.
+    """
+
+    def __init__(self, schedule: Schedule, most_conversations: int, now: Callable[[], int], *, first_come: bool = False) -> None:
         self._arrivals = schedule.requests["t_arrival_ns"].tolist()
         self._conversations = schedule.requests["conversation"].tolist()
-        self._priorities = [_PRIORITIES[qos] for qos in schedule.requests["qos"].tolist()]
+        self._priorities = [0 if first_come else _PRIORITIES[qos] for qos in schedule.requests["qos"].tolist()]
         self._book = ConversationBook(most_conversations)
         self._now = now
         self._queue: list[tuple[int, int]] = []
         self._changed = threading.Condition()
         self._closed = threading.Event()
+        self._whole = False
+
+    def __len__(self) -> int:
+        """Requests that wait."""
+        with self._changed:
+            return len(self._queue)
 
     def feed(self) -> None:
         """Queue each request when it arrives, until all have or the backlog is closed."""
@@ -54,12 +63,18 @@ class Backlog:
     def take(self) -> Taken | None:
         """The request to be served next, waiting for one; None when none is begun any more."""
         with self._changed:
-            while not self._queue and not self._closed.is_set():
+            while not (self._queue or self._whole or self._closed.is_set()):
                 self._changed.wait()
-            if self._closed.is_set():
+            if self._closed.is_set() or not self._queue:
                 return None
             place = heapq.heappop(self._queue)[1]
             return Taken(place, self._book.remembers(self._conversations[place]))
+
+    def finish(self) -> None:
+        """Say that no further request will come: what waits is served still."""
+        with self._changed:
+            self._whole = True
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Begin no further request."""

@@ -102,7 +102,8 @@ class ObjectTarget:
         views, length, offset, index, step = lane.whole, chunk, 0, 0, "open"
         began = ready = clock()
         try:
-            descriptor = os.open(path, self._write_flags, 0o644)
+            written = self._layout.write_path(mark.entry)
+            descriptor = os.open(written, self._write_flags, 0o644)
             try:
                 step, ready = "write", clock()
                 for index in range(blocks.count):
@@ -138,6 +139,11 @@ class ObjectTarget:
                 _close_quietly(descriptor)
                 raise
             os.close(descriptor)
+            if written != path and index == blocks.count:
+                # It is stored when it is found under its name.
+                step = "rename"
+                os.rename(written, path)  # noqa: PTH104 - no Path object an entry
+                synced = clock()
         except OSError as error:
             raise object_error(step, path, offset + lane.partial, _done(lane, blocks, index), blocks.file, error) from error
         ended = clock()

@@ -12,8 +12,10 @@ from typing import Any, Final, Literal, get_args
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.kvcache.io import Durability
 from pytest_mlpstorage.kvcache.population import offered_requests_per_second, population
-from pytest_mlpstorage.kvcache.schedule import FloodOptions, Schedule, compile_flood
+from pytest_mlpstorage.kvcache.schedule import FloodOptions, compile_flood
+from pytest_mlpstorage.kvcache.serving_job import ServingJob
 from pytest_mlpstorage.kvcache.stamps import Verify
+from pytest_mlpstorage.kvcache.work import Schedule
 from pytest_mlpstorage.kvcache.workload_options import WorkloadConfig
 from pytest_mlpstorage.nested import plain
 from pytest_mlpstorage.results.atomic import write_json
@@ -53,6 +55,8 @@ class KVCacheJob:
     Bytes of memory and ``capacity_bytes`` are per rank; without a capacity the ranks of a filesystem share 95 % of what is free on it:
     those of a host whose folder is on the same device, all of them with ``shared_cache``. ``max_concurrent_allocations`` 0 is no limit,
     ``chunk_bytes`` 0 the chunk that fits the memory for buffers. ``pass_no`` tells the data of this pass from any other's, modulo 256.
+    ``serving`` makes it a pass of profile ``serving`` or ``replay``. ``changed`` are the keys that make the work another one than the
+    edition's.
     """
 
     option: int
@@ -85,6 +89,8 @@ class KVCacheJob:
     workload: WorkloadConfig = dataclasses.field(default_factory=WorkloadConfig)
     pass_no: int = 0
     run_id: str = ""
+    serving: ServingJob | None = None
+    changed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -115,15 +121,29 @@ class KVCacheJob:
         ):  # fmt: skip
             if getattr(self, name) not in allowed:
                 raise _wrong(name, f"one of {', '.join(allowed)}", getattr(self, name))
+        if self.serving is not None and not isinstance(self.serving, ServingJob):
+            raise _wrong("serving", "how requests are served, or nothing", self.serving)
+        if not isinstance(self.changed, tuple) or not all(isinstance(key, str) for key in self.changed):
+            raise _wrong("changed", "names of keys", self.changed)
         if not isinstance(self.workload, WorkloadConfig):
             raise _wrong("workload", "the workload's options", self.workload)
         if self.model not in self.workload.models:
             raise ConfigurationError(f"unknown KV cache model {self.model!r}; allowed: {', '.join(self.workload.models)}")
 
     @property
+    def profile(self) -> str:
+        """The profile that this is a pass of."""
+        return PROFILE if self.serving is None else self.serving.profile
+
+    @property
     def workers(self) -> int:
         """Threads that serve requests, one each at a time."""
-        return min(self.users, MOST_WORKERS)
+        return min(self.users if self.serving is None else self.serving.outstanding, MOST_WORKERS)
+
+    @property
+    def warmup_seconds(self) -> float:
+        """How long before its window a pass begins."""
+        return 0.0 if self.serving is None else self.serving.warmup_seconds
 
     @property
     def stamp_pass(self) -> int:
@@ -143,7 +163,7 @@ class KVCacheJob:
     @property
     def longest_seconds(self) -> float:
         """The longest that the pass can take, delays included; what start-up and clean-up take comes on top."""
-        return self.start_delay_seconds + self.duration_seconds + self.longest_drain_seconds + self.end_delay_seconds
+        return self.start_delay_seconds + self.warmup_seconds + self.duration_seconds + self.longest_drain_seconds + self.end_delay_seconds
 
     def flood(self) -> FloodOptions:
         """The request stream of this job."""
@@ -153,6 +173,11 @@ class KVCacheJob:
         """The work of one rank: the same wherever and whenever it is compiled."""
         seed = self.seed + rank
         users = population(seed, self.users, self.workload.templates, self.workload.shares)
+        if self.serving is not None:
+            from pytest_mlpstorage.kvcache.serving_work import serving_schedule
+
+            model, seconds = self.workload.models[self.model], self.duration_seconds
+            return serving_schedule(self.serving, model, list(users), seed=seed, duration_seconds=seconds, flood=self.flood())
         return compile_flood(
             self.workload.models[self.model], users, effective_seed=seed, duration_seconds=self.duration_seconds, options=self.flood()
         )
@@ -183,8 +208,10 @@ class KVCacheJob:
 
     def to_json(self) -> dict[str, Any]:
         """Write as a JSON object, every field by its name."""
-        fields = {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self) if field.name != "workload"}
-        return fields | {"workload": self.workload.to_json()}
+        nested = ("workload", "serving")
+        fields = {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self) if field.name not in nested}
+        serving = None if self.serving is None else dataclasses.asdict(self.serving)
+        return fields | {"workload": self.workload.to_json(), "serving": serving}
 
     @classmethod
     def from_json(cls, raw: object) -> KVCacheJob:
@@ -198,6 +225,10 @@ class KVCacheJob:
             found = [f"{word}: {', '.join(names)}" for word, names in (("missing", missing), ("unknown", unknown)) if names]
             raise ConfigurationError(f"the fields of a KV cache job are not right: {'; '.join(found)}")
         values = dict(raw)
+        if values.get("serving") is not None:
+            values["serving"] = ServingJob.from_json(values["serving"])
+        if isinstance(values.get("changed"), list):
+            values["changed"] = tuple(values["changed"])
         if "workload" in values:
             try:
                 values["workload"] = WorkloadConfig.from_json(values["workload"])

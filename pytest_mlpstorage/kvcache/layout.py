@@ -64,6 +64,10 @@ class ObjectLayout:
         """Where the files are."""
         return self._folder
 
+    def write_path(self, entry: int) -> str:
+        """The file that an entry is written to; when it is whole it is renamed to ``path`` where that is another."""
+        return self.path(entry)
+
     def path(self, entry: int) -> str:
         """The file of an entry."""
         if not 0 <= entry < _LARGEST_NAME:

@@ -9,8 +9,11 @@ from typing import Any, Final
 from pytest_mlpstorage.kvcache.aggregate import OptionFigures, RankFigures
 from pytest_mlpstorage.kvcache.histogram import LogHistogram
 from pytest_mlpstorage.kvcache.rank_block import FACTS, LATENCIES, Block
+from pytest_mlpstorage.kvcache.rank_values import moved_nothing, numbers, told
 from pytest_mlpstorage.kvcache.series import ByteSeries
-from pytest_mlpstorage.results.coerce import integer, number
+from pytest_mlpstorage.kvcache.serving_block import KEY as SERVING
+from pytest_mlpstorage.kvcache.serving_block import serving_of_ranks
+from pytest_mlpstorage.results.coerce import integer
 
 __all__ = ["block_problems", "option_block", "window_overlap"]
 
@@ -50,9 +53,6 @@ _FROM_WORST: Final[Mapping[str, Sequence[object]]] = {
 _PER_RANK: Final = ("schedule_sha256", "executed_sha256")
 """Values that are each rank's own; the first is the same in every trial."""
 
-_MOST: Final = 2**62
-"""No value of ours is greater; one that is stands in a file that somebody changed, and its sums and means need not be any number."""
-
 _NOT_EVERY_RANK: Final = "not every rank has it"
 
 Trials = Sequence[Sequence[RankFigures]]
@@ -69,37 +69,41 @@ def option_block(figures: OptionFigures) -> dict[str, Any]:
     series = {direction: _series(trials, direction) for direction in _DIRECTIONS}
     for direction in _DIRECTIONS:
         _rates(block, direction, trials, figures.entry.get(_TIERS[direction]))
-    rates = [_sum(rank.block.get("tokens_in_window_per_s") for rank in trial) for trial in trials]
-    block.put("tokens_in_window_per_s", _mean(rates), _NOT_EVERY_RANK)
+    _mean_of_sums(block, "tokens_in_window_per_s", trials)
     for key in _COUNTS:
-        block.put(key, _sum(rank.block.get(key) for rank in ranks), _NOT_EVERY_RANK)
+        of_all = told(ranks, key)
+        block.put(key, of_all.sum(), of_all.why_none)
     served, arrived = block.values["requests_in_window"], block.values["arrivals_in_window"]
     block.put("overload_factor", arrived / served if served and arrived is not None else None, "no request ended in the window")
     _latencies(block, ranks)
     block.put("served_by_class", _sum_by_name([rank.block.get("served_by_class") for rank in ranks]), _NOT_EVERY_RANK)
     for key in _HIGHEST:
-        block.put(key, _most(rank.block.get(key) for rank in ranks), _NOT_EVERY_RANK)
+        of_all = told(ranks, key)
+        block.put(key, of_all.most(), of_all.why_none)
     block.put("late_requests_lower_bound", _sum(rank.late_lower_bound for rank in ranks), "not every rank told its latencies")
-    block.put(
-        "reuse_distance_histogram", _sum_of_distances([rank.block.get("reuse_distance_histogram") for rank in ranks]), _NOT_EVERY_RANK
-    )
+    distances = told(ranks, "reuse_distance_histogram")
+    whole = None if distances.unknown else _sum_of_distances(distances.values)
+    block.put("reuse_distance_histogram", whole, _NOT_EVERY_RANK if distances.values else distances.why_none)
     for key, order in _FROM_WORST.items():
-        values = [rank.block.get(key) for rank in ranks]
-        known = all(value in order for value in values)
-        block.put(key, min(values, key=order.index) if known else None, _NOT_EVERY_RANK)
+        # What was not asked to move anything proves nothing of storage, and takes nothing from what the others prove.
+        values = [rank.block.get(key) for rank in ranks if not (key == "direct" and moved_nothing(rank))]
+        known = bool(values) and all(value in order for value in values)
+        block.put(key, min(values, key=order.index) if known else None, _NOT_EVERY_RANK if values else "no rank moved a byte")
     for key in (*FACTS, "window_s"):
         if key not in block.values and key not in _PER_RANK:
             _common(block, key, ranks)
     for key in _PER_RANK:
         # By rank the values of its trials: one where they are the same.
         block.values[key] = {
-            str(number): list(dict.fromkeys(str(rank.block.get(key)) for rank in ranks if rank.result.name.rank == number))
+            str(number): list(dict.fromkeys(_text(rank.block.get(key)) for rank in ranks if rank.result.name.rank == number))
             for number in sorted({rank.result.name.rank for rank in ranks})
         }
     block.values["series_1s"] = [
         {direction: None if part is None else part.to_json() for direction, part in zip(_DIRECTIONS, pair, strict=True)}
         for pair in zip(*(series[direction] for direction in _DIRECTIONS), strict=True)
     ]
+    if any(SERVING in rank.block for rank in ranks):
+        block.put(SERVING, serving_of_ranks([rank.block.get(SERVING) for rank in ranks]), _NOT_EVERY_RANK)
     for key in ("cv_percent", "half_drift_percent"):
         block.values[key] = {
             direction: [None if part is None else getattr(part, key) for part in series[direction]] for direction in _DIRECTIONS
@@ -109,15 +113,25 @@ def option_block(figures: OptionFigures) -> dict[str, Any]:
 
 def _rates(block: Block, direction: str, trials: Trials, official: float | None) -> None:
     key = f"storage_{direction}_bandwidth_window_gibps"
-    sums = [_sum(rank.block.get(key) for rank in trial) for trial in trials]
-    mean = _mean(sums)
-    block.put(key, mean, _NOT_EVERY_RANK)
+    sums = _mean_of_sums(block, key, trials)
+    mean = block.values[key]
     block.values[f"{key}_by_trial"] = sums
     known = [value for value in sums if value is not None]
     spread = 100 * pstdev(known) / mean if mean and len(known) > 1 else None
     block.put(f"{key}_cv_percent", spread, "fewer than two trials have a rate")
     factor = official / mean if mean and official is not None else None
     block.put(f"official_over_window_{direction}", factor, "there is no rate in the window")
+
+
+def _mean_of_sums(block: Block, key: str, trials: Trials) -> list[float | None]:
+    """Set a key to the mean over the trials of the sum over the ranks; the sum of each trial. One in which nothing moved counts as such."""
+    of_trials = [told(trial, key) for trial in trials]
+    sums = [of_trial.sum() for of_trial in of_trials]
+    known = [0.0 if value is None else value for value in sums]
+    lacking = next((one for one in of_trials if one.unknown), next((one for one in of_trials if one.sum() is None), None))
+    whole = any(value is not None for value in sums) and not any(one.unknown or (one.values and one.sum() is None) for one in of_trials)
+    block.put(key, fmean(known) if whole else None, (lacking and lacking.why_none) or _NOT_EVERY_RANK)
+    return sums
 
 
 def _latencies(block: Block, ranks: Sequence[RankFigures]) -> None:
@@ -150,7 +164,7 @@ def _common(block: Block, key: str, ranks: Sequence[RankFigures]) -> None:
         value = rank.block.get(key)
         if value not in values:
             values.append(value)
-    block.put(key, values[0] if len(values) == 1 else values, "no rank has it")
+    block.put(key, values[0] if len(values) == 1 else values, told(ranks, key).why_none)
 
 
 def block_problems(trials: Trials) -> tuple[str, ...]:
@@ -168,35 +182,22 @@ def block_problems(trials: Trials) -> tuple[str, ...]:
     return tuple(found)
 
 
-def window_overlap(starts_ns: Sequence[int], window_ns: int) -> float:
-    """The share of the window in which every rank measured, by their starts on one clock."""
-    return max(0.0, 1 - (max(starts_ns) - min(starts_ns)) / window_ns)
+def window_overlap(starts_ns: Sequence[int], window_ns: int, unknown_ns: int = 0) -> float:
+    """The share of the window in which every rank measured, by their starts on one clock that is known to within ``unknown_ns``."""
+    return max(0.0, 1 - (max(starts_ns) - min(starts_ns) + unknown_ns) / window_ns)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _numbers(values: Iterable[object]) -> list[float] | None:
-    """All of them as numbers, whole ones exactly; None where one is none or beyond all of ours, or there is none at all."""
-    parsed = [value if isinstance(value, int) and not isinstance(value, bool) else number(value) for value in values]
-    known = [value for value in parsed if value is not None and abs(value) <= _MOST]
-    return known if known and len(known) == len(parsed) else None
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _sum(values: Iterable[object]) -> float | None:
-    known = _numbers(values)
+    known = numbers(values)
     return None if known is None else sum(known)
-
-
-def _most(values: Iterable[object]) -> float | None:
-    known = _numbers(values)
-    return None if known is None else max(known)
-
-
-def _mean(values: Iterable[object]) -> float | None:
-    known = _numbers(values)
-    return None if known is None else fmean(known)
 
 
 def _sum_of_distances(parts: Sequence[object]) -> dict[str, Any] | None:

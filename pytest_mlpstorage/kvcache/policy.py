@@ -20,9 +20,10 @@ from typing import Final, Literal
 
 from pytest_mlpstorage.errors import ConfigurationError
 
-__all__ = ["EvictionLimits", "Move", "MoveKind", "TierPolicy"]
+__all__ = ["EvictionLimits", "Move", "MoveKind", "Order", "TierPolicy"]
 
-MoveKind = Literal["demote", "delete", "write"]
+MoveKind = Literal["demote", "delete", "write", "promote"]
+Order = Literal["lru", "fifo"]
 
 _NEARLY_EMPTY: Final = Fraction(5, 100)
 _MOSTLY_EMPTY: Final = Fraction(20, 100)
@@ -34,7 +35,8 @@ _EVICTIONS_OVER_ENTRIES: Final = 100
 class Move:
     """One step, in its place: ``demote`` reads from a tier and writes to another, ``delete`` frees, ``write`` stores the new entry.
 
-    A write comes from no tier and a deleted entry goes to none; both are None.
+    A write comes from no tier and a deleted entry goes to none; both are None. A ``promote`` is two steps: the first takes the entry,
+    which was read right before, from its tier (it goes to none), the second puts it into a faster one (it comes from none).
     """
 
     kind: MoveKind
@@ -122,19 +124,23 @@ class _Tier:
 
 
 class TierPolicy:
-    """The tiers of one rank. ``limits`` are bytes, the storage last. Not safe for threads: the caller holds one lock around each call."""
+    """The tiers of one rank. ``limits`` are bytes, the storage last. Not safe for threads: the caller holds one lock around each call.
 
-    def __init__(self, limits: Sequence[int], *, eviction: EvictionLimits | None = None) -> None:
+    Victims go by their last use (``lru``), or by when they came to their tier (``fifo``), whatever was read of them since.
+    """
+
+    def __init__(self, limits: Sequence[int], *, eviction: EvictionLimits | None = None, order: Order = "lru") -> None:
         if not limits or min(limits) < 0 or limits[-1] <= 0:
             raise ConfigurationError(
                 f"tiers of {list(limits)} bytes cannot hold entries", details={"allowed": "0 bytes and more, the last tier at least 1"}
             )
         self.limits = tuple(limits)
         self._eviction = eviction or EvictionLimits()
+        self._by_use = order == "lru"
         self._tiers = [_Tier(limit, self._eviction, last=place == len(limits) - 1) for place, limit in enumerate(limits)]
         self._entries: dict[int, _Held] = {}
         self._clock = itertools.count()
-        self.writes = self.demotions = self.deletions = 0
+        self.writes = self.demotions = self.deletions = self.promotions = 0
         self.written_bytes = self.demoted_bytes = self.deleted_bytes = 0
 
     def __contains__(self, entry: int) -> bool:
@@ -161,7 +167,7 @@ class TierPolicy:
     def touch(self, entry: int) -> None:
         """Note that the entry was read. It stays in its tier; one that is not held is none of ours."""
         held = self._entries.get(entry)
-        if held is not None:
+        if held is not None and self._by_use:
             self._tiers[held.tier].touch(entry)
             held.last_access = next(self._clock)
 
@@ -179,6 +185,25 @@ class TierPolicy:
         self.written_bytes += size
         moves.append(Move("write", entry, size, None, tier))
         return moves
+
+    def promote(self, entry: int) -> list[Move]:
+        """Steps that bring an entry, which was just read, to the fastest tier that makes room for it; none where it stays."""
+        held = self._entries.get(entry)
+        if held is None:
+            return []
+        faster = [place for place in range(held.tier) if self._tiers[place].limit and held.bytes <= self._tiers[place].large]
+        if not faster:
+            return []
+        # Out of its tier first: nothing that makes room may meet it, and a victim may take its place.
+        origin, held.tier = held.tier, -1
+        self._tiers[origin].remove(entry)
+        moves = [Move("promote", entry, held.bytes, origin, None)]
+        # Where none makes room in the end, what has moved stays moved, and the entry comes back as the last one of its tier.
+        held.tier = next((place for place in faster if self._make_room(place, held.bytes, 0, moves)), origin)
+        held.last_access = next(self._clock)
+        self._tiers[held.tier].add(entry, held)
+        self.promotions += held.tier != origin
+        return [] if len(moves) == 1 and held.tier == origin else [*moves, Move("promote", entry, held.bytes, None, held.tier)]
 
     def drop(self, entry: int) -> Move | None:
         """Forget an entry, as after a failed write; None where it is not held."""
@@ -211,7 +236,8 @@ class TierPolicy:
             return False
         held = self._tiers[number].remove(victim)
         held.tier = below
-        self._tiers[below].add(victim, held, sinks=True)
+        # Of one that goes by its place in the row the age is when it came here.
+        self._tiers[below].add(victim, held, sinks=self._by_use)
         self.demotions += 1
         self.demoted_bytes += size
         moves.append(Move("demote", victim, size, number, below))

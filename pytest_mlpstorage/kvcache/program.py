@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from pytest_mlpstorage.errors import DependencyError, MLPStorageError, MPIError
 
-__all__ = ["EXIT_EXCEPTION", "EXIT_REFUSED", "EXIT_USAGE", "failure_line", "main"]
+__all__ = ["EXIT_EXCEPTION", "EXIT_REFUSED", "EXIT_USAGE", "clean_up", "ended_by_launcher", "failure_line", "heed_signals", "main"]
 
 EXIT_USAGE: Final = 2
 EXIT_EXCEPTION: Final = 3
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if len(arguments) != 1:
         sys.stderr.write("mlpstorage: usage: python -m pytest_mlpstorage.kvcache JOB.json\n")
         return EXIT_USAGE
-    _heed_signals()
+    heed_signals()
     mpi, job, rank = None, None, None
     try:
         from pytest_mlpstorage.kvcache.job import KVCacheJob
@@ -66,12 +66,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The trace first, so that the cause is the last thing on stderr; one write, so that lines of ranks do not mix.
         text = ("" if expected else traceback.format_exc()) + failure_line(rank, error, code)
         # MPI's daemons end a job by SIGTERM: who is told so has nothing to say, and must end in a second.
-        ended_by_mpi = mpi is not None and isinstance(error, _EndedError)
+        ended_by_mpi = mpi is not None and ended_by_launcher(error)
         with contextlib.suppress(OSError):  # whoever listened may be gone already
             sys.stderr.write("" if ended_by_mpi else text)
             sys.stderr.flush()
         if job is not None:
-            _clean_up(job.cache_dir, job.processes)
+            clean_up(job.cache_dir, job.processes)
         if ended_by_mpi:
             os._exit(code)
         if mpi is not None:
@@ -96,7 +96,7 @@ def failure_line(rank: int | None, error: BaseException, code: int) -> str:
     return f"mlpstorage: {who} on {socket.gethostname()} ends the job (exit {code}): {' '.join(why.split())}\n"
 
 
-def _heed_signals() -> None:
+def heed_signals() -> None:
     """End in good order at the first signal that asks for it, and not be disturbed in that by another."""
 
     def end(number: int, _frame: FrameType | None) -> None:
@@ -109,7 +109,12 @@ def _heed_signals() -> None:
         signal.signal(each, end)
 
 
-def _clean_up(cache: str, ranks: int) -> None:
+def ended_by_launcher(error: BaseException) -> bool:
+    """Whether this process was told to end by the signal with which launchers end a job."""
+    return isinstance(error, _EndedError)
+
+
+def clean_up(cache: str, ranks: int) -> None:
     """Remove what ranks of this host left that were killed: they cannot, and nobody else will before the next run."""
     from pytest_mlpstorage.kvcache.leftovers import remove_leftovers
 

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError, FileSystemError, MPIError
 from pytest_mlpstorage.kvcache.accounting import WindowAccount
@@ -20,6 +20,7 @@ from pytest_mlpstorage.kvcache.io_memory import MemoryTarget
 from pytest_mlpstorage.kvcache.io_threads import ObjectTarget
 from pytest_mlpstorage.kvcache.job import KVCacheJob
 from pytest_mlpstorage.kvcache.layout import ObjectLayout
+from pytest_mlpstorage.kvcache.models import KVModel
 from pytest_mlpstorage.kvcache.policy import TierPolicy
 from pytest_mlpstorage.kvcache.probe import TargetProbe, probe_target
 from pytest_mlpstorage.kvcache.progress import Progress
@@ -30,7 +31,7 @@ from pytest_mlpstorage.kvcache.tiers import Tiers
 from pytest_mlpstorage.kvcache.trust import kernel_bytes
 from pytest_mlpstorage.kvcache.trust_client import SwitchInterval, WakeProbe
 from pytest_mlpstorage.kvcache.work import Schedule
-from pytest_mlpstorage.kvcache.world import World
+from pytest_mlpstorage.kvcache.world import LEAST_OVERLAP, World
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.kvcache.io_buffered import BufferedTarget
@@ -40,7 +41,6 @@ __all__ = ["Rank"]
 
 _FREE_SHARE: Final = (95, 100)
 _LEAD_SECONDS: Final = 1
-_LEAST_OVERLAP: Final = 0.99
 
 
 class Rank:
@@ -113,7 +113,7 @@ class Rank:
         with contextlib.ExitStack() as stack:
             arena = stack.enter_context(Arena(job.workers, chunk))
             content = Content(chunk, verify=job.verify, compressible_fraction=job.compressible_fraction)
-            layout = ObjectLayout(place, lambda size: model.shape(size // model.bytes_per_token))
+            layout = self._layout(place, model)
             direct = job.io_path == "direct" and probe.direct
             buffered = None if direct else self._buffered(layout, arena, content, account)
             storage = buffered or ObjectTarget(layout, arena, content, durability=job.durability, sink=account, stop=stop, unit=probe.unit)
@@ -122,24 +122,40 @@ class Rank:
                 stack.callback(memory.close)
             operations = stack.enter_context(EventLog(job.operations_log(world.rank)))
             requests = stack.enter_context(EventLog(job.requests_log(world.rank), REQUEST_EVENT_DTYPE))
-            tiers = Tiers(
-                TierPolicy([job.gpu_memory_bytes, job.cpu_memory_bytes, capacity], eviction=job.workload.eviction),
-                storage, operations, memory=memory, gpu=ModelledGPU() if job.gpu_memory_bytes else None, stop=stop,
-                window_ns=schedule.duration_ns, pass_no=job.stamp_pass, most_writes=job.max_concurrent_allocations,
-                durable=account.makes_durable,
+            policy = TierPolicy(
+                [job.gpu_memory_bytes, job.cpu_memory_bytes, capacity], eviction=job.workload.eviction,
+                order=job.serving.order if job.serving is not None else "lru",
             )  # fmt: skip
+            kept: dict[str, Any] = {
+                "memory": memory, "gpu": ModelledGPU() if job.gpu_memory_bytes else None, "stop": stop, "window_ns": schedule.duration_ns,
+                "pass_no": job.stamp_pass, "most_writes": job.max_concurrent_allocations, "durable": account.makes_durable,
+            }  # fmt: skip
 
             def beat(seconds: float, served: int) -> None:
+                if job.warmup_seconds and seconds < 0:
+                    self._progress.say("warm-up", wait_seconds=round(-seconds, 1), requests=served)
                 self._progress.run(seconds, job.duration_seconds, account.read_bytes + account.written_bytes, served)
 
-            runner = FloodRunner(schedule, model, tiers, requests, self._pace(schedule), stop=stop, heartbeat=beat)
+            pace, serving = self._pace(schedule), None
+            if job.serving is None:
+                tiers = Tiers(policy, storage, operations, **kept)
+                runner = FloodRunner(schedule, model, tiers, requests, pace, stop=stop, heartbeat=beat)
+            else:
+                from pytest_mlpstorage.kvcache.serving_rank import serving_runner
+
+                runner = serving = serving_runner(
+                    job.serving, schedule, model, policy, storage, operations, kept, requests, pace, account, stop=stop, heartbeat=beat
+                )
             self._progress.wait("start delay", job.start_delay_seconds)
             before = kernel_bytes(probe.mount)
             preloaded = runner.preload()
             clocks = world.clocks()
             self._progress.say("start")
             world.barrier()
-            account.start_ns = time.perf_counter_ns() + _LEAD_SECONDS * NANOSECONDS_PER_SECOND
+            # One moment for all by the clock of rank 0. Barriers let ranks go one after the other, on a busy host far apart.
+            moment = world.all(time.perf_counter_ns())[0] + _LEAD_SECONDS * NANOSECONDS_PER_SECOND
+            moment += round(job.warmup_seconds * NANOSECONDS_PER_SECOND)
+            account.start_ns = moment + clocks[world.rank].offset_ns
             with SwitchInterval(), WakeProbe() as wake:
                 cpu = time.process_time()
                 outcome = runner.run(account.start_ns)
@@ -149,20 +165,42 @@ class Rank:
         from pytest_mlpstorage.kvcache.rank_facts import Measured
 
         # What the clocks say of the starts is judged when nobody measures any more.
-        starts = [start - clock.offset_ns for start, clock in zip(world.all(account.start_ns), clocks, strict=True)]
-        overlap = window_overlap(starts, schedule.duration_ns)
-        if overlap < _LEAST_OVERLAP:
+        starts = [moment + late for late in world.all(max(0, outcome.ready_ns))]
+        unknown = max(clock.error_ns for clock in clocks)
+        overlap = window_overlap(starts, schedule.duration_ns, unknown)
+        if overlap < LEAST_OVERLAP:
             raise BenchmarkExecutionError(
-                f"the ranks measured together for {overlap:.1%} of the window only ({_LEAST_OVERLAP:.0%} wanted)",
-                details={"starts_ms": [round((start - starts[0]) / 1e6, 1) for start in starts]},
+                f"the ranks measured together for {overlap:.1%} of the window only ({LEAST_OVERLAP:.0%} wanted)",
+                details={
+                    "late_ms": [round((start - moment) / 1e6, 1) for start in starts],
+                    "clocks_differ_by_up_to_ms": round(unknown / 1e6, 2),
+                },
                 suggestion="see whether a host or its network is overloaded",
             )
+        served = None
+        if serving is not None:
+            from pytest_mlpstorage.kvcache.serving_rank import steady_window
+
+            served = serving.result
+            outcome = steady_window(account, outcome, world.all(served.steady_ns))
         return Measured(
             probe=probe, direct=direct, capacity_bytes=capacity, chunk_bytes=chunk, account=account, outcome=outcome,
             asked=preloaded.moved + outcome.load.moved, before=before, after=after, cpu_s=cpu, wake=wake, clocks=tuple(clocks),
             starts_ns=tuple(starts), overlap=overlap, residency=buffered.residency if buffered is not None else None,
-            ranks_here=sum(clock.host == socket.gethostname() for clock in clocks),
+            ranks_here=sum(clock.host == socket.gethostname() for clock in clocks), served=served,
+            warmup_s=job.warmup_seconds,
         )  # fmt: skip
+
+    def _layout(self, place: Path, model: KVModel) -> ObjectLayout:
+        def shape(size: int) -> tuple[int, ...]:
+            return model.shape(size // model.bytes_per_token)
+
+        serving = self._job.serving
+        if serving is None or serving.layout == "object":
+            return ObjectLayout(place, shape)
+        from pytest_mlpstorage.kvcache.layout_chunk import ChunkLayout
+
+        return ChunkLayout(place, shape, rename=serving.rename)
 
     def _pace(self, schedule: Schedule) -> Pace:
         job, workload = self._job, self._job.workload

@@ -25,10 +25,13 @@ from pytest_mlpstorage.kvcache.window_view import (
 )
 from pytest_mlpstorage.units import GIB
 
-__all__ = ["FACTS", "LATENCIES", "NULL_REASONS", "Block", "rank_block"]
+__all__ = ["FACTS", "LATENCIES", "NOTHING_READ", "NULL_REASONS", "Block", "rank_block"]
 
 NULL_REASONS: Final = "null_reasons"
 """Key of a block that says, for each of its keys that is null, why."""
+
+NOTHING_READ: Final = "nothing was read through the page cache"
+"""Why there is no share of what lay in memory; any other reason says that it could not be measured."""
 
 FACTS: Final = (
     "engine",

@@ -77,6 +77,27 @@ class RankDirectory:
         except OSError as error:
             raise file_system_error(f"cannot empty {self.path}", self.path, error) from error
 
+    def mark_again(self) -> bool:
+        """Write the token anew where a program that was let into the held folder removed it.
+
+        False where another folder stands in its place, or none: that is nothing of ours, is not touched, and this one is let go.
+        """
+        try:
+            there, held = self.path.lstat() if os.path.lexists(self.path) else None, os.fstat(self._folder)
+            if there is None or (there.st_dev, there.st_ino) != (held.st_dev, held.st_ino):
+                self._release()
+                return False
+            if TOKEN_NAME in self._names():
+                return True
+            before = self._token
+            self._token = os.open(TOKEN_NAME, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=self._folder)
+            os.close(before)
+            self._write_token()
+            self._hold()
+            return True
+        except OSError as error:
+            raise file_system_error(f"cannot mark {self.path} again", self.path, error) from error
+
     def remove(self) -> None:
         """Remove what is in it, and the folders that were made for it; a folder that was there stays, without its token."""
         if self._folder < 0:
@@ -114,15 +135,18 @@ class RankDirectory:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             self._token, new = os.open(TOKEN_NAME, flags, 0o644, dir_fd=self._folder), True
         if os.fstat(self._token).st_size == 0 and self._names() == [TOKEN_NAME]:  # new, or of one who was killed before the next line
-            content = {"what": _MARK, "rank": self._rank, "host": socket.gethostname(), "pid": os.getpid()}
             try:
-                os.pwrite(self._token, json.dumps(content).encode(), 0)
+                self._write_token()
             except OSError:  # as where the disk is full
                 if new:
                     os.unlink(TOKEN_NAME, dir_fd=self._folder)
                 raise
         if not self._is_ours(self._token):
             self._not_ours(f"its {TOKEN_NAME} is not the token of this rank")
+
+    def _write_token(self) -> None:
+        content = {"what": _MARK, "rank": self._rank, "host": socket.gethostname(), "pid": os.getpid()}
+        os.pwrite(self._token, json.dumps(content).encode(), 0)
 
     def _names(self) -> list[str]:
         with os.scandir(self._folder) as entries:

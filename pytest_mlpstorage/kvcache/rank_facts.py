@@ -6,21 +6,33 @@ import dataclasses
 import os
 import socket
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage.kvcache.accounting import WindowAccount
 from pytest_mlpstorage.kvcache.histogram import LogHistogram
 from pytest_mlpstorage.kvcache.io_buffered import Residency
-from pytest_mlpstorage.kvcache.job import ENGINE, PROFILE, KVCacheJob
+from pytest_mlpstorage.kvcache.job import ENGINE, KVCacheJob
 from pytest_mlpstorage.kvcache.probe import TargetProbe
+from pytest_mlpstorage.kvcache.rank_block import NOTHING_READ
 from pytest_mlpstorage.kvcache.runner import FloodOutcome
 from pytest_mlpstorage.kvcache.trust import DirectProof, KernelBytes, Moved, Note, prove_direct, residency_notes
-from pytest_mlpstorage.kvcache.trust_client import SWITCH_INTERVAL, ClientLoad, WakeProbe, client_notes, usable_cores
+from pytest_mlpstorage.kvcache.trust_client import (
+    SWITCH_INTERVAL,
+    ClientLoad,
+    WakeProbe,
+    client_notes,
+    core_notes,
+    start_notes,
+    usable_cores,
+)
 from pytest_mlpstorage.kvcache.trust_interposers import interposer_notes, interposers, preloaded
 from pytest_mlpstorage.kvcache.work import Schedule
 from pytest_mlpstorage.kvcache.workload_options import WorkloadConfig
 from pytest_mlpstorage.kvcache.world import Clock
 from pytest_mlpstorage.units import GIB, MIB
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.kvcache.serving_runner import ServingOutcome
 
 __all__ = ["Measured", "comparable_reasons", "evidence", "facts"]
 
@@ -50,6 +62,8 @@ class Measured:
     overlap: float
     residency: Residency | None
     ranks_here: int
+    served: ServingOutcome | None = None
+    warmup_s: float = 0.0
 
     @property
     def proof(self) -> DirectProof:
@@ -61,7 +75,7 @@ class Measured:
         """What the client spent."""
         chunks = LogHistogram.merged([self.account.read_latency, self.account.write_latency])
         return ClientLoad(
-            wall_s=self.outcome.ended_ns / 1e9,
+            wall_s=self.outcome.ended_ns / 1e9 + self.warmup_s,
             cpu_s=self.cpu_s,
             cores=max(1, usable_cores() // self.ranks_here),
             content_ns=self.outcome.load.content_ns,
@@ -84,7 +98,8 @@ def comparable_reasons(job: KVCacheJob, *, direct: bool) -> list[str]:
         # What the file names without effect changes no work.
         "workload_config": dataclasses.replace(job.workload, honoured=(), without_effect=()) != plain,
     }
-    return found + [key for key, differs in changed.items() if differs]
+    own = ["profile"] if job.serving is not None else []
+    return list(dict.fromkeys([*found, *own, *(key for key, differs in changed.items() if differs), *job.changed]))
 
 
 def facts(job: KVCacheJob, schedule: Schedule, measured: Measured, peak_rss_bytes: int) -> tuple[dict[str, Any], dict[str, str]]:
@@ -94,7 +109,7 @@ def facts(job: KVCacheJob, schedule: Schedule, measured: Measured, peak_rss_byte
     moved = (measured.asked.read + measured.asked.written) / GIB
     known: dict[str, Any] = {
         "engine": ENGINE,
-        "profile": PROFILE,
+        "profile": job.profile,
         "comparable": not reasons,
         "comparable_reasons": reasons,
         "kernel_read_gib": None if proof.kernel_read is None else proof.kernel_read / GIB,
@@ -119,16 +134,21 @@ def facts(job: KVCacheJob, schedule: Schedule, measured: Measured, peak_rss_byte
     return known, {
         "kernel_read_gib": proof.reason,
         "kernel_write_gib": proof.reason,
-        "resident_fraction_before_read": "nothing was read through the page cache" if residency is None else residency.reason,
+        "resident_fraction_before_read": NOTHING_READ if residency is None else residency.reason,
         "dio_align": "the kernel does not report it for this filesystem",
         "client_cpu_seconds_per_gib": "nothing was moved",
     }
 
 
-def evidence(job: KVCacheJob, measured: Measured, outcome: Mapping[str, Any]) -> dict[str, Any]:
+def evidence(job: KVCacheJob, schedule: Schedule, measured: Measured, outcome: Mapping[str, Any]) -> dict[str, Any]:
     """All that proves the result, for the leaf. ``notes`` are what its reader must know, each with its level."""
     probe, proof, client, residency = measured.probe, measured.proof, measured.client, measured.residency
     notes = [*proof.notes, *client_notes(client), *interposer_notes(interposers(), preloaded())]
+    notes += [*start_notes(measured.outcome.ready_ns, measured.outcome.window_ns), *core_notes(usable_cores(), measured.ranks_here)]
+    if job.serving is not None and measured.served is not None:
+        from pytest_mlpstorage.kvcache.serving_block import serving_notes
+
+        notes += serving_notes(job.serving, schedule, measured.served)
     if residency is not None:
         notes += residency_notes(residency.fraction, residency.reason)
     if probe.memory:
@@ -154,5 +174,6 @@ def evidence(job: KVCacheJob, measured: Measured, outcome: Mapping[str, Any]) ->
         "clocks": [dataclasses.asdict(clock) for clock in measured.clocks],
         "starts_ns": list(measured.starts_ns),
         "window_overlap": measured.overlap,
+        "late_start_ms": max(0, measured.outcome.ready_ns) / 1e6,
         "notes": [note.to_json() for note in notes],
     }  # fmt: skip

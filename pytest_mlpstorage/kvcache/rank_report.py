@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError
 from pytest_mlpstorage.kvcache.aggregate import RankFigures
-from pytest_mlpstorage.kvcache.events import NANOSECONDS_PER_SECOND, REQUEST_EVENT_DTYPE, read_events
+from pytest_mlpstorage.kvcache.events import NANOSECONDS_PER_SECOND, REQUEST_EVENT_DTYPE, Events, read_events
 from pytest_mlpstorage.kvcache.job import KVCacheJob
 from pytest_mlpstorage.kvcache.official_view import OfficialPass, official_view
 from pytest_mlpstorage.kvcache.rank_block import rank_block
@@ -28,13 +28,17 @@ def report(job: KVCacheJob, rank: int, schedule: Schedule, measured: Measured) -
     operations, requests = read_events(job.operations_log(rank)), read_events(job.requests_log(rank), REQUEST_EVENT_DTYPE)
     model = job.workload.models[job.model]
     official = official_view(
-        operations, requests, OfficialPass(schedule.duration_ns, job.workers, model.bytes_per_token, schedule.effective_seed)
+        operations, requests, OfficialPass(measured.outcome.window_ns, job.workers, model.bytes_per_token, schedule.effective_seed)
     )
     known, reasons = facts(job, schedule, measured, peak_rss_bytes())
     block = rank_block(
         measured.account, operations, requests, official["summary"]["cache_stats"],
-        arrivals_in_window=len(schedule), facts=known, reasons=reasons,
+        arrivals_in_window=_arrivals(job, schedule, requests, measured), facts=known, reasons=reasons,
     )  # fmt: skip
+    if job.serving is not None and measured.served is not None:
+        from pytest_mlpstorage.kvcache.serving_block import KEY, rank_serving
+
+        block[KEY] = rank_serving(job.serving, schedule, model, measured.served, requests, measured.outcome.window_ns)
     figures = RankFigures.from_json({**official, BLOCK: block}, RankName(job.option, job.trial, rank, ""))
     nothing = figures.measured_nothing(has_memory=bool(job.gpu_memory_bytes or job.cpu_memory_bytes))
     if nothing:
@@ -47,8 +51,16 @@ def report(job: KVCacheJob, rank: int, schedule: Schedule, measured: Measured) -
             },
             suggestion="a longer duration, fewer users or smaller contexts, so that requests end before the pass does",
         )
-    write_json(job.evidence_file(rank), evidence(job, measured, dataclasses.asdict(measured.outcome)))
+    write_json(job.evidence_file(rank), evidence(job, schedule, measured, dataclasses.asdict(measured.outcome)))
     write_rank_file(job.rank_file(rank), official, block)
+
+
+def _arrivals(job: KVCacheJob, schedule: Schedule, requests: Events, measured: Measured) -> int:
+    """Requests that came in the window: in a closed loop those that were begun in it, none of which waited."""
+    times = schedule.requests["t_arrival_ns"]
+    if job.serving is not None and job.serving.load == "closed":
+        times = requests["t_intended"]
+    return int(((times >= 0) & (times < measured.outcome.window_ns)).sum())
 
 
 def peak_rss_bytes() -> int:

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Final
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError
@@ -14,10 +13,11 @@ from pytest_mlpstorage.kvcache.backlog import Backlog, Taken
 from pytest_mlpstorage.kvcache.documents import Document, RAGOptions
 from pytest_mlpstorage.kvcache.events import LATE, NANOSECONDS_PER_SECOND, NEVER, EventLog, Reason
 from pytest_mlpstorage.kvcache.io import Stop
+from pytest_mlpstorage.kvcache.lookups import Lookups
 from pytest_mlpstorage.kvcache.models import KVModel
 from pytest_mlpstorage.kvcache.official_view import statistics_time
 from pytest_mlpstorage.kvcache.requests import DECODE_BATCH, Request, operations
-from pytest_mlpstorage.kvcache.tiers import Asker, Found, Load, PassOverError, Tiers
+from pytest_mlpstorage.kvcache.tiers import Asker, Load, PassOverError, Tiers
 from pytest_mlpstorage.kvcache.work import FLAG_PREFIX, FLAG_RAG, PREFIX_WORDS, Schedule
 
 __all__ = ["FloodOutcome", "FloodRunner", "Pace"]
@@ -44,13 +44,17 @@ class Pace:
 
 @dataclass(frozen=True)
 class FloodOutcome:
-    """How a pass ended. Times are after the start of the window; ``abandoned`` requests were in service when it was over."""
+    """How a pass ended. Times are after the start of the window; ``abandoned`` requests were in service when it was over.
+
+    ``ready_ns`` is when all threads were there: before the window, unless the host was overloaded.
+    """
 
     window_ns: int
     ended_ns: int
     served: int
     abandoned: int
     load: Load
+    ready_ns: int = 0
 
 
 class FloodRunner:
@@ -71,11 +75,12 @@ class FloodRunner:
         *,
         stop: Stop,
         heartbeat: Callable[[float, int], None] | None = None,
+        first_come: bool = False,
     ) -> None:
         self._schedule, self._model, self._tiers, self._log, self._pace = schedule, model, tiers, requests, pace
         self._stop, self._heartbeat = stop, heartbeat
         self._retrievals = {row["request"].item(): row for row in schedule.retrievals} if pace.documents else {}
-        self._backlog = Backlog(schedule, pace.max_conversations, tiers.now)
+        self._backlog = Backlog(schedule, pace.max_conversations, tiers.now, first_come=first_come)
         self._changed = threading.Condition()
         self._over = threading.Event()
         """Set when the pass is over, drain included: wakes those who pretend to generate."""
@@ -121,27 +126,39 @@ class FloodRunner:
             threading.Thread(target=self._guarded, args=(self._work, number), name=f"mlps-worker-{number}", daemon=True)
             for number in range(self._pace.workers)
         ]
-        feeder = threading.Thread(target=self._guarded, args=(self._backlog.feed,), name="mlps-arrivals", daemon=True)
+        feeder = threading.Thread(target=self._guarded, args=(self._feed,), name="mlps-arrivals", daemon=True)
         window = self._schedule.duration_ns
         started: list[threading.Thread] = []
         try:
             for thread in (*workers, feeder):
                 thread.start()
                 started.append(thread)
+            ready = self._tiers.now()
             self._watch(lambda: window)
-            self._backlog.close()
-            self._watch(self._drained)
+            self._after_window()
             ended = min(self._tiers.now(), max(window, self._drained()))
         finally:
             self._end(started)
         if self._failure is not None:
             raise self._failure
-        return FloodOutcome(window, ended, self._served, self._abandoned, _sum(self._loads))
+        return FloodOutcome(window, ended, self._served, self._abandoned, _sum(self._loads), ready)
+
+    def _feed(self) -> None:
+        self._backlog.feed()
+
+    def _after_window(self) -> None:
+        """Begin no further request, and wait for those in service."""
+        self._backlog.close()
+        self._watch(self._drained)
 
     def _drained(self) -> int:
         """When the pass may end: as soon as nobody is at work, at the latest when the official tool would have waited for all."""
-        window = self._schedule.duration_ns
-        return window if all(end is not None for end in self._ends) else statistics_time(window, [window, *self._ends])
+        window, ends = self._schedule.duration_ns, [end for end in self._ends if end is not None]
+        return max(window, *ends) if len(ends) == len(self._ends) else statistics_time(window, [window, *self._ends])
+
+    def _intended(self, request: Request) -> int:
+        """When the request was meant to come."""
+        return request.t_arrival_ns
 
     def _watch(self, until: Callable[[], int]) -> None:
         """Wait until that time, which may change whenever something happens, or for a failure."""
@@ -193,7 +210,8 @@ class FloodRunner:
     def _serve(self, worker: int, taken: Taken) -> None:
         place = taken.place
         request = Request.of(self._schedule, place)
-        asker = Asker(self._loads[worker], place, request.qos, request.phase, request.t_arrival_ns)
+        intended = self._intended(request)
+        asker = Asker(self._loads[worker], place, request.qos, request.phase, intended)
         dequeued, done = self._tiers.now(), NEVER
         generation = 0
         try:
@@ -207,7 +225,7 @@ class FloodRunner:
             late = done == NEVER or done >= self._schedule.duration_ns
             self._log.append(
                 request=place, user=request.user, worker=worker, qos=request.qos, phase=request.phase, flags=LATE if late else 0,
-                prefix_tokens=PREFIX_WORDS[request.flags & FLAG_PREFIX], t_intended=request.t_arrival_ns, t_dequeue=dequeued, t_done=done,
+                prefix_tokens=PREFIX_WORDS[request.flags & FLAG_PREFIX], t_intended=intended, t_dequeue=dequeued, t_done=done,
                 storage_ns=asker.storage_ns, generation_ns=generation, prefill_ns=asker.prefill_ns, decode_ns=asker.decode_ns,
                 generated_tokens=request.generate, hits=asker.hits, misses=asker.misses,
                 turn_hits=asker.turn_hits, turn_misses=asker.turn_misses,
@@ -216,7 +234,7 @@ class FloodRunner:
     def _operate(self, request: Request, taken: Taken, asker: Asker) -> None:
         """Do the operations of a request one by one."""
         tiers = self._tiers
-        with _Lookups(tiers) as lookups:
+        with Lookups(tiers) as lookups:
             for operation in operations(
                 request,
                 lookups.held_bytes,
@@ -252,35 +270,6 @@ class FloodRunner:
         if self._over.wait(seconds):
             raise PassOverError
         return self._tiers.now() - began
-
-
-class _Lookups:
-    """The lookups of one request. What one finds keeps its turn until it is read or the next one is looked up."""
-
-    def __init__(self, tiers: Tiers) -> None:
-        self._tiers = tiers
-        self._found: Found | None = None
-
-    def held_bytes(self, entry: int) -> int | None:
-        """Look an entry up; its bytes, None where it is not held."""
-        self._leave()
-        self._found = self._tiers.find(entry)
-        return None if self._found is None else self._found.bytes
-
-    def take(self) -> Found | None:
-        """What the last lookup found, for reading; None where it found nothing."""
-        found, self._found = self._found, None
-        return found
-
-    def _leave(self) -> None:
-        if (found := self.take()) is not None:
-            self._tiers.leave(found)
-
-    def __enter__(self) -> _Lookups:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._leave()
 
 
 def _sum(loads: Iterable[Load]) -> Load:

@@ -14,7 +14,7 @@ from pytest_mlpstorage.kvcache.events import NANOSECONDS_PER_SECOND
 from pytest_mlpstorage.results.coerce import integer
 from pytest_mlpstorage.units import GIB
 
-__all__ = ["ByteSeries", "plot_data", "text_plot"]
+__all__ = ["ByteSeries", "text_plot"]
 
 _STEPS: Final = " ▁▂▃▄▅▆▇█"
 """A character cell filled from below by eighths."""
@@ -53,6 +53,15 @@ class ByteSeries:
     def count_inside(self, completed_ns: npt.ArrayLike, sizes: npt.ArrayLike) -> int:
         """How many of these bytes ``add`` would count."""
         return int(self._inside(completed_ns, sizes)[1].sum())
+
+    def cut(self, seconds: int) -> ByteSeries:
+        """The first whole seconds of it; of an odd number of them the middle one counts by half to each half."""
+        part = ByteSeries(seconds * NANOSECONDS_PER_SECOND)
+        part._seconds[:] = self._seconds[:seconds]
+        middle = int(part._seconds[seconds // 2]) // 2 if seconds % 2 else 0
+        first = int(part._seconds[: seconds // 2].sum()) + middle
+        part._halves[:] = first, part.bytes - first
+        return part
 
     def merge(self, other: ByteSeries) -> None:
         """Add another series second by second. ValueError where its window has another length."""
@@ -124,18 +133,11 @@ class ByteSeries:
         return found
 
 
-def plot_data(read: ByteSeries | None, write: ByteSeries | None) -> dict[str, list[float]]:
-    """The points of a picture: seconds after the start of the window, and the rates from each of them on, in GiB/s."""
-    lines = {"read_gib_per_second": read, "write_gib_per_second": write}
-    rates = {name: series.rates_gib_per_second() for name, series in lines.items() if series is not None}
-    longest = max(map(len, rates.values()), default=0)
-    return {"seconds": [float(second) for second in range(longest)], **rates}
+def text_plot(rates: Sequence[float], *, unit: str = "GiB/s", width: int = 72, height: int = 5, seconds: float | None = None) -> list[str]:
+    """Draw rates by the second, or by equal parts of ``seconds``, as lines of text, with the highest rate and the seconds told.
 
-
-def text_plot(rates: Sequence[float], *, unit: str = "GiB/s", width: int = 72, height: int = 5) -> list[str]:
-    """Draw rates by the second as lines of text of about ``width`` columns and no more, with the highest rate and the seconds told.
-
-    Where there are more seconds than columns a column shows the mean of its own; none is left out. No rate, no picture.
+    They have about ``width`` columns and no more. Where there are more seconds than columns a column shows the mean of its own; none
+    is left out. No rate, no picture.
     """
     if not rates:
         return []
@@ -152,7 +154,7 @@ def text_plot(rates: Sequence[float], *, unit: str = "GiB/s", width: int = 72, h
         cells = "".join(_STEPS[min(max(filled - 8 * row, 0), 8)] for filled in eighths)
         name = label if row == height - 1 else "0" if row == 0 else ""
         lines.append(f"{name:>{len(label)}} ┤{cells}".rstrip())
-    end = f"{len(rates)} s"
+    end = f"{len(rates) if seconds is None else seconds:g} s"
     lines.append(f"{'':>{len(label)}} └{'0':<{max(len(columns) - len(end), 2)}}{end}")
     return lines
 

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from pytest_mlpstorage.kvcache.events import LATE, NEVER, EventLog, Kind, Reason, Tier
@@ -171,22 +171,35 @@ class Tiers:
         with self._most:
             if self._stop.now:
                 raise PassOverError
-            steps, number = self._decide(entry, size)
-            try:
-                while steps:
-                    move, turn = steps[0]
-                    self._wait(turn)
-                    self._step(asker, move, number, reason, asked)
-                    del steps[0]
-                    self._give(turn)
-            finally:
-                for _, turn in steps:
-                    self._give(turn)
+            self._carry_out(asker, lambda: self._policy.place(entry, size), reason, asked)
 
-    def _decide(self, entry: int, size: int) -> tuple[list[tuple[Move, Turn]], int]:
+    def promote(self, asker: Asker, entry: int) -> None:
+        """Bring an entry that was just read to the fastest tier that makes room for it. PassOverError as ``read``."""
+        self._carry_out(asker, lambda: self._policy.promote(entry), Reason.PREFIX, self.now())
+
+    def pass_by(self, found: Found) -> None:
+        """Note the use of what was looked up, and do not read it."""
+        with self._lock:
+            self._policy.touch(found.entry)
+        self.leave(found)
+
+    def _carry_out(self, asker: Asker, moves: Callable[[], list[Move]], reason: Reason, asked: int) -> None:
+        steps, number = self._decide(moves)
+        try:
+            while steps:
+                move, turn = steps[0]
+                self._wait(turn)
+                self._step(asker, move, number, reason, asked)
+                del steps[0]
+                self._give(turn)
+        finally:
+            for _, turn in steps:
+                self._give(turn)
+
+    def _decide(self, moves: Callable[[], list[Move]]) -> tuple[list[tuple[Move, Turn]], int]:
         with self._lock:
             self._decisions += 1
-            steps = [(move, self._turns.take(move.entry)) for move in self._policy.place(entry, size)]
+            steps = [(move, self._turns.take(move.entry)) for move in moves()]
             for move, _ in steps:
                 if move.to_tier == Tier.CPU:
                     self._room.expect(self._decisions, move.bytes)
@@ -198,6 +211,8 @@ class Tiers:
         started = self.now()
         if move.to_tier is None:
             self._remove(move)
+            if move.kind == "promote":
+                return
             ended = self.now()
             times = {"t_queue": asked, "t_start": started, "t_submit": started, "t_complete": ended, "host_ns": ended - started}
             self._note(asker, Kind.DELETE, move.entry, _tier(move), Reason.EVICTION, move.bytes, **times)

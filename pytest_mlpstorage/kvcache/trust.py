@@ -139,7 +139,7 @@ def prove_direct(mount: Mount, asked: Moved, before: KernelBytes, after: KernelB
         written,
         read_ratio,
         write_ratio,
-        (*_unproved(reason, direct), *notes) if proof == "unproved" else tuple(notes),
+        _unproved(reason, direct, nothing=not ratios) if proof == "unproved" else tuple(notes),
     )
 
 
@@ -162,7 +162,9 @@ def _on_a_device(mount: Mount) -> bool:
     return not mount.device.startswith("0:") or mount.source.startswith("/dev/")
 
 
-def _unproved(reason: str, direct: bool) -> tuple[Note, ...]:
+def _unproved(reason: str, direct: bool, *, nothing: bool = False) -> tuple[Note, ...]:
+    if nothing:  # a rank whose memory took everything claims nothing of storage
+        return (Note("kernel_bytes", "info", f"this rank says nothing of storage: {reason}"),)
     if not direct:
         return (Note("kernel_bytes", "warning", f"bytes from storage are not counted: {reason}"),)
     return (Note("kernel_bytes", "warning", f"that the page cache was bypassed is not proved: {reason}"),)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pytest_mlpstorage.kvcache.trust import Note
 
-__all__ = ["SWITCH_INTERVAL", "ClientLoad", "SwitchInterval", "WakeProbe", "client_notes", "usable_cores"]
+__all__ = ["SWITCH_INTERVAL", "ClientLoad", "SwitchInterval", "WakeProbe", "client_notes", "core_notes", "start_notes", "usable_cores"]
 
 SWITCH_INTERVAL: Final = 0.0005
 """Seconds after which a thread must let go of the interpreter."""
@@ -148,6 +148,28 @@ def client_notes(load: ClientLoad) -> Sequence[Note]:
             "latencies are the client's as much as the storage's"
         )
     return [Note("client_bound", "warning", text) for text in notes]
+
+
+def core_notes(usable: int, ranks_here: int, online: int | None = None) -> Sequence[Note]:
+    """A rank that is kept from its share of its host's cores: by how its launcher bound it, or by a limit on its container."""
+    share = (online or os.cpu_count() or usable) // ranks_here
+    if usable >= share:
+        return []
+    text = f"this rank may run on {usable} cores, where its share of the host is {share}: start it unbound"
+    return [Note("affinity", "warning", text)]
+
+
+def start_notes(ready_ns: int, window_ns: int) -> Sequence[Note]:
+    """A rank that was not there when the window began: requests of that time were served late, by a client that was not ready."""
+    if ready_ns <= 0:
+        return []
+    return [
+        Note(
+            "start",
+            "warning",
+            f"this rank began {ready_ns / 1e6:.1f} ms late, {ready_ns / window_ns:.1%} of the window: its host is overloaded",
+        )
+    ]
 
 
 def usable_cores() -> int:

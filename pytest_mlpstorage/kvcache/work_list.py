@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from pytest_mlpstorage.kvcache.work import OPERATION_DTYPE, Records, Schedule, s
 __all__ = ["WorkList", "work_list"]
 
 _NOTHING = -1
+
+
+_STILL: Final = (Kind.READ,)
+"""Operations that change nothing: any number of them may be under way at the same chunk."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,6 +32,27 @@ class WorkList:
     hits: int
     lookups: int
     sha256: str
+
+    def waits(self) -> list[tuple[int, ...]]:
+        """For each row the rows that must be done before it: the one that it depends on, and what its chunk saw before."""
+        found: list[tuple[int, ...]] = []
+        changed: dict[int, int] = {}
+        reads: dict[int, list[int]] = {}
+        names = ("entry", "kind", "depends_on")
+        for row, (chunk, kind, first) in enumerate(zip(*(self.operations[name].tolist() for name in names), strict=True)):
+            before = {first, changed.get(chunk, _NOTHING)}
+            if kind in _STILL:
+                reads.setdefault(chunk, []).append(row)
+            else:
+                before.update(reads.pop(chunk, ()))
+                changed[chunk] = row
+            found.append(tuple(sorted(before - {_NOTHING})))
+        return found
+
+    def rows_of(self, requests: int) -> list[range]:
+        """The rows of each of so many requests."""
+        ends = self.operations["request"].searchsorted(range(requests), side="right").tolist()
+        return [range(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 class _Rows:
@@ -48,23 +74,26 @@ class _Rows:
     def move(self, request: int, move: Move, room: int) -> int:
         """Append the steps of a move; ``room`` is the row that made room for it. Returns the row that the next one waits for."""
         last = self._last.get(move.entry, _NOTHING)
-        if move.kind == "delete" and move.from_tier is not None:
-            return self._add(request, Kind.DELETE, Reason.EVICTION, move.from_tier, move.entry, move.bytes, last)
+        if move.to_tier is None and move.from_tier is not None:
+            why = Reason.PREFIX if move.kind == "promote" else Reason.EVICTION
+            return self._add(request, Kind.DELETE, why, move.from_tier, move.entry, move.bytes, last)
         if move.to_tier is None:
             raise AssertionError("a move without a deletion goes to a tier")
         if move.from_tier is not None:
             read = self._add(request, Kind.EVICT_READ, Reason.EVICTION, move.from_tier, move.entry, move.bytes, max(last, room))
             row = self._add(request, Kind.EVICT_WRITE, Reason.EVICTION, move.to_tier, move.entry, move.bytes, read)
         else:
-            row = self._add(request, Kind.WRITE, Reason.PREFILL, move.to_tier, move.entry, move.bytes, max(last, room))
+            why = Reason.PREFIX if move.kind == "promote" else Reason.PREFILL
+            row = self._add(request, Kind.WRITE, why, move.to_tier, move.entry, move.bytes, max(last, room))
         self._stored[move.entry] = row
         return row
 
 
-def work_list(schedule: Schedule, policy: TierPolicy, chunk_bytes: int) -> WorkList:
+def work_list(schedule: Schedule, policy: TierPolicy, chunk_bytes: int, *, promotion: bool = False) -> WorkList:
     """Load once, from the first token on, what is present; compute the rest and write what of it is absent.
 
     A chunk behind the first absent one must be computed anew even where it is present: it is not read, and being present not written.
+    With ``promotion`` what was read goes to the fastest tier that makes room for it.
     """
     rows = _Rows()
     hits = 0
@@ -82,6 +111,9 @@ def work_list(schedule: Schedule, policy: TierPolicy, chunk_bytes: int) -> WorkL
             if loading:
                 rows.read(request, chunk, chunk_bytes, tier)
                 hits += 1
+                room = _NOTHING
+                for move in policy.promote(chunk) if promotion else ():
+                    room = rows.move(request, move, room)
     operations = np.array(rows.rows, OPERATION_DTYPE)
     identity = {"schedule": schedule.sha256, "tiers": list(policy.limits), "chunk_bytes": chunk_bytes}
     return WorkList(operations, hits, len(schedule.chunks), schedule_sha256(identity, operations))

@@ -5,17 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # collection must not pay for what only a run needs
     from pytest_mlpstorage.cluster.facts import ClusterFacts
     from pytest_mlpstorage.config import FamilySchema, ItemConfig, Setting, SuiteConfig
-    from pytest_mlpstorage.launch.job import Job
+    from pytest_mlpstorage.launch.job import Job, Launcher
     from pytest_mlpstorage.launch.supervisor import Outcome
+    from pytest_mlpstorage.results.pictures import Picture
     from pytest_mlpstorage.results.records import LeafMetadata
     from pytest_mlpstorage.verdict import Finding, Judgement
+    from pytest_mlpstorage.workloads.execute import Voice
 
-__all__ = ["NO_DATAGEN", "Case", "Collected", "Judged", "Plan", "Step", "Workload"]
+__all__ = ["NO_DATAGEN", "Case", "CleaningWorkload", "Collected", "Judged", "Plan", "PreconditioningWorkload", "Step", "Workload"]
 
 
 NO_DATAGEN = "MLPS-DATASET-1"
@@ -88,7 +90,8 @@ class Collected:
 class Judged:
     """A judged result: its path in the tree, its verdict, its metrics (units in the names).
 
-    ``measured`` and ``required`` are the figure that decides and its limit, for people.
+    ``measured`` and ``required`` are the figure that decides and its limit, for people. ``moved`` says of leaves that stood outside of the
+    tree where in it they are now.
     """
 
     relpath: str
@@ -97,6 +100,8 @@ class Judged:
     accelerator: str | None = None
     measured: str = ""
     required: str = ""
+    pictures: tuple[Picture, ...] = ()
+    moved: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Workload(Protocol):
@@ -151,3 +156,25 @@ class Workload(Protocol):
 
     def diagnose(self, stderr_tail: Sequence[str]) -> str | None:
         """The cause that an engine's own words name, or None."""
+
+
+@runtime_checkable
+class CleaningWorkload(Protocol):
+    """What a family adds whose ranks write what must not outlive a launch that failed; one that was killed cannot remove it itself."""
+
+    def clean_up(self, plan: Any, step: Step, *, scratch: Path, launcher: Launcher) -> Sequence[str]:
+        """Called when all processes of a step that failed, or was interrupted, are gone; what is said of all that stays."""
+
+
+@runtime_checkable
+class PreconditioningWorkload(Protocol):
+    """What a family adds whose storage is to be filled before anything of it is measured."""
+
+    def precondition_findings(self, plan: Any) -> Iterator[Finding]:
+        """What a reader must know of how the storage was before."""
+
+    def what_precondition_does(self, plan: Any) -> str:
+        """What was, or would be, done; one line."""
+
+    def precondition(self, plan: Any, *, launcher: Launcher, voice: Voice) -> None:
+        """Do it, unless it is declared, done or not wanted."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage.config import SuiteConfig
-from pytest_mlpstorage.errors import MLPStorageError
+from pytest_mlpstorage.errors import MLPStorageError, MPIError
 from pytest_mlpstorage.launch.supervisor import Beat, Outcome, require_success, run_job
 from pytest_mlpstorage.results.atomic import file_system_error
 from pytest_mlpstorage.results.layout import SCRATCH, STAGING, is_timestamp, metadata_name, output_name
@@ -20,7 +20,7 @@ from pytest_mlpstorage.results.provenance import PROVENANCE
 from pytest_mlpstorage.results.records import LeafMetadata
 from pytest_mlpstorage.results.writer import LeafWriter
 from pytest_mlpstorage.units import format_seconds
-from pytest_mlpstorage.workloads.base import Collected, Plan, Step, Workload
+from pytest_mlpstorage.workloads.base import CleaningWorkload, Collected, Plan, Step, Workload
 from pytest_mlpstorage.workloads.stamping import keep_code, list_leaf, stamp_leaf
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
     scratch = config.results_dir / STAGING / SCRATCH / run_id
     metadata = dataclasses.replace(plan.metadata(step, writer.final), invocation_start_time=started)
     outcome: Outcome | None = None
+    launched = False
     try:
         _make(scratch)
         code = keep_code(config, workload)
@@ -83,6 +84,7 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
         if job is None:
             collected = Collected({})
         else:
+            launched = True
             outcome = run_job(
                 launcher,
                 job,
@@ -106,7 +108,11 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
         leaf = writer.commit()
     except BaseException as error:
         # Whatever ends the step, Ctrl-C included, its evidence is kept and the same error goes on.
-        _keep_evidence(writer, error, _evidence(metadata, outcome))
+        try:
+            _keep_evidence(writer, error, _evidence(metadata, outcome))
+        finally:
+            if launched and not isinstance(error, MPIError):  # by which it is told that no rank began
+                _clean_up(workload, plan, step, error, scratch=scratch, launcher=launcher, say=voice.say)
         raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -146,6 +152,22 @@ def _keep_evidence(writer: LeafWriter, error: BaseException, found: dict[str, An
         where = f"{writer.outcome or writer.path} ({' '.join(str(second).split())})"
     if isinstance(error, MLPStorageError):
         error.details["evidence"] = where
+
+
+def _clean_up(
+    workload: Workload, plan: Plan, step: Step, error: BaseException, *, scratch: Path, launcher: Launcher, say: Callable[[str], None]
+) -> None:
+    """Have what the ranks could not remove removed, and say what stays. What fails here is told, and hides nothing that failed before."""
+    if not isinstance(workload, CleaningWorkload):
+        return
+    try:
+        left = tuple(workload.clean_up(plan, step, scratch=scratch, launcher=launcher))
+    except (MLPStorageError, OSError) as second:
+        left = (" ".join(str(second).split()),)
+    for line in left:
+        say(f"left behind: {line}")
+    if left and isinstance(error, MLPStorageError):
+        error.details["left behind"] = "; ".join(left)
 
 
 def _reason(error: BaseException) -> str:

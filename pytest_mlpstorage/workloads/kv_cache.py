@@ -20,10 +20,11 @@ from pytest_mlpstorage.workloads.kv_cache_settings import (
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import ClusterFacts
-    from pytest_mlpstorage.launch.job import Job
+    from pytest_mlpstorage.launch.job import Job, Launcher
     from pytest_mlpstorage.launch.supervisor import Outcome
     from pytest_mlpstorage.verdict import Finding
     from pytest_mlpstorage.workloads.base import Workload
+    from pytest_mlpstorage.workloads.execute import Voice
     from pytest_mlpstorage.workloads.kv_cache_plan import KVCachePlan
 
 __all__ = ["WORKLOAD", "KVCacheWorkload"]
@@ -119,6 +120,35 @@ class KVCacheWorkload:
 
     def finish(self, plan: KVCachePlan, step: Step, *, leaf: Path, run_id: str, collected: Collected) -> None:
         """Nothing is marked: a finished pass is its leaf."""
+
+    def clean_up(self, plan: KVCachePlan, step: Step, *, scratch: Path, launcher: Launcher) -> Sequence[str]:  # noqa: ARG002 - of any step
+        """Remove the directories of ranks that were killed, on each host, as far as they carry our token and nobody holds them."""
+        from pytest_mlpstorage.workloads.kv_cache_leftovers import clean_up
+
+        return clean_up(plan, scratch=scratch, launcher=launcher)
+
+    def own_code(self, config: SuiteConfig) -> tuple[Path, ...]:
+        """The user's copy of the official program, where that measures: it is what CLOSED demands in the image of a leaf's code."""
+        section = _section(config.families[self.family].own)
+        return (Path(section.official_path),) if section.engine == "official" and section.official_path is not None else ()
+
+    def precondition_findings(self, plan: KVCachePlan) -> Iterator[Finding]:
+        """That nobody says that the storage was filled before."""
+        from pytest_mlpstorage.workloads.kv_cache_precondition import precondition_findings
+
+        return precondition_findings(plan)
+
+    def what_precondition_does(self, plan: KVCachePlan) -> str:
+        """What fills the storage before the first pass."""
+        from pytest_mlpstorage.workloads.kv_cache_precondition import what_precondition_does
+
+        return what_precondition_does(plan)
+
+    def precondition(self, plan: KVCachePlan, *, launcher: Launcher, voice: Voice) -> None:
+        """Write twice the capacity that is used, where that is asked for and was not done."""
+        from pytest_mlpstorage.workloads.kv_cache_precondition import precondition
+
+        precondition(plan, launcher=launcher, voice=voice)
 
     def judge(self, plan: KVCachePlan) -> Judged | None:
         """Make a whole series the run's leaf, read it back from the tree and judge it by the rule book."""

@@ -10,10 +10,12 @@ from pytest_mlpstorage.kvcache.aggregate import OptionFigures, RankFigures, aggr
 from pytest_mlpstorage.kvcache.option_block import block_problems, option_block
 from pytest_mlpstorage.kvcache.run_summary import read_ranks
 from pytest_mlpstorage.workloads.base import Collected
-from pytest_mlpstorage.workloads.kv_cache_figures import view_of
+from pytest_mlpstorage.workloads.kv_cache_figures import official_rates, view_of
+from pytest_mlpstorage.workloads.kv_cache_official import OFFICIAL
 from pytest_mlpstorage.workloads.kv_cache_plan import KVCachePlan, place_of
-from pytest_mlpstorage.workloads.kv_cache_records import ENGINE
+from pytest_mlpstorage.workloads.kv_cache_records import ENGINE, engine_record
 from pytest_mlpstorage.workloads.kv_cache_series import passes
+from pytest_mlpstorage.workloads.kv_cache_trust import trust_of
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.launch.supervisor import Outcome
@@ -29,7 +31,8 @@ def collect(plan: KVCachePlan, step: Step, *, staged: Path, outcome: Outcome) ->
     option, trial = place_of(step)
     found = read_ranks(staged, option)
     figures = _alone(plan, step, {rank: one for (of, rank), one in found.items() if of == trial})
-    problems = [*figures.problems, *block_problems(figures.sound), *_other_work(plan, step, figures.sound[0])]
+    trust = trust_of(staged, option, trial, plan.ranks, required=_ours(figures.sound[0]))
+    problems = [*figures.problems, *block_problems(figures.sound), *_other_work(plan, step, figures.sound[0]), *trust.problems]
     if problems:
         raise BenchmarkExecutionError(f"{step.name} is no measurement: {'; '.join(problems)}")
     entry = {**figures.entry, "mlps": option_block(figures)}
@@ -41,9 +44,16 @@ def collect(plan: KVCachePlan, step: Step, *, staged: Path, outcome: Outcome) ->
         and (key := f"official_{word}_gib_per_second") in view
     ]
     rates = ", ".join(f"{word} {view[key]:.3g} GiB/s" for word in ("read", "write") if (key := f"{word}_gib_per_second") in view)
+    rates = rates or official_rates(view)
+    if "requests_per_second" in view:
+        rates += f", {view['requests_per_second']:.3g} requests/s"
     block = entry["mlps"]
     if block.get("client_bound") is True:
         notes.append("the client was the limit, not the storage: see client_bound in the ranks' files")
+    late = block.get("late_requests_lower_bound")
+    if plan.official is not None and late:
+        notes.append(f"at least {late:g} requests ended after the window, and count in rates that are divided by its length")
+    notes += trust.notes
     reasons = block.get("comparable_reasons")
     if block.get("comparable") is False:
         why = ", ".join(map(str, reasons)) if isinstance(reasons, list) else str(reasons)
@@ -52,15 +62,14 @@ def collect(plan: KVCachePlan, step: Step, *, staged: Path, outcome: Outcome) ->
     return Collected(
         {**view, "launch_seconds": outcome.elapsed_seconds},
         tuple(notes),
-        {"engine": {**_engine(plan), **comparable}, "pass": {"option": option, "trial": trial}},
+        {"engine": {**engine_record(plan), **comparable}, "pass": {"option": option, "trial": trial}, "trust": list(trust.record)},
         rates,
     )
 
 
-def _engine(plan: KVCachePlan) -> dict[str, object]:
-    from pytest_mlpstorage import __version__
-
-    return {"name": ENGINE, "version": __version__, "profile": plan.section.profile}
+def _ours(ranks: tuple[RankFigures, ...]) -> bool:
+    """Whether a program of ours measured or looked on, which leaves the evidence of every rank."""
+    return any(one.block.get("engine") in (ENGINE, OFFICIAL) for one in ranks)
 
 
 def _alone(plan: KVCachePlan, step: Step, ranks: dict[int, RankFigures]) -> OptionFigures:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pytest_mlpstorage.launch.job import Host, HostLike, Job
 from pytest_mlpstorage.results.atomic import file_system_error
+from pytest_mlpstorage.workloads.kv_cache_changes import work_changes
+from pytest_mlpstorage.workloads.kv_cache_official import official_job
 from pytest_mlpstorage.workloads.kv_cache_plan import KVCachePlan, place_of
+from pytest_mlpstorage.workloads.kv_cache_serving import OFFICIAL_WORK, durability_of, serving_of
 from pytest_mlpstorage.workloads.kv_cache_sizing import asked_dir
 from pytest_mlpstorage.workloads.separation import write_separation
 
@@ -21,24 +24,27 @@ JOB_FILE = "kv_cache_job.json"
 
 
 def make_job(plan: KVCachePlan, step: Step, *, staged: Path, scratch: Path, write: bool) -> Job:
-    """The launch of a pass; with ``write`` its job file goes below ``scratch``, and its leaf gets the record of filesystems.
+    """The launch of a pass; with ``write`` its leaf gets the job file, which stays, and the record of filesystems.
 
     Idle times are waits inside of the pass: every rank keeps them, and its progress line tells what is left of them.
     """
-    path = scratch / JOB_FILE
+    option, trial = place_of(step)
+    output, data = staged / f"option_{option}" / f"trial_{trial}", asked_dir(plan.section, plan.config)
+    path = output / JOB_FILE
     if write:
-        option, trial = place_of(step)
-        output, data = staged / f"option_{option}" / f"trial_{trial}", asked_dir(plan.section, plan.config)
         for folder in (output, data):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise file_system_error("cannot make a directory of a pass", folder, error) from error
         write_separation(plan.config, data, staged)
-        job_of(plan, step, output, staged.name).write(path)
+        if plan.official is not None:
+            official_job(plan, step, output, staged.name).write(path)
+        else:
+            job_of(plan, step, output, staged.name).write(path)
     return Job(
         ranks=plan.ranks,
-        program=("-m", "pytest_mlpstorage.kvcache", str(path)),
+        program=("-m", "pytest_mlpstorage.kvcache" if plan.official is None else "pytest_mlpstorage.kvcache.official", str(path)),
         env={"MLPS_PROGRESS": str(scratch / "progress.jsonl")},
         hosts=_hosts(plan),
         cwd=scratch,
@@ -73,12 +79,14 @@ def job_of(plan: KVCachePlan, step: Step, output: Path, run_datetime: str) -> KV
         io_path=io.path,
         chunk_bytes=plan.chunk_bytes or 0,
         verify=cast("Any", io.verify),
-        durability=cast("Any", io.durability),
+        durability=cast("Any", durability_of(plan.section)),
         compressible_fraction=io.compressible_fraction,
         capacity_bytes=plan.capacity_bytes,
         shared_cache=plan.shared_cache,
         workload=plan.workload,
         pass_no=step.index,
+        serving=serving_of(plan, option),
+        changed=work_changes(plan, option) if plan.section.profile == OFFICIAL_WORK else (),
     )
 
 

@@ -11,7 +11,7 @@ from pytest_mlpstorage.workloads.base import Judged
 from pytest_mlpstorage.workloads.kv_cache_records import result_of_plan
 
 if TYPE_CHECKING:
-    from pytest_mlpstorage.results.records import StoredResult
+    from pytest_mlpstorage.results.records import KVCacheResult
     from pytest_mlpstorage.workloads.base import Workload
     from pytest_mlpstorage.workloads.kv_cache_plan import KVCachePlan
 
@@ -29,13 +29,16 @@ def preflight_rules(plan: KVCachePlan) -> Iterator[Finding]:
 
 
 def judge_kv_cache(plan: KVCachePlan, workload: Workload) -> Judged | None:
-    """Make a whole series the leaf of the run, then judge the result as it stands in the tree.
+    """Make a whole series the leaf of the run, write its row of the table, then judge the result as it stands in the tree.
 
     None where there is neither a run nor a pass of one. Raises FileSystemError where passes are missing: a part is no result.
     """
+    from pytest_mlpstorage.results.kv_cache_tables import cache_row
+    from pytest_mlpstorage.results.tables import write_rollup
     from pytest_mlpstorage.results.tree import read_tree
     from pytest_mlpstorage.rules import judge_place, metrics_of
-    from pytest_mlpstorage.workloads.kv_cache_series import publish, standing_run
+    from pytest_mlpstorage.rules.kv_cache_pictures import pictures_of
+    from pytest_mlpstorage.workloads.kv_cache_series import moved_passes, publish, standing_run
 
     publish(plan, workload)
     run = standing_run(plan)
@@ -47,9 +50,18 @@ def judge_kv_cache(plan: KVCachePlan, workload: Workload) -> Judged | None:
     place = tree.place(relpath)
     if place is None:  # somebody took it away while it was judged
         return None
+    result = cast("KVCacheResult", tree.load(place))
+    metrics = metrics_of(result, plan.edition)
+    write_rollup(root, plan.config.division, plan.config.submitter, [cache_row(result, metrics)])
     judgement = judge_place(tree, place)
-    metrics = metrics_of(cast("StoredResult", tree.load(place)), plan.edition)
     from pytest_mlpstorage.workloads.kv_cache_figures import both_views, shown
 
     views = both_views(root / run)
-    return Judged(relpath, judgement, {**views, **metrics}, None, shown(views))
+    return Judged(
+        relpath,
+        judgement,
+        {**views, **metrics},
+        measured=shown(views),
+        pictures=tuple(pictures_of(result, plan.edition)),
+        moved=moved_passes(plan, run),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,11 +17,13 @@ from pytest_mlpstorage.results.layout import STAGING, result_path
 from pytest_mlpstorage.results.records import LeafMetadata
 from pytest_mlpstorage.units import GIB, MIB, format_bytes, format_seconds
 from pytest_mlpstorage.workloads.base import Case, Step
+from pytest_mlpstorage.workloads.kv_cache_serving import serving_identity, warmup_seconds
 from pytest_mlpstorage.workloads.kv_cache_settings import KVCacheSection
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import ClusterFacts
     from pytest_mlpstorage.kvcache.workload_options import WorkloadConfig
+    from pytest_mlpstorage.workloads.kv_cache_official import OfficialEngine
 
 __all__ = ["BENCHMARK", "SERIES", "KVCachePlan", "OptionPlan", "PassSequence", "place_of"]
 
@@ -47,6 +50,9 @@ STARTUP_SECONDS: Final = 5.0
 
 RANK_BYTES: Final = 512 * MIB
 """Memory of a rank besides its memory tier, whatever its users and its model (kvcache.md §5.6)."""
+
+OFFICIAL_RANK_BYTES: Final = 1536 * MIB
+"""That of a rank of the official program at its start; what it reads at once comes on top, and is bounded by nothing (F13)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +124,7 @@ class KVCachePlan:
     capacity_bytes: int | None
     chunk_bytes: int | None
     shared_cache: bool
+    official: OfficialEngine | None = None
 
     # -- what follows from the parameters ---------------------------------------------------------------------------
 
@@ -144,11 +151,11 @@ class KVCachePlan:
 
     def planned_seconds(self, step: Step) -> float:
         """Idle times and windows of a step, without what it waits for its last requests."""
-        return self.delay_before(step) + self.option(step).duration_seconds + self.sequence.end_delay_seconds
+        return self.delay_before(step) + warmup_seconds(self.section) + self.option(step).duration_seconds + self.sequence.end_delay_seconds
 
     def rank_memory_bytes(self, option: OptionPlan) -> int:
         """Memory of one client."""
-        return option.cpu_bytes + RANK_BYTES
+        return option.cpu_bytes + (RANK_BYTES if self.official is None else OFFICIAL_RANK_BYTES)
 
     def held_bytes(self, option: OptionPlan) -> int:
         """Foreseen bytes on the storage of one host at the end of a pass: nothing is removed before the room is used up."""
@@ -172,6 +179,10 @@ class KVCachePlan:
             "hosts": [host.name for host in self.config.cluster.hosts],
             "clients_per_host": self.section.clients_per_host,
         }
+        what |= serving_identity(self.section)
+        if self.official is not None:
+            copy = self.official.copy
+            what["engine"] = [copy.digest, copy.python, self.official.form, self.official.preload]
         return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     # -- the Plan protocol --------------------------------------------------------------------------------------------
@@ -201,8 +212,8 @@ class KVCachePlan:
             for o in self.options
         ]
         return [
-            f"{self.case.id}: {self.ranks} client(s) on {self.hosts} host(s), profile {self.section.profile} by the native engine, "
-            f"I/O {self.section.io.path}, cache in {self.cache_dir}",
+            f"{self.case.id}: {self.ranks} client(s) on {self.hosts} host(s), profile {self.section.profile} by {self.measured_by}, "
+            f"cache in {self.cache_dir}",
             *options,
             f"  {len(steps)} passes ({len(self.options)} options × {sequence.trials} trials), seed {sequence.seed} + rank: {planned:g} s "
             f"({sequence.start_delay_seconds:g} s before and {sequence.end_delay_seconds:g} s after each pass, "
@@ -214,8 +225,28 @@ class KVCachePlan:
                 if self.capacity_bytes is None
                 else f"{format_bytes(self.capacity_bytes)} a client at most"
             ),
+            *self._official_lines(),
             f"  passes wait in {self.series_dir} until all of them are there: the result is one leaf",
         ]
+
+    def _official_lines(self) -> Sequence[str]:
+        """What every client starts, as of the first pass."""
+        if self.official is None:
+            return ()
+        from pytest_mlpstorage.workloads.kv_cache_official import official_job
+
+        step = next(step for step in self.case.steps if step.name.startswith("option"))
+        option, trial = place_of(step)
+        job = official_job(self, step, self.series_dir / "YYYYMMDD_HHMMSS" / f"option_{option}" / f"trial_{trial}", "YYYYMMDD_HHMMSS")
+        each = "every client starts" if job.form != "program" else "client 0 starts"
+        return (f"  {each} in {step.name}: {shlex.join(job.command(0))}",)
+
+    @property
+    def measured_by(self) -> str:
+        """The engine, for people."""
+        if self.official is None:
+            return f"the native engine, I/O {self.section.io.path}"
+        return f"the official program, {self.official.script} ({self.official.copy.digest})"
 
     @property
     def series_dir(self) -> Path:

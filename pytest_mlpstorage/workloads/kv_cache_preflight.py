@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.units import MIB, format_bytes
 from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
+from pytest_mlpstorage.workloads.kv_cache_changes import change_findings
 from pytest_mlpstorage.workloads.kv_cache_judge import preflight_rules
+from pytest_mlpstorage.workloads.kv_cache_official import official_findings
+from pytest_mlpstorage.workloads.kv_cache_serving import serving_findings
 from pytest_mlpstorage.workloads.kv_cache_sizing import asked_dir
 from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
 
@@ -29,15 +32,17 @@ RESULTS_BYTES_PER_PASS = 4 * MIB
 def preflight(plan: KVCachePlan) -> Iterator[Finding]:
     """All that stands in the way of this plan, and what a reader should know of it."""
     yield from preflight_rules(plan)
+    yield from change_findings(plan)
+    yield from serving_findings(plan)
     yield from _workload(plan)
+    yield from official_findings(plan)
     yield from _paths(plan)
     usable = [*_usable("kvcache.cache_dir", plan.cache_dir), *_usable("results_dir", plan.config.results_dir)]
     yield from usable
-    if not usable:
+    if not usable and plan.official is None:
         yield from _direct(plan)
     yield from _space(plan)
     yield from _memory(plan)
-    yield from _precondition(plan)
     yield from mpi_findings(plan.config, plan.ranks)
 
 
@@ -56,19 +61,6 @@ def _workload(plan: KVCachePlan) -> Iterator[Finding]:
                 field=key,
                 rule="MLPS-KVC-2",
             )
-
-
-def _precondition(plan: KVCachePlan) -> Iterator[Finding]:
-    """Storage must have been filled before (#413). Only the person who did it knows."""
-    if not plan.section.preconditioned:
-        yield Finding(
-            "nobody declares that the storage was filled before, and one that was not may be faster than it stays",
-            severity=Severity.INFO if plan.config.division is Division.WHATIF else Severity.WARNING,
-            category=Category.CLOSED,
-            required="write twice its capacity, then kvcache.preconditioned: true",
-            field="kvcache.preconditioned",
-            rule="MLPS-KVC-1",
-        )
 
 
 def _paths(plan: KVCachePlan) -> Iterator[Finding]:

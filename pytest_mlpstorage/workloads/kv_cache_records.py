@@ -20,9 +20,12 @@ from pytest_mlpstorage.results.records import KVCacheResult, LeafMetadata
 from pytest_mlpstorage.units import GIB
 from pytest_mlpstorage.verdict import Division
 from pytest_mlpstorage.workloads.base import Step
+from pytest_mlpstorage.workloads.kv_cache_official import OFFICIAL, engine_facts, official_job
 from pytest_mlpstorage.workloads.kv_cache_plan import BENCHMARK, KVCachePlan, place_of
+from pytest_mlpstorage.workloads.kv_cache_precondition import preconditioned
+from pytest_mlpstorage.workloads.kv_cache_serving import OFFICIAL_WORK, serving_identity
 
-__all__ = ["ENGINE", "log_name", "official_command", "pass_metadata", "result_of_plan", "run_metadata"]
+__all__ = ["ENGINE", "engine_record", "log_name", "official_command", "pass_metadata", "result_of_plan", "run_metadata"]
 
 ENGINE: Final = "native"
 """The engine as ``mlps.engine.name`` tells it; rule MLPS-ENGINE-1 makes a result of it OPEN at best."""
@@ -34,9 +37,19 @@ def log_name(step: Step, timestamp: str, stream: str) -> str:
     return f"kvcache_opt{option}_trial{trial}_{timestamp}.{stream}.log"
 
 
+def engine_record(plan: KVCachePlan) -> dict[str, Any]:
+    """What measures, as ``mlps.engine`` tells it. The official program does not tell its version; the hash of its folder stands for it."""
+    if plan.official is not None:
+        return {"name": OFFICIAL, "version": None, "profile": plan.section.profile, **engine_facts(plan)}
+    return {"name": ENGINE, "version": __version__, "profile": plan.section.profile}
+
+
 def official_command(plan: KVCachePlan, step: Step, leaf: Path) -> str:
-    """What a pass did, as a command line of official flags: what its job file says."""
+    """What a pass did, as a command line of official flags: what its job file says. Of the program alone it is that of rank 0."""
     option, trial = place_of(step)
+    if plan.official is not None:
+        job = official_job(plan, step, leaf / f"option_{option}" / f"trial_{trial}", leaf.name)
+        return shlex.join(["mpirun", "-n", str(plan.ranks), "--npernode", str(plan.section.clients_per_host), *job.command(0)])
     flags = {
         "rank-output-base": str(leaf / f"option_{option}" / f"trial_{trial}"),
         "rank-cache-base": str(plan.cache_dir),
@@ -85,10 +98,10 @@ def _metadata(plan: KVCachePlan, leaf: Path, steps: Sequence[Step], more: Mappin
             "rules_edition": plan.edition.name,
             "not_for_submission": whatif,
             "python": sys.version.split()[0],
-            "engine": {"name": ENGINE, "version": __version__, "profile": plan.section.profile},
+            "engine": engine_record(plan),
             "series": plan.fingerprint,
             "io": plan.section.io.model_dump(),
-            "preconditioned": "declared" if plan.section.preconditioned else "not declared",
+            "preconditioned": preconditioned(plan),
             **more,
         },
     )
@@ -116,6 +129,7 @@ def _parameters(plan: KVCachePlan) -> dict[str, Any]:
             "config": None if plan.workload_file is None else str(plan.workload_file),
         },
         "features": {"autoscaling": False},
+        **({} if plan.section.profile == OFFICIAL_WORK else {"serving": serving_identity(plan.section)}),
     }
 
 
@@ -146,6 +160,7 @@ def _args(plan: KVCachePlan) -> dict[str, Any]:
         "num_processes": plan.ranks,
         "npernode": plan.section.clients_per_host,
         "cache_dir": str(plan.cache_dir),
+        **({} if plan.official is None else {"kvcache_bin_path": str(plan.official.copy.folder)}),
         "results_dir": str(config.results_dir),
         "orgname": config.submitter,
         "systemname": config.system,

@@ -43,7 +43,7 @@ from pytest_mlpstorage.workloads.stamping import code_now, keep_code, list_leaf,
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Step, Workload
 
-__all__ = ["found", "of_other_code", "passes", "publish", "standing_run"]
+__all__ = ["found", "moved_passes", "of_other_code", "passes", "publish", "standing_run"]
 
 _LONGEST_POINTER: Final = 4096
 
@@ -51,7 +51,7 @@ _LONGEST_POINTER: Final = 4096
 def passes(plan: KVCachePlan) -> dict[str, Path]:
     """Finished passes of this plan's series that wait for the others, by step; those of other code than runs now do not count."""
     standing = _waiting(plan)
-    latest = {step: leaf for leaf, step in standing.items() if _made_by(leaf, plan) == _running()}
+    latest = {step: leaf for leaf, step in standing.items() if _made_by(leaf, plan) == _running(plan)}
     return {step.name: latest[step.name] for step in plan.case.steps if step.name in latest}
 
 
@@ -62,10 +62,10 @@ def of_other_code(plan: KVCachePlan, step: Step) -> Path | None:
     return next((leaf for leaf, name in _waiting(plan).items() if name == step.name), None)
 
 
-def _running() -> str | None:
+def _running(plan: KVCachePlan) -> str | None:
     from pytest_mlpstorage.workloads.kv_cache import WORKLOAD
 
-    return code_now(cast("Workload", WORKLOAD))
+    return code_now(cast("Workload", WORKLOAD), plan.config)
 
 
 def _made_by(leaf: Path, plan: KVCachePlan) -> str | None:
@@ -112,6 +112,20 @@ def found(plan: KVCachePlan, step: Step) -> str | None:
     return run if not waiting else None
 
 
+def moved_passes(plan: KVCachePlan, run: str) -> dict[str, str]:
+    """Where each pass of a run waited → where it is in it, both relative to the results directory."""
+    metadata = _metadata(TreeFiles(plan.config.results_dir), plan.config.results_dir / run, BENCHMARK)
+    told = metadata.mlps.get("passes") if metadata is not None else None
+    series = plan.series_dir.relative_to(plan.config.results_dir).as_posix()
+    moved = {}
+    for entry in told if isinstance(told, list) else ():
+        step = next((step for step in plan.case.steps if isinstance(entry, Mapping) and step.name == entry.get("step")), None)
+        if step is not None:
+            option, trial = place_of(step)
+            moved[f"{series}/{entry.get('staged_as')}"] = f"{run}/option_{option}/trial_{trial}"
+    return moved
+
+
 def _runs(plan: KVCachePlan) -> list[Path]:
     parent = plan.result_dir() / "run"
     names = TreeFiles(plan.config.results_dir).listing(parent).directories if parent.is_dir() else ()
@@ -138,7 +152,7 @@ def publish(plan: KVCachePlan, workload: Workload) -> Path | None:
         )
     config = plan.config
     code = keep_code(config, workload)
-    if code.stage() != _running():
+    if code.stage() != _running(plan):
         raise FileSystemError("the code was changed while this process ran", suggestion="start again: what is of other code is done again")
     with LeafWriter.create_next(config.results_dir, plan.result_dir() / "run", run_id=secrets.token_hex(6), now=datetime.now()) as writer:
         metadata = _fill(plan, waiting, writer)
@@ -197,6 +211,7 @@ def _of_pass(metadata: LeafMetadata) -> dict[str, Any]:
         "launch": metadata.mlps.get("launch"),
         "metrics": metadata.mlps.get("metrics"),
         "notes": metadata.mlps.get("notes"),
+        "trust": metadata.mlps.get("trust"),
     }
 
 

@@ -14,6 +14,7 @@ from pytest_mlpstorage.editions.base import nearest
 from pytest_mlpstorage.editions.families import KVCacheEdition
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.units import KIB, MIB, parse_duration, parse_size
+from pytest_mlpstorage.workloads.kv_cache_serving import LoadSection, PolicySection, TraceSection
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.config import ItemConfig
@@ -79,8 +80,13 @@ class IOSection(BaseModel):
         Field(description="Largest request, a power of two from 128KiB to 2MiB (default: 2MiB, less where many users share 384 MiB)"),
     ] = None
     durability: Annotated[
-        Literal["fsync", "fdatasync", "dsync", "none"], Field(description="When a write counts; the sanctioned work has fsync")
+        Literal["fsync", "fdatasync", "dsync", "none"],
+        Field(description="When a write counts; the sanctioned work has fsync (default in serving and replay: none)"),
     ] = "fsync"
+    layout: Annotated[
+        Literal["object", "chunk"] | None,
+        Field(description="object: one file an entry, as in mlc-v3; chunk: by hash, two levels of folders (default in serving and replay)"),
+    ] = None
     verify: Annotated[Literal["stamps", "full", "sample"], Field(description="What of each read is compared with what was written")] = (
         "stamps"
     )
@@ -92,7 +98,25 @@ class KVCacheSection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
-    profile: Annotated[Literal["mlc-v3"], Field(description="mlc-v3: the work and the order of the official benchmark")] = "mlc-v3"
+    profile: Annotated[
+        Literal["mlc-v3", "serving", "replay"],
+        Field(description="mlc-v3: the official work; serving: what inference servers do; replay: the same on a trace (both never CLOSED)"),
+    ] = "mlc-v3"
+    engine: Annotated[
+        Literal["native", "official"],
+        Field(description="native: our own program, OPEN at best; official: your copy of the official one (official_path)"),
+    ] = "native"
+    official_path: Annotated[
+        Annotated[Directory, AfterValidator(_absolute)] | None,
+        Field(description="Folder of your copy that holds kv-cache.py, the same path on all hosts"),
+    ] = None
+    official_python: Annotated[
+        str | None, Field(min_length=1, description="Interpreter of the official program, with numpy and yaml (default: this one)")
+    ] = None
+    official_preload: Annotated[
+        str | None,
+        Field(min_length=1, description="LD_PRELOAD that you declare for the official program; without it, it gets none (never in CLOSED)"),
+    ] = None
     cache_dir: Annotated[
         Annotated[Directory, AfterValidator(_absolute)] | None,
         Field(description="Directory on the storage under test, the same path on all hosts (default: kv_cache in data_dir)"),
@@ -124,6 +148,16 @@ class KVCacheSection(BaseModel):
     ] = None
     preconditioned: Annotated[
         bool, Field(description="You declare that the storage was filled before, with twice its capacity; it is recorded")
+    ] = False
+    load: LoadSection | None = Field(default=None, description="How requests come (serving and replay)")
+    trace: TraceSection | None = Field(default=None, description="The recorded requests of profile replay")
+    policy: PolicySection | None = Field(default=None, description="Which chunks stay where (serving and replay)")
+    warmup: Annotated[Delay | None, Field(description="Time before the window of a pass (default: 10 s; in mlc-v3 none, ever)")] = None
+    max_concurrent_allocs: Annotated[
+        int | None, Field(ge=0, description="Stores at a time, 0: no limit (serving and replay; in mlc-v3 it is the edition's)")
+    ] = None
+    precondition: Annotated[
+        bool, Field(description="Fill the storage before the first pass: twice the capacity that is used, once, then removed")
     ] = False
     io: IOSection = Field(default_factory=IOSection, description="How the bytes move")
 

@@ -11,7 +11,9 @@ from pytest_mlpstorage.editions.base import nearest
 from pytest_mlpstorage.editions.families import KVCacheEdition, KVCacheOption
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.units import GIB, parse_duration, parse_size
+from pytest_mlpstorage.workloads.kv_cache_official import kept_sequence, official_engine
 from pytest_mlpstorage.workloads.kv_cache_plan import BENCHMARK, KVCachePlan, OptionPlan, PassSequence
+from pytest_mlpstorage.workloads.kv_cache_serving import OFFICIAL_WORK, check_profile
 from pytest_mlpstorage.workloads.kv_cache_settings import FAMILY, KVCacheEntry, KVCacheSection, kv_cache_rules
 
 if TYPE_CHECKING:
@@ -39,9 +41,11 @@ def make_plan(case: Case, section: KVCacheSection, config: SuiteConfig, cluster:
     """The plan; ConfigurationError for a model that there is not, and for a workload file that cannot be read."""
     book: Edition = edition(config.edition)
     rules = kv_cache_rules(config.edition)
+    check_profile(section, config)
     file = workload_file(section, config)
     workload = _workload(file)
     options = tuple(_option(item, section, rules, config, workload) for item in config.families[FAMILY].items)
+    official = official_engine(section, config, options, rules)
     return KVCachePlan(
         case=case,
         config=config,
@@ -50,13 +54,14 @@ def make_plan(case: Case, section: KVCacheSection, config: SuiteConfig, cluster:
         section=section,
         cluster=cluster,
         options=options,
-        sequence=pass_sequence(section, rules),
+        sequence=kept_sequence(official, pass_sequence(section, rules), rules),
         workload=workload,
         workload_file=file,
         cache_dir=cache_dir(section, config),
         capacity_bytes=None if section.capacity is None else parse_size(section.capacity),
         chunk_bytes=None if section.io.chunk is None else parse_size(section.io.chunk),
         shared_cache=_shared(section, config, cluster) if section.shared_cache is None else section.shared_cache,
+        official=official,
     )
 
 
@@ -129,7 +134,7 @@ def _option(item: ItemConfig, section: KVCacheSection, rules: KVCacheEdition, co
         duration_seconds=_seconds_of(effective(entry, section, option, "duration")),
         gpu_bytes=_bytes_of(effective(entry, section, option, "gpu_mem")),
         cpu_bytes=_bytes_of(effective(entry, section, option, "cpu_mem")),
-        allocations=option.max_concurrent_allocations,
+        allocations=option.max_concurrent_allocations if section.profile == OFFICIAL_WORK else section.max_concurrent_allocs or 0,
         generation_mode=effective(entry, section, option, "generation_mode"),
         bytes_per_token=model.bytes_per_token,
         largest_entry_bytes=model.entry_bytes(most_tokens),

@@ -42,14 +42,20 @@ def _digest(sources: tuple[Path, ...]) -> str | None:
     return code_digest(sources)
 
 
-def code_now(workload: Workload) -> str | None:
-    """The hash of the code that runs in this process, found once and without writing into the results; None where there is none."""
-    return _digest(running_code(workload))
+def code_now(workload: Workload, config: SuiteConfig) -> str | None:
+    """The hash of the code that runs here, found once and without writing into the results; None where there is none."""
+    return _digest(_sources(workload, config))
+
+
+def _sources(workload: Workload, config: SuiteConfig) -> tuple[Path, ...]:
+    """What runs in this process, and the program of the user's own that a workload starts (its optional method ``own_code``)."""
+    own = getattr(workload, "own_code", None)
+    return (*running_code(workload), *(own(config) if own is not None else ()))
 
 
 def keep_code(config: SuiteConfig, workload: Workload) -> CodePool:
     """Copy and hash the code that is about to run, once a session; the copy waits outside of the pool for a finished leaf."""
-    pool = _pool(config.results_dir, running_code(workload))
+    pool = _pool(config.results_dir, _sources(workload, config))
     pool.stage()
     return pool
 

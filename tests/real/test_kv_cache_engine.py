@@ -296,6 +296,8 @@ def test_a_cache_folder_that_somebody_removes_is_told_with_the_file(engine):
     assert "rank 1 on" in errors[0]
     assert "No such file or directory" in errors[0]
     assert "the cache directory must stay while the run lasts" in errors[0]
+    # On a busy machine the other rank may be killed before it is done with its own.
+    assert remove_leftovers(engine.cache, 2) == []
     assert (engine.left(), [path.name for path in (engine.folder / "moved").glob("*.npy")]) == ([], [])
 
 

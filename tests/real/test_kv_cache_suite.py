@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from kv_cache_suite import SECTION, Cache
 from small_suite import finish
 
 from pytest_mlpstorage.results.tree import read_tree
@@ -18,61 +19,6 @@ from pytest_mlpstorage.rules import evaluate
 pytestmark = [pytest.mark.real]
 
 RULES = Path(__file__).parents[2] / "rules"
-WORKLOAD = "user_templates:\n" + "".join(f"  {name}: {{context_range: [16, 128]}}\n" for name in ("chatbot", "coding", "document"))
-SECTION = """
-  clients_per_host: 2
-  trials: 1
-  duration: 4s
-  start_delay: 0s
-  end_delay: 0s
-  inter_option_delay: 0s
-  num_users: 3
-  capacity: 1GiB
-  workload_config: w.yaml
-"""
-OPTIONS = "  options:\n    - option: 1\n    - option: 2\n      cpu_mem: 24MiB\n    - option: 3\n"
-
-
-class Cache:
-    """The small suite with a KV cache section."""
-
-    def __init__(self, suite):
-        self.suite = suite
-        self.result = suite.results / "whatif/test/results/small/kv_cache/llama3.1-8b"
-        (suite.folder / "w.yaml").write_text(WORKLOAD)
-        self.write()
-
-    def write(self, section=SECTION, options=OPTIONS):
-        head = "division: whatif\nsubmitter: test\nsystem: small\nkvcache:"
-        (self.suite.folder / "suite.yaml").write_text(f"{head}{section}{options}")
-
-    def run(self, *arguments):
-        return self.suite.run(*arguments)
-
-    @property
-    def leaves(self):
-        return sorted((self.result / "run").glob("2*"))
-
-    @property
-    def waiting(self):
-        return sorted(self.suite.results.glob(".mlps/series/*/2*"))
-
-    def left(self):
-        """Files where the caches were. A rank's directory that a killed rank left is taken over, and stays empty."""
-        return sorted(path for path in (self.suite.folder / "mlps-data").glob("kv_cache/**/*") if path.is_file())
-
-    def ranks(self):
-        """Rank → pid of the programs that are running here."""
-        found = {}
-        for pid in self.suite.processes():
-            try:
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                environ = dict(pair.split(b"=", 1) for pair in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") if b"=" in pair)
-            except OSError:
-                continue
-            if b"pytest_mlpstorage.kvcache" in words and b"guard" not in words and b"OMPI_COMM_WORLD_RANK" in environ:
-                found[int(environ[b"OMPI_COMM_WORLD_RANK"])] = pid
-        return found
 
 
 @pytest.fixture

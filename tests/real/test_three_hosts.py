@@ -166,6 +166,31 @@ def test_a_rank_killed_on_another_host_is_named_and_nothing_is_left_on_any(sprea
     assert again.code == 0, again.text
 
 
+@pytest.mark.fault
+def test_clients_of_the_cache_killed_on_other_hosts_leave_nothing_in_it(spread):
+    """Nobody on those hosts outlives them: one process on each looks for what they left, with the launcher that started them."""
+
+    def clients(host):
+        programs = spread.hosts.processes(host).items()
+        return [pid for pid, words in programs if "-m pytest_mlpstorage.kvcache " in words and " guard " not in words]
+
+    process = spread.start("-k", "llama3.1-8b and (preflight or run)", "--mlps-set", "kvcache.duration=60s", "--mlps-set", "kvcache.seed=7")
+    cache = spread.folder / "mlps-data/kv_cache"
+    try:
+        spread.wait_for(lambda: all(any(cache.glob(f"rank_{rank}/*.npy")) for rank in range(3)))
+        for host in ("h2", "h3"):
+            spread.hosts.run(host, ["kill", f"-{signal.SIGKILL.value}", *map(str, clients(host))])
+        ended = small_suite.finish(process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+    assert ended.code == 1, ended.text
+    assert "SIGKILL" in ended.text.partition("FAILURES")[2], ended.text
+    assert "left behind" not in ended.text
+    assert list(cache.glob("rank_*")) == []
+    assert spread.wait_for(lambda: not spread.left(), 30) is True
+
+
 def test_after_all_of_it_the_machine_has_no_wire_of_theirs(spread):
     said = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True).stdout
     assert not any(host.port in said for host in spread.hosts.hosts.values())

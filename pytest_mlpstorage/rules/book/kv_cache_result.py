@@ -15,6 +15,7 @@ from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
 __all__: list[str] = []
 
 _OFFICIAL_ENGINE = "official"
+_OFFICIAL_WORK = "mlc-v3"
 _SUMMARY = "summary.json"
 
 
@@ -85,8 +86,8 @@ def _shape(pattern: str) -> str:
 def accepted_engine(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
     """What measured is the official program, whose code image a closed submission demands.
 
-    A native engine is a fair measurement of the same work by another program, so the result is OPEN at best. A leaf of another
-    tool does not say what measured, and nothing is said of it.
+    A native engine is a fair measurement of the same work by another program, so the result is OPEN at best. A profile of it that is
+    other work than the book's is never CLOSED either. A leaf of another tool does not say what measured, and nothing is said of it.
     """
     run = with_metadata(result)
     if isinstance(run, NoEvidence):
@@ -105,15 +106,20 @@ def accepted_engine(result: KVCacheResult, _edition: Edition) -> Iterator[Findin
             yield _open("the metadata does not say which engine measured", None, file)
     else:
         yield _open("a native engine measured; CLOSED needs the official code image", name[:80], file)
+    profile = engine.get("profile") if isinstance(engine, Mapping) else None
+    if isinstance(profile, str) and profile and profile != _OFFICIAL_WORK:
+        yield _open(
+            "the profile is other work than the rule book's, so its figures compare with none of it", profile[:80], file, _OFFICIAL_WORK
+        )
 
 
-def _open(message: str, measured: str | None, file: str) -> Finding:
+def _open(message: str, measured: str | None, file: str, required: str = _OFFICIAL_ENGINE) -> Finding:
     return Finding(
         message,
         severity=Severity.INFO,
         category=Category.OPEN,
         measured=measured,
-        required=_OFFICIAL_ENGINE,
+        required=required,
         file=file,
         field="mlps.engine",
     )

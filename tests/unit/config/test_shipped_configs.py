@@ -90,5 +90,12 @@ def test_quick_has_every_option_of_the_kv_cache_once_with_two_clients_and_contex
 def test_closed_leaves_the_work_of_the_kv_cache_as_the_edition_has_it_and_open_changes_a_number_of_users(training, tmp_path):
     closed, opened = (_load(name, training, tmp_path).families["kvcache"] for name in ("closed.yaml", "open.yaml"))
     assert [item.own.model_dump(exclude_none=True) for item in closed.items] == [{"option": 1}, {"option": 2}, {"option": 3}]
-    assert closed.own.model_dump(exclude_none=True).keys() == {"profile", "clients_per_host", "preconditioned", "io"}
+    assert closed.own.model_dump(exclude_none=True).keys() == {
+        "profile",
+        "engine",
+        "clients_per_host",
+        "preconditioned",
+        "precondition",
+        "io",
+    }
     assert [item.own.num_users for item in opened.items] == [100, None, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 
 import numpy as np
@@ -9,7 +10,7 @@ from kv_logs import GIB, S, events, read, request, requests, write
 
 from pytest_mlpstorage.kvcache import io
 from pytest_mlpstorage.kvcache.accounting import WindowAccount
-from pytest_mlpstorage.kvcache.aggregate import RankFigures
+from pytest_mlpstorage.kvcache.aggregate import RankFigures, aggregate_option
 from pytest_mlpstorage.kvcache.events import Kind
 from pytest_mlpstorage.kvcache.official_view import OfficialPass, official_view
 from pytest_mlpstorage.kvcache.rank_block import rank_block
@@ -87,3 +88,52 @@ def figures(trial=0, rank=0, slower=0.0, change=None, **facts):
         raw = change(raw)
     name = RankName(1, trial, rank, f"option_1/trial_{trial}/rank_{rank}/kvcache_results_x.json")
     return RankFigures.from_json(raw, name, name.name)
+
+
+def numbers(read, write=1.0, average=10.0, storage=1.0, *, entries=5, requests=9, moved=8.0, **more):
+    """A change of a rank's file to these official figures."""
+
+    def change(raw):
+        raw = copy.deepcopy(raw)
+        raw["summary"] |= {
+            "avg_throughput_tokens_per_sec": average,
+            "storage_throughput_tokens_per_sec": storage,
+            "total_requests": requests,
+        }
+        stats = raw["summary"]["cache_stats"]
+        stats |= {
+            "tier_storage_read_bandwidth_gbps": read,
+            "tier_storage_write_bandwidth_gbps": write,
+            "storage_entries": entries,
+            "tier_storage_kv_bytes_read_gb": moved,
+        }
+        for key, value in more.items():
+            if value is None:
+                stats.pop(key, None)
+            else:
+                stats[key] = value
+        return raw
+
+    return change
+
+
+def option(found, *, trials=2, ranks=2, has_memory=False, **more):
+    by_place = {(f.result.name.trial, f.result.name.rank): f for f in found}
+    return aggregate_option(1, by_place, trials=trials, ranks=ranks, has_memory=has_memory, **more)
+
+
+def whole(**last):
+    """Two trials of two ranks; ``last`` changes the last rank of the last trial."""
+    changes = [numbers(1.0), numbers(2.0, 3.0), numbers(4.0, 5.0, storage_read_device_p95_ms=7000.0), numbers(8.0, **last)]
+    return [figures(trial=n // 2, rank=n % 2, change=change) for n, change in enumerate(changes)]
+
+
+def sound_evidence(*notes, **more):
+    """What a rank records of a pass that is in order; ``notes`` as (check, level, message)."""
+    return {
+        "target": {"storage": "storage"},
+        "direct": {"direct": "proved", "read_ratio": 1.0, "write_ratio": 1.0},
+        "window_overlap": 1.0,
+        "notes": [{"check": check, "level": level, "message": message} for check, level, message in notes],
+        **more,
+    }

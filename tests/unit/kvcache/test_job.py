@@ -44,6 +44,13 @@ def test_each_rank_has_work_of_its_own_by_its_seed():
     assert short.schedule(1).sha256 == dataclasses.replace(short, seed=43).schedule(0).sha256 != short.schedule(0).sha256
 
 
+def test_a_rank_has_the_same_work_among_one_as_among_four():
+    short = dataclasses.replace(PLAIN, users=3, duration_seconds=2)
+    four = dataclasses.replace(short, processes=4, trial=2)
+    assert four.schedule(0).sha256 == short.schedule(0).sha256
+    assert len({four.schedule(rank).sha256 for rank in range(4)}) == 4
+
+
 def test_the_seconds_of_a_token_are_those_of_its_mode():
     assert [dataclasses.replace(PLAIN, generation_mode=mode).seconds_per_token for mode in ("none", "fast", "realistic")] == [
         0,

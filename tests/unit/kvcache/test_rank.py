@@ -11,37 +11,20 @@ import time
 from pathlib import Path
 
 import pytest
+from kv_jobs import SMALL, a_job, result
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError, FileSystemError, MPIError
 from pytest_mlpstorage.kvcache import program, rank
 from pytest_mlpstorage.kvcache.aggregate import RankFigures
 from pytest_mlpstorage.kvcache.events import REQUEST_EVENT_DTYPE, read_events
-from pytest_mlpstorage.kvcache.job import KVCacheJob
 from pytest_mlpstorage.kvcache.leftovers import remove_leftovers
-from pytest_mlpstorage.kvcache.population import TEMPLATES, scaled_contexts
 from pytest_mlpstorage.kvcache.progress import Progress
 from pytest_mlpstorage.kvcache.rank import Rank
 from pytest_mlpstorage.kvcache.rank_directory import TOKEN_NAME, RankDirectory
 from pytest_mlpstorage.kvcache.rank_facts import comparable_reasons
 from pytest_mlpstorage.kvcache.workload_options import WorkloadConfig
-from pytest_mlpstorage.kvcache.world import Alone, Clock, launched_ranks
+from pytest_mlpstorage.kvcache.world import Alone, launched_ranks
 from pytest_mlpstorage.results.kv_cache_records import RankName
-
-SMALL = WorkloadConfig(templates=scaled_contexts(TEMPLATES, 16))
-
-
-def a_job(folder, **changes):
-    output = folder / "trial_0"
-    output.mkdir(exist_ok=True)
-    plain = KVCacheJob(
-        1, 0, "tiny-1b", 3, str(folder / "cache"), str(output), "20261126_010203", duration_seconds=1.5, start_delay_seconds=0,
-        end_delay_seconds=0, workload=SMALL,
-    )  # fmt: skip
-    return dataclasses.replace(plain, **changes)
-
-
-def result(job):
-    return json.loads(job.rank_file(0).read_text())
 
 
 def test_a_rank_leaves_its_file_its_logs_and_its_evidence_and_nothing_in_the_cache(tmp_path, monkeypatch):
@@ -170,18 +153,6 @@ def test_a_foreign_folder_is_never_emptied(tmp_path):
     with pytest.raises(FileSystemError, match="not emptied"):
         Rank(job, Alone()).run()
     assert (foreign / "thesis.txt").read_text() == "mine"
-
-
-def test_ranks_whose_windows_hardly_overlap_measured_nothing_together(tmp_path):
-    class Apart(Alone):
-        def all(self, value):
-            return [value, value + 10**8] if isinstance(value, int) else [value]
-
-        def clocks(self):
-            return [Clock("here", 0, 0), Clock("there", 5 * 10**7, 0)]
-
-    with pytest.raises(BenchmarkExecutionError, match=r"together for 96\.7% of the window"):
-        Rank(a_job(tmp_path), Apart()).run()
 
 
 CHANGES = [

@@ -235,3 +235,27 @@ def test_an_interrupt_leaves_nothing(tmp_path):
     running.wait(10)
     running.stdout.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_token_that_a_guest_removed_is_written_again_and_the_folder_emptied(tmp_path):
+    with RankDirectory(tmp_path / "cache", 1) as held:
+        assert held.mark_again()
+        (held.path / TOKEN_NAME).unlink()
+        (held.path / "left.npy").touch()
+        assert held.mark_again()
+        assert json.loads((held.path / TOKEN_NAME).read_text())["rank"] == 1
+        with pytest.raises(FileSystemError, match="in use by another run"), RankDirectory(tmp_path / "cache", 1):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_a_folder_that_a_guest_put_in_the_place_of_ours_is_not_touched(anew, tmp_path):
+    with RankDirectory(tmp_path, 1) as held:
+        (held.path / TOKEN_NAME).unlink()
+        held.path.rmdir()
+        if anew:
+            held.path.mkdir()
+            (held.path / "theirs.npy").touch()
+        assert not held.mark_again()
+    assert [path.name for path in tmp_path.glob("*/*")] == (["theirs.npy"] if anew else [])

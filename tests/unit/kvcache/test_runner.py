@@ -226,10 +226,11 @@ def test_a_pass_that_storage_cannot_keep_up_with_ends_when_the_official_tool_wou
 
 
 def test_a_pass_ends_as_soon_as_nobody_is_at_work(tmp_path):
-    bench = Bench(tmp_path, flood(3, 1), workers=3)
+    # No disk, which others may keep busy: only a target that is done at once.
+    bench = Bench(tmp_path, flood(3, 1), workers=3, rate=2**34)
     outcome = bench.run()
     assert outcome.abandoned == 0
-    assert outcome.ended_ns < 1.5 * S
+    assert outcome.ended_ns < 5 * S, "the official tool would have waited for up to 9 s"
 
 
 def test_a_request_that_generates_is_abandoned_at_the_end_and_not_waited_for(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_mlpstorage.kvcache.series import ByteSeries, plot_data, text_plot
+from pytest_mlpstorage.kvcache.series import ByteSeries, text_plot
 
 GIB = 1024**3
 S = 10**9
@@ -102,11 +102,6 @@ def test_what_somebody_changed_is_no_series(change):
     assert ByteSeries.from_json([]) is None
 
 
-def test_the_points_of_a_picture():
-    assert plot_data(series(2, (0, 1)), None) == {"seconds": [0, 1], "read_gib_per_second": [1, 0]}
-    assert plot_data(None, None) == {"seconds": []}
-
-
 def test_the_picture_in_text():
     assert text_plot([0.0, 1.0, 2.0, 4.0], width=30, height=2) == [
         "4 GiB/s ┤      ██",
@@ -114,6 +109,7 @@ def test_the_picture_in_text():
         "        └0    4 s",
     ]
     assert text_plot([1.0], width=1, height=1) == ["1 GiB/s ┤█", "        └0 1 s"]
+    assert text_plot([1.0, 1.0], height=1, seconds=7200.5)[-1].endswith(" 7200.5 s")
 
 
 def test_a_picture_is_no_wider_than_it_may_be_and_leaves_no_second_out():

@@ -24,7 +24,7 @@ def items(pytester, *arguments):
 def test_phases_of_a_case_stand_together_and_in_order(pytester):
     checkpointing = ["test_preflight[llama3-8b-b200]", "test_run[llama3-8b-b200-both]", "test_result[llama3-8b-b200]"]
     passes = [f"test_run[llama3.1-8b-option{option}-trial0]" for option in (1, 2, 3)]
-    kv_cache = ["test_preflight[llama3.1-8b]", *passes, "test_result[llama3.1-8b]"]
+    kv_cache = ["test_preflight[llama3.1-8b]", "test_precondition[llama3.1-8b]", *passes, "test_result[llama3.1-8b]"]
     assert items(pytester, "--mlps-config=quick.yaml") == checkpointing + kv_cache + [
         f"test_{phase}[{case}-b200{run}]"
         for case in ("unet3d", "retinanet")
@@ -93,7 +93,7 @@ def test_a_dry_run_shows_commands_and_bytes_and_writes_nothing(pytester):
     assert "70 files × 4.00 MiB = 280.00 MiB (293601280 bytes)" in text
     assert "a rank" in text
     assert [name for name in ("mlps-data", "mlps-results") if (pytester.path / name).exists()] == []
-    result.assert_outcomes(passed=18, skipped=4)
+    result.assert_outcomes(passed=19, skipped=4)
 
 
 def test_placeholders_of_closed_collect_and_fail_at_preflight_by_name(pytester):

@@ -146,6 +146,8 @@ def test_every_rule_judges_the_latest_run_that_is_free_of_errors(tree):
 
 def test_a_valid_native_run_passes_all_rules_and_is_open_at_best(tmp_path):
     tree = KVCacheTree.write(tmp_path / "tree", form="native", mlps={"engine": "native"})
+    for path in tree.leaf.glob("option_*/trial_*/rank_*"):
+        (path / "evidence.json").write_text('{"notes": []}')
     result = tree.read()
     for rule in of_kv_cache(result):
         evaluation = said(result, rule.id)
@@ -246,3 +248,12 @@ def test_the_published_partial_failure_is_an_error(tree):
     assert "a part of it failed" in finding.message
     assert f"{sum(len(o['missing_files']) for o in summary['options'].values())} files of ranks are missing" in finding.message
     assert any("another number of trials" in f.message for f in said(result, "6.3.2.1").findings)
+
+
+@pytest.mark.parametrize(
+    ("profile", "findings"), [("mlc-v3", 1), ("serving", 2), ("replay", 2), ("", 1), (None, 1), (["serving"], 1), (7, 1)]
+)
+def test_other_work_is_told_beside_the_engine(tree, profile, findings):
+    tree.edit_metadata(lambda m: m.update(mlps={"engine": {"name": "native", "profile": profile}}))
+    evaluation = said(tree.read(), "MLPS-ENGINE-1")
+    assert [f.category for f in evaluation.findings] == [Category.OPEN] * findings

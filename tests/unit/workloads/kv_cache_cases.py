@@ -22,7 +22,7 @@ from pytest_mlpstorage.workloads.execute import Voice, execute
 from pytest_mlpstorage.workloads.kv_cache import WORKLOAD
 
 sys.path.append(str(Path(__file__).parents[1] / "kvcache"))
-from kv_ranks import rank_content
+from kv_ranks import rank_content, sound_evidence
 
 CLOSED = "  options:\n    - option: 1\n    - option: 2\n    - option: 3\n"
 SMALL = """  clients_per_host: 2
@@ -81,11 +81,15 @@ def plan_of(folder, section=CLOSED, *assignments, division="closed", names="", t
 
 
 class Ranks:
-    """Stands for the launch: every rank of the job leaves the file of a small pass, bent by ``change(job, rank, content)``."""
+    """Stands for the launch: every rank of the job leaves the file of a small pass, bent by ``change(job, rank, content)``.
+
+    ``prove(job, rank, evidence)`` bends what proves it; where it returns False there is none.
+    """
 
     def __init__(self, monkeypatch):
         self.jobs = []
         self.change = lambda _job, _rank, _content: None
+        self.prove = lambda _job, _rank, _evidence: None
         self.lose = ()
         monkeypatch.setattr(execution, "run_job", self)
         # The image of the whole package takes a second; a module is code as well.
@@ -103,6 +107,9 @@ class Ranks:
             self.change(asked, rank, content)
             block = content.pop("mlps")
             write_rank_file(asked.rank_file(rank), content, block)
+            evidence = sound_evidence()
+            if self.prove(asked, rank, evidence) is not False:
+                asked.evidence_file(rank).write_text(json.dumps(evidence))
         now = dt.datetime.now().astimezone()
         return Outcome(0, None, 1.0, None, None, "", (), ("mpirun", "x"), run_id, (), now, now)
 

@@ -24,9 +24,11 @@ def test_a_section_as_short_as_can_be_asks_for_the_options_of_the_edition(tmp_pa
     given = {key: value for key, value in section.own.model_dump().items() if value is not None}
     assert given == {
         "profile": "mlc-v3",
+        "engine": "native",
         "clients_per_host": 1,
         "preconditioned": False,
-        "io": {"path": "direct", "chunk": None, "durability": "fsync", "verify": "stamps", "compressible_fraction": 0.0},
+        "precondition": False,
+        "io": {"path": "direct", "chunk": None, "durability": "fsync", "layout": None, "verify": "stamps", "compressible_fraction": 0.0},
     }
     assert [item.own.option for item in section.items] == [1, 2, 3]
 
@@ -36,9 +38,10 @@ SECTIONS = {
     "  num_user: 8 \n": "did you mean 'num_users'?",
     "  num_users: 0\n": "c.yaml:5:14: kvcache.num_users: given 0; allowed 1 or more",
     "  num_users: 100001\n": "kvcache.num_users: given 100001; allowed 100000 or less",
-    "  max_concurrent_allocs: 4\n": "kvcache.max_concurrent_allocs: unknown key",
-    "  profile: mlcv3\n": "kvcache.profile: given 'mlcv3'; allowed mlc-v3; did you mean 'mlc-v3'?",
-    "  engine: official\n": "kvcache.engine: unknown key",
+    "  profile: mlcv3\n": "kvcache.profile: given 'mlcv3'; allowed mlc-v3, serving, replay; did you mean 'mlc-v3'?",
+    "  engine: offical\n": "c.yaml:5:11: kvcache.engine: given 'offical'; allowed native, official; did you mean 'official'?",
+    "  official_path: copy\n": "c.yaml:5:18: kvcache.official_path: given 'copy'; allowed an absolute path",
+    "  official_python: ''\n": "kvcache.official_python: given ''",
     "  cache_dir: there\n": "c.yaml:5:14: kvcache.cache_dir: given 'there'; allowed an absolute path",
     "  duration: 0s\n": "kvcache.duration: given '0s'; allowed a time longer than 0s",
     "  duration: 25h\n": "kvcache.duration: given '25h'; allowed at most 86400 s",

@@ -163,12 +163,6 @@ def test_keys_of_a_workload_file_without_effect_are_named(tmp_path):
     assert found["autoscaler.min_users"] == "autoscaler.min_users has no effect here"
 
 
-def test_storage_that_nobody_declares_filled_is_a_warning_and_in_whatif_information(tmp_path):
-    assert one(plan_of(tmp_path), "MLPS-KVC-1").severity is Severity.WARNING
-    assert one(plan_of(tmp_path, division="whatif"), "MLPS-KVC-1").severity is Severity.INFO
-    assert [f for f in told(plan_of(tmp_path, "  preconditioned: true\n" + cases.CLOSED)) if f.rule == "MLPS-KVC-1"] == []
-
-
 def test_ranks_that_do_not_start_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr(kv_cache_preflight, "mpi_findings", lambda _config, ranks: iter([Finding(f"no job of {ranks}", rule="MLPS-MPI-1")]))
     assert one(plan_of(tmp_path, ONE), "MLPS-MPI-1").message == "no job of 2"

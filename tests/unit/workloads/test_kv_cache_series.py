@@ -44,7 +44,7 @@ def found(plan):
 def test_a_finished_pass_waits_outside_of_the_tree_and_is_found(plan):
     (done,) = do(plan, "option1-trial1")
     assert done.leaf.parent == plan.series_dir
-    assert sorted(p.name for p in (done.leaf / "option_1" / "trial_1").iterdir()) == ["rank_0", "rank_1"]
+    assert sorted(p.name for p in (done.leaf / "option_1" / "trial_1").iterdir()) == ["kv_cache_job.json", "rank_0", "rank_1"]
     assert found(plan) == [None, done.leaf.relative_to(plan.config.results_dir).as_posix(), None, None]
     assert not plan.result_dir().exists()
     assert not (plan.config.results_dir / "code-images").exists(), "an image belongs to a leaf of the tree"
@@ -81,7 +81,8 @@ def test_a_whole_series_becomes_one_leaf_with_the_summary_and_every_log(plan):
     for option in (1, 2):
         for trial in (0, 1):
             assert {f"kvcache_opt{option}_trial{trial}_{leaf.name}.{s}.log" for s in ("stdout", "stderr")} <= names
-            assert sum(name.startswith(f"option_{option}/trial_{trial}/rank_") for name in names) == 2
+            of_ranks = [Path(name).name for name in names if name.startswith(f"option_{option}/trial_{trial}/rank_")]
+            assert sorted(name.partition("_results")[0] for name in of_ranks) == ["evidence.json"] * 2 + ["kvcache"] * 2
     assert {"summary.json", "fs_separation.json", "provenance.json", ".mlps-code-image", f"kv_cache_{leaf.name}_metadata.json"} <= names
     summary = json.loads((leaf / "summary.json").read_text())
     assert (summary["partial_failure"], sorted(summary["options"]), summary["total_ranks"]) == (False, ["1", "2"], 2)
@@ -110,6 +111,37 @@ def test_the_judged_result_has_the_verdict_and_both_views(plan):
     assert judged.metrics["option 2 official_write_gib_per_second"] > 0
     assert "option 1: read" in judged.measured
     assert any(f.rule == "MLPS-ENGINE-1" for f in judged.judgement.own)
+
+
+def test_the_judged_result_has_its_pictures_and_says_where_its_passes_are_now(plan):
+    waiting = [done.leaf.relative_to(plan.config.results_dir).as_posix() for done in do(plan)]
+    judged = WORKLOAD.judge(plan)
+    (leaf,) = runs(plan)
+    run = leaf.relative_to(plan.config.results_dir).as_posix()
+    places = [f"{run}/option_{option}/trial_{trial}" for option in (1, 2) for trial in (0, 1)]
+    assert judged.moved == dict(zip(waiting, places, strict=True))
+    assert all((plan.config.results_dir / place).is_dir() for place in places)
+    assert [picture.title for picture in judged.pictures] == ["option 1: Max Storage Stress", "option 2: Storage Throughput"]
+    assert [len(picture.panels) for picture in judged.pictures] == [2, 2]
+    factor = judged.metrics["option 1 official_over_window_read"]
+    assert f"(official × {factor:.2f})" in judged.measured
+    assert f"({factor:.2f} × the true rate)" in " ".join(judged.pictures[0].says)
+    assert WORKLOAD.judge(plan).moved == judged.moved, "judged again it says the same"
+
+
+def test_the_row_of_the_table_holds_what_the_rules_recompute(plan):
+    do(plan)
+    judged = WORKLOAD.judge(plan)
+    (row,) = json.loads((plan.config.results_dir / "whatif/acme/results/results.json").read_text())
+    assert (row["Benchmark Type"], row["Model"], row["Name"]) == ("kv_cache", "llama3.1-8b", "box")
+    assert row["KVCache - Logs"] == {"text": "Logs", "href": judged.relpath}
+    assert row["KVCache - # Client Nodes"] == 1
+    for column in ("Read B/W (GiB/s)", "Write B/W (GiB/s)", "Throughput (tok/s)", "P95 Read Latency (ms)"):
+        name = f"KVCache llama3.1-8b Storage Only - {column}"
+        assert row[name] == judged.metrics[name] > 0
+    assert row["KVCache llama3.1-70b Storage Only - Read B/W (GiB/s)"] == "", "that option was not run"
+    assert "KVCache llama3.1-8b Storage Only - storage throughput (tok/s)" not in row
+    assert not [f for f in judged.judgement.findings if f.rule == "MLPS-TABLE-1"]
 
 
 def test_every_pass_of_a_run_in_the_tree_is_found_there(plan):
@@ -203,7 +235,7 @@ def test_code_that_is_changed_while_it_runs_makes_no_leaf(plan, monkeypatch):
     do(plan)
     waiting = passes(plan)
     monkeypatch.setattr(kv_cache_series, "passes", lambda _plan: waiting)
-    monkeypatch.setattr(kv_cache_series, "code_now", lambda _workload: "0" * 32)
+    monkeypatch.setattr(kv_cache_series, "code_now", lambda _workload, _config: "0" * 32)
     with pytest.raises(FileSystemError, match="the code was changed while this process ran"):
         publish(plan, WORKLOAD)
 

@@ -104,6 +104,7 @@ PASSING = {
         valid,
         lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": "official"})),
         lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": {"name": "official"}})),
+        lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": {"name": "official", "profile": "mlc-v3"}})),
     ],
 }
 
@@ -197,6 +198,10 @@ FAILING = {
     "MLPS-ENGINE-1": [
         (lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": "native"})), "CLOSED needs the official code image; measured native"),
         (lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": {"name": "mlps"}})), "measured mlps"),
+        (
+            lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": {"name": "native", "profile": "serving"}})),
+            "the profile is other work than the rule book's, so its figures compare with none of it; measured serving; required mlc-v3",
+        ),
         (lambda t: t.edit_metadata(lambda m: m.update(mlps={"step": "x"})), "does not say which engine"),
         (lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": ["official"]})), "does not say which engine"),
     ],
