@@ -8,6 +8,8 @@ __all__ = [
     "BenchmarkExecutionError",
     "ConfigurationError",
     "DependencyError",
+    "EngineError",
+    "EngineUnavailableError",
     "FileSystemError",
     "MLPStorageError",
     "MPIError",
@@ -64,6 +66,12 @@ class DependencyError(MLPStorageError):
     code = "MLPS-E200"
 
 
+class EngineUnavailableError(DependencyError):
+    """A vector database cannot be used here: its package is not installed, or does not load."""
+
+    code = "MLPS-E210"
+
+
 class MPIError(MLPStorageError):
     """The launcher, the hosts or the number of ranks are not what was asked for."""
 
@@ -80,6 +88,12 @@ class BenchmarkExecutionError(MLPStorageError):
     """A run was started and did not end as a run must."""
 
     code = "MLPS-E500"
+
+
+class EngineError(BenchmarkExecutionError):
+    """A vector database refused or failed a call."""
+
+    code = "MLPS-E510"
 
 
 class ValidationError(MLPStorageError):

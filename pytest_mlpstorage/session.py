@@ -148,5 +148,5 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-BUILT_IN = ("training", "checkpointing", "kvcache")
+BUILT_IN = ("training", "checkpointing", "kvcache", "vectordb")
 """Families whose items have a module of their own; the others share ``benchmarks/test_workloads.py``."""

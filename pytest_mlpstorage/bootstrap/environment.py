@@ -71,8 +71,8 @@ def steps(version: tuple[int, int], choice: Choice, *, torch: tuple[str, ...] | 
         locked = ("install", "--no-deps", "--no-build-isolation", "--use-pep517", "-r", str(locks.run), *tests, *package)
         plan.append(Step("DLIO, MPI, pytest and this package", locked))
     elif clone is not None:
-        base = ("install", "--no-build-isolation", "-c", str(locks.run), *tests, "-e", f"{clone}[mpi]")
-        plan.append(Step("pytest, MPI and this package, without DLIO", base))
+        base = ("install", "--no-build-isolation", "-c", str(locks.run), *tests, "-e", f"{clone}[mpi,vectordb]")
+        plan.append(Step("pytest, MPI, zvec and this package, without DLIO", base))
     elif tests:
         plan.append(Step("test tools", ("install", "--no-deps", *tests)))
     if not choice.mpi:

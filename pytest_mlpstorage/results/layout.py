@@ -44,6 +44,8 @@ PHASES: Final = ("datasize", "datagen", "run")
 DLIO_CONFIG: Final = "dlio_config"
 """The directory of a leaf that holds DLIO's config.yaml, hydra.yaml and overrides.yaml."""
 
+_TWO_LEVELS: Final = "vector_database"
+
 _COMPONENT: Final = re.compile(r"[A-Za-z0-9._-]+\Z", re.ASCII)
 _TIMESTAMP: Final = re.compile(r"\d{8}_\d{6}\Z", re.ASCII)
 
@@ -133,6 +135,9 @@ def parse_result_path(relpath: str) -> Place | None:
     ``closed/acme/results/fastfs/training/unet3d[/run[/20260713_090822]]``; the division is lower case (rule 2.1.2).
     """
     parts = PurePosixPath(relpath).parts
+    if len(parts) > 6 and parts[4] == _TWO_LEVELS and parts[6] not in PHASES and not is_timestamp(parts[6]):
+        # Conflict C-3: the index stands below its engine, and the result is of both.
+        parts = (*parts[:5], f"{parts[5]}_{parts[6]}", *parts[7:])
     if not 6 <= len(parts) <= 8 or parts[2] != "results" or parts[4] not in BENCHMARKS:
         return None
     if parts[0] not in {d.value for d in Division}:

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_mlpstorage.results.layout import result_path
-from pytest_mlpstorage.results.records import CheckpointingResult, KVCacheResult, Leaf, LeafMetadata, Listing, Summary, TrainingResult
+from pytest_mlpstorage.results.layout import check_component, result_path
+from pytest_mlpstorage.results.records import (
+    CheckpointingResult,
+    KVCacheResult,
+    Leaf,
+    LeafMetadata,
+    Listing,
+    Summary,
+    TrainingResult,
+    VectorDatabaseResult,
+)
 from pytest_mlpstorage.verdict import Division
 
-__all__ = ["planned_checkpointing", "planned_kv_cache", "planned_result"]
+__all__ = ["planned_checkpointing", "planned_kv_cache", "planned_result", "planned_vector_database"]
 
 
 def planned_result(
@@ -123,5 +132,44 @@ def planned_kv_cache(*, root: Path, division: Division, submitter: str, system: 
         runs=(leaf,),
         entries=Listing(("run",), ("run",)),
         run_listing=Listing((name,), (name,)),
+        planned=True,
+    )
+
+
+def planned_vector_database(
+    *,
+    root: Path,
+    division: Division,
+    submitter: str,
+    system: str,
+    edition: str,
+    engine: str,
+    index: str,
+    runs: Sequence[LeafMetadata],
+    datagen: LeafMetadata,
+) -> VectorDatabaseResult:
+    """Build the vector database result that a plan will give: one load, and one run for each metadata, none with a summary yet.
+
+    As ``planned_result`` in all else.
+    """
+    place = result_path(root, division, submitter, system, "vector_database", engine) / check_component(index, "index")
+    relpath = place.relative_to(root).as_posix()
+    leaves = tuple(_leaf(f"{relpath}/run", number, root, metadata) for number, metadata in enumerate(runs, 1))
+    loaded = (_leaf(f"{relpath}/datagen", 0, root, datagen, phase="datagen"),)
+    return VectorDatabaseResult(
+        root=root,
+        relpath=relpath,
+        division=division,
+        submitter=submitter,
+        system=system,
+        model=f"{engine}_{index}",
+        edition=edition,
+        accelerator=None,
+        engine=engine,
+        datagen=loaded,
+        datagen_entries=_names(loaded),
+        runs=leaves,
+        entries=Listing(("datagen", "run"), ("datagen", "run")),
+        run_listing=_names(leaves),
         planned=True,
     )

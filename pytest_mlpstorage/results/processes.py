@@ -11,10 +11,10 @@ from typing import Any
 
 from pytest_mlpstorage.results.coerce import JSONObject, integer
 
-__all__ = ["Holder"]
+__all__ = ["Holder", "start_ticks_of"]
 
 
-def _start_ticks(pid: int) -> int | None:
+def start_ticks_of(pid: int) -> int | None:
     """Start of a process in clock ticks since boot, or None when it is not there (or is a zombie, which writes no more)."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
@@ -38,7 +38,7 @@ class Holder:
     @classmethod
     def this_process(cls, since: str) -> Holder:
         """Describe the process that runs this; ``since`` is the time to show."""
-        return cls(os.getpid(), socket.gethostname(), _start_ticks(os.getpid()), " ".join(sys.argv)[:1000], since)
+        return cls(os.getpid(), socket.gethostname(), start_ticks_of(os.getpid()), " ".join(sys.argv)[:1000], since)
 
     @classmethod
     def from_json(cls, raw: JSONObject) -> Holder:
@@ -65,7 +65,7 @@ class Holder:
         """Whether it still runs; only to be asked on its own host."""
         if self.pid is None or self.pid <= 0:
             return False
-        ticks = _start_ticks(self.pid)
+        ticks = start_ticks_of(self.pid)
         return ticks is not None and self.start_ticks in {None, ticks}
 
     def __str__(self) -> str:

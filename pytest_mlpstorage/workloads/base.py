@@ -17,7 +17,18 @@ if TYPE_CHECKING:  # collection must not pay for what only a run needs
     from pytest_mlpstorage.verdict import Finding, Judgement
     from pytest_mlpstorage.workloads.execute import Voice
 
-__all__ = ["NO_DATAGEN", "Case", "CleaningWorkload", "Collected", "Judged", "Plan", "PreconditioningWorkload", "Step", "Workload"]
+__all__ = [
+    "NO_DATAGEN",
+    "Case",
+    "CleaningWorkload",
+    "Collected",
+    "Judged",
+    "Plan",
+    "PreconditioningWorkload",
+    "Step",
+    "Workload",
+    "records_name",
+]
 
 
 NO_DATAGEN = "MLPS-DATASET-1"
@@ -178,3 +189,8 @@ class PreconditioningWorkload(Protocol):
 
     def precondition(self, plan: Any, *, launcher: Launcher, voice: Voice) -> None:
         """Do it, unless it is declared, done or not wanted."""
+
+
+def records_name(workload: Workload) -> str:
+    """The word for a family in the names of its leaves' files: its ``benchmark``, where its section has another name."""
+    return str(getattr(workload, "benchmark", workload.family))

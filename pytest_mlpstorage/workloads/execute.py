@@ -20,7 +20,7 @@ from pytest_mlpstorage.results.provenance import PROVENANCE
 from pytest_mlpstorage.results.records import LeafMetadata
 from pytest_mlpstorage.results.writer import LeafWriter
 from pytest_mlpstorage.units import format_seconds
-from pytest_mlpstorage.workloads.base import CleaningWorkload, Collected, Plan, Step, Workload
+from pytest_mlpstorage.workloads.base import CleaningWorkload, Collected, Plan, Step, Workload, records_name
 from pytest_mlpstorage.workloads.stamping import keep_code, list_leaf, stamp_leaf
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
             outcome = run_job(
                 launcher,
                 job,
-                stdout=writer.path / output_name(workload.family, step.phase, "stdout"),
-                stderr=writer.path / output_name(workload.family, step.phase, "stderr"),
+                stdout=writer.path / output_name(records_name(workload), step.phase, "stdout"),
+                stderr=writer.path / output_name(records_name(workload), step.phase, "stderr"),
                 deadline_seconds=deadline_seconds(plan.expected_seconds(step), config.launch.deadline_seconds),
                 heartbeat=voice.beat,
                 heartbeat_seconds=config.launch.heartbeat_seconds,
@@ -212,5 +212,5 @@ def _write_metadata(
         provenance_file=PROVENANCE,
         mlps=mlps,
     )
-    writer.write_json(metadata_name(workload.family, writer.final.name), final.to_json())
+    writer.write_json(metadata_name(records_name(workload), writer.final.name), final.to_json())
     return final

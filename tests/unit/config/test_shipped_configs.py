@@ -8,13 +8,14 @@ from pytest_mlpstorage.config import load_config
 from pytest_mlpstorage.verdict import Division
 from pytest_mlpstorage.workloads.checkpointing import WORKLOAD
 from pytest_mlpstorage.workloads.kv_cache import WORKLOAD as KV_CACHE
+from pytest_mlpstorage.workloads.vector_database import WORKLOAD as VECTORS
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 BLANKS = ["submitter", "system", "data_dir", "results_dir"]
 
 
 def _load(name, training, tmp_path):
-    families = [training, WORKLOAD.schema(), KV_CACHE.schema()]
+    families = [training, WORKLOAD.schema(), KV_CACHE.schema(), VECTORS.schema()]
     return load_config(CONFIGS / name, families=families, options={}, assignments=[], environ={}, invocation_dir=tmp_path)
 
 
@@ -43,7 +44,8 @@ def test_quick_runs_two_small_workloads_once_warm_and_twice_measured(training, t
 def test_closed_and_open_collect_with_the_blanks_a_user_fills_in(name, division, training, tmp_path):
     config = _load(name, training, tmp_path)
     assert config.division is division
-    assert [placeholder.key for placeholder in config.placeholders] == BLANKS
+    address = ["vectordb.workloads.0.uri"] if name == "closed.yaml" else []
+    assert [placeholder.key for placeholder in config.placeholders] == BLANKS + address
     assert config.families["training"].own.model_dump() == {"warmup_runs": None, "measured_runs": None}
     assert {entry[2] for entry in _entries(config)} == {8}
 

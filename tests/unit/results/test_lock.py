@@ -183,7 +183,7 @@ def test_a_process_is_known_by_pid_and_start_and_a_zombie_is_dead():
         time.sleep(0.01)
     assert not holder.alive  # a zombie: nobody has waited for it
     child.wait()
-    assert processes._start_ticks(child.pid) is None
+    assert processes.start_ticks_of(child.pid) is None
 
 
 @pytest.mark.parametrize("pid", [None, 0, -1])

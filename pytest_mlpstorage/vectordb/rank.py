@@ -1,0 +1,114 @@
+"""One rank of a job: it starts the processes that touch the engine, keeps them together with those of other ranks, and writes the leaf."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.results.atomic import file_system_error
+from pytest_mlpstorage.vectordb.leaf_files import write_datagen
+from pytest_mlpstorage.vectordb.progress import Progress
+from pytest_mlpstorage.vectordb.registry import engine as find_engine
+from pytest_mlpstorage.vectordb.workers import Crew, Worker
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.vectordb.engine import ServerHandle
+    from pytest_mlpstorage.vectordb.job import VectorJob
+    from pytest_mlpstorage.vectordb.world import World
+
+__all__ = ["Place", "run_rank"]
+
+_OTHER_PHASES_SECONDS: Final = 3600.0
+"""Phases of a load that are our own work: the self-check and the contrast."""
+
+
+class Place:
+    """Where the collection is: a folder, the address of a server, or a server of ours, which can be stopped and started again."""
+
+    def __init__(self, job: VectorJob, world: World) -> None:
+        self._job, self._world = job, world
+        self._handle: ServerHandle | None = None
+        self.where = job.where
+
+    @property
+    def own_server(self) -> bool:
+        """Whether the server is ours."""
+        return bool(self._job.server_dir)
+
+    def start(self) -> str:
+        """The address or folder, for all ranks; starts our server."""
+        if self.own_server:
+            found = self._start() if self._world.rank == 0 else ""
+            self.where = self._world.all(found)[0]
+        return self.where
+
+    def _start(self) -> str:
+        handle = find_engine(self._job.engine).server()
+        if handle is None:
+            raise ConfigurationError(
+                f"the suite cannot start a server of {self._job.engine}",
+                suggestion="give the address of one: vectordb.workloads.0.uri",
+            )
+        self._handle = handle
+        folder = Path(self._job.server_dir)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise file_system_error("cannot make the folder of a server", folder, error) from error
+        return handle.start(folder)
+
+    def stop(self) -> None:
+        """End our server; its data stay."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.stop()
+
+
+@contextlib.contextmanager
+def _placed(job: VectorJob, world: World) -> Iterator[Place]:
+    place = Place(job, world)
+    try:
+        yield place
+    finally:
+        place.stop()
+
+
+def run_rank(job: VectorJob, file: Path, world: World) -> None:
+    """Do this rank's part of a job. Raises what ends the job."""
+    path = os.environ.get("MLPS_PROGRESS")
+    progress = Progress(Path(path) if path and world.rank == 0 else None)
+    with _placed(job, world) as place:
+        if job.phase == "datagen":
+            if world.rank == 0:
+                _load(job, file, place, progress)
+            world.barrier()
+        else:
+            from pytest_mlpstorage.vectordb.run import run_searches
+
+            run_searches(job, file, world, place, progress)
+
+
+def _load(job: VectorJob, file: Path, place: Place, progress: Progress) -> None:
+    """One process loads and builds: an embedded engine has one writer, and a server gets its rows in order."""
+    progress.say("start")
+    where = place.start()
+    worker = Worker(file, "build", 0, 0, engine=job.engine)
+    limits = {"load": job.load_deadline_seconds, "build": job.build_deadline_seconds}
+    with Crew([worker]) as crew:
+        crew.say(where=where)
+        (found,) = crew.wait("done", lambda phase: limits.get(phase, _OTHER_PHASES_SECONDS), tell=lambda said: _tell(progress, job, said))
+    write_datagen(job, found)
+
+
+def _tell(progress: Progress, job: VectorJob, said: Mapping[str, Any]) -> None:
+    phase, fraction = str(said.get("phase")), said.get("fraction")
+    if phase == "load":
+        progress.say("load", step=said.get("rows", 0), steps=job.data.rows)
+    elif isinstance(fraction, int | float):
+        progress.say(f"{phase} {fraction:.0%}")
+    else:
+        progress.say(phase)

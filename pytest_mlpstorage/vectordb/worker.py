@@ -1,0 +1,83 @@
+"""``python -m pytest_mlpstorage.vectordb.worker JOB.json ROLE RANK NUMBER``: one process that touches the engine, at its rank's word.
+
+Roles: ``build`` loads and builds the collection; ``prepare`` looks at what is there before a run and cools it; ``search`` is one client.
+Words come as JSON lines on standard input, answers go as JSON lines to what was standard output; whatever else is printed there (by a
+native library, say) goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+from pytest_mlpstorage.vectordb.failures import words_of
+from pytest_mlpstorage.vectordb.job import VectorJob
+
+__all__ = ["Channel", "main"]
+
+Say: TypeAlias = "Callable[..., None]"
+
+
+class Channel:
+    """The line to the rank: what it says, one word after another, and what is answered."""
+
+    def __init__(self, heard: BinaryIO, said: BinaryIO) -> None:
+        self._heard, self._said = heard, said
+
+    def hear(self) -> Iterator[dict[str, Any]]:
+        """Each word of the rank, until it says no more."""
+        for line in self._heard:
+            yield json.loads(line)
+
+    def next(self) -> dict[str, Any]:
+        """The next word. Raises KeyboardInterrupt where the rank is gone."""
+        for word in self.hear():
+            return word
+        raise KeyboardInterrupt("the rank is gone")
+
+    def say(self, event: str, **words: Any) -> None:
+        """Answer."""
+        self._said.write(json.dumps({"event": event, **words}).encode() + b"\n")
+        self._said.flush()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the role says; every failure is told to the rank, and its trace to standard error where nobody expected it."""
+    file, role, rank, number = sys.argv[1:] if argv is None else argv
+    said = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        # The terminal's Ctrl-C reaches every process; the rank decides, and says so by SIGTERM.
+        signal.signal(each, signal.SIG_IGN if each == signal.SIGINT else signal.SIG_DFL)
+    channel = Channel(sys.stdin.buffer, said)
+    try:
+        _role(role)(VectorJob.load(Path(file)), channel, int(rank), int(number))
+    except KeyboardInterrupt:
+        return 0
+    except BaseException as error:  # noqa: BLE001 - the rank is told of each one
+        words = words_of(error)
+        if not words["kind"]:
+            traceback.print_exc()
+        channel.say(**words)
+        return 1
+    return 0
+
+
+def _role(name: str) -> Callable[[VectorJob, Channel, int, int], None]:
+    if name == "build":
+        from pytest_mlpstorage.vectordb.datagen import build_collection
+
+        return build_collection
+    from pytest_mlpstorage.vectordb import searching
+
+    return {"prepare": searching.prepare, "search": searching.search}[name]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,209 @@
+"""What can be known before the first vector: rules on the plan, the engine, paths, space, memory, MPI."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_mlpstorage.units import MIB, format_bytes
+from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
+from pytest_mlpstorage.workloads.base import NO_DATAGEN
+from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
+from pytest_mlpstorage.workloads.storage_checks import file_systems, results_space, usable
+from pytest_mlpstorage.workloads.vector_database_judge import preflight_rules
+from pytest_mlpstorage.workloads.vector_database_plan import SPACE_FACTOR, VectorPlan
+from pytest_mlpstorage.workloads.vector_database_state import MARK, leaves, read_state
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.cluster.facts import HostFacts
+
+__all__ = ["preflight"]
+
+_PROBE_SECONDS: Final = 30.0
+_BYTES_PER_SAMPLE: Final = 26
+_RESULTS_BYTES: Final = 16 * MIB
+_LOADER_BYTES: Final = 512 * MIB
+
+
+def preflight(plan: VectorPlan) -> Iterator[Finding]:
+    """All that stands in the way of this plan, and what a reader should know of it."""
+    yield from preflight_rules(plan)
+    yield from _division(plan)
+    yield from _engine(plan)
+    yield from _shape(plan)
+    for host in plan.cluster.hosts[: plan.hosts] if plan.entry.uri is None else ():
+        yield from _paths(plan, host)
+    yield from usable("data_dir", plan.config.data_dir)
+    yield from usable("results_dir", plan.config.results_dir)
+    yield from _space(plan)
+    yield from _memory(plan)
+    yield from _marks(plan)
+    yield from _loaded_elsewhere(plan)
+    yield from mpi_findings(plan.config, plan.ranks)
+
+
+def _division(plan: VectorPlan) -> Iterator[Finding]:
+    """Parameters and indexes that the division does not allow, where no rule on the plan says so already."""
+    if plan.shards > 1 and plan.embedded:
+        yield Finding(
+            f"{plan.entry.engine} has no shards",
+            measured=plan.shards,
+            required=1,
+            field="vectordb.dataset.num_shards",
+            rule="MLPS-VDB-PLAN-1",
+        )
+
+
+def _engine(plan: VectorPlan) -> Iterator[Finding]:
+    """Whether the engine's package is there and its server answers, asked in a process of its own: a native library may crash."""
+    command = [sys.executable, "-m", "pytest_mlpstorage.vectordb.probe", plan.entry.engine]
+    spec = {"name": plan.name, "dim": plan.dim, "metric": plan.metric, "family": plan.entry.index_type, "shards": plan.shards}
+    asked = {"where": plan.entry.uri or "", "spec": {**spec, "build": dict(plan.build)}}
+    try:
+        done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        yield _unusable(plan, f"{plan.entry.engine} did not answer within {_PROBE_SECONDS:g} s", plan.entry.uri or "its package", "")
+        return
+    try:
+        said: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        yield _unusable(plan, f"{plan.entry.engine} cannot be asked: its process ended with {done.returncode}", last, "")
+        return
+    if "message" in said:
+        yield _told(plan, said)
+    elif plan.entry.uri is not None:
+        yield from _collection(plan, said)
+
+
+def _told(plan: VectorPlan, words: dict[str, Any]) -> Finding:
+    """An error of the engine as a finding."""
+    details = "; ".join(f"{key}: {value}" for key, value in words.get("details", {}).items())
+    return _unusable(plan, str(words["message"]), details, str(words.get("suggestion") or ""))
+
+
+def _collection(plan: VectorPlan, said: dict[str, Any]) -> Iterator[Finding]:
+    """What a server that is not ours has under the name of the collection, against what the mark says."""
+    complete, words = read_state(plan).state == "complete", said.get("attach")
+    if words and (complete or "cause" in words.get("details", {})):
+        yield _told(plan, words)
+    elif said.get("there") and read_state(plan).state == "missing":
+        yield _unusable(
+            plan,
+            f"{plan.entry.engine} has a collection {plan.name}, and nothing says that this suite made it: it will not be touched",
+            str(plan.folder / MARK),
+            "another name: dataset.collection_name",
+        )
+
+
+def _unusable(plan: VectorPlan, message: str, measured: str, required: str) -> Finding:
+    field = "vectordb.workloads.uri" if plan.entry.uri else "vectordb.workloads.engine"
+    return Finding(message, measured=measured or None, required=required or None, field=field, rule="MLPS-VDB-ENGINE-1")
+
+
+def _shape(plan: VectorPlan) -> Iterator[Finding]:
+    """Clients that the engine cannot serve."""
+    if plan.processes > 1 and plan.capabilities.readers == "one":
+        yield Finding(
+            f"{plan.entry.engine} can be opened by one process only",
+            measured=plan.processes,
+            required=1,
+            field="vectordb.run.num_query_processes",
+            rule="MLPS-VDB-PLAN-2",
+        )
+    if plan.own_server and plan.hosts > 1:
+        yield Finding(
+            f"a server of {plan.entry.engine} that the suite starts is reached from its own host only",
+            measured=f"{plan.hosts} hosts",
+            required="one host, or the address of a server",
+            field="vectordb.workloads.uri",
+            rule="MLPS-VDB-PLAN-3",
+        )
+
+
+def _paths(plan: VectorPlan, host: HostFacts) -> Iterator[Finding]:
+    yield from file_systems(plan.config, host, plan.config.data_dir, what="the database", field="data_dir", rule_id="5.4.2")
+
+
+def _space(plan: VectorPlan) -> Iterator[Finding]:
+    host = plan.cluster.hosts[0]
+    samples = int(plan.processes * (plan.section.cold_queries + plan.runtime_seconds * 2000) * _BYTES_PER_SAMPLE)
+    runs = len(plan.case.steps) - 1
+    yield from results_space(plan.config.results_dir, host, _RESULTS_BYTES + samples * runs, f"the samples of {runs} runs")
+    if plan.entry.uri is not None or read_state(plan).state == "complete":
+        return
+    needed, free = int((plan.raw_bytes + plan.index_bytes) * SPACE_FACTOR), host.mount(plan.config.data_dir).free_bytes
+    if free < needed:
+        yield Finding(
+            f"{plan.config.data_dir} has too little free space for {plan.rows} vectors × {plan.dim} and their index while it is built",
+            measured=format_bytes(free),
+            required=format_bytes(needed),
+            field="data_dir",
+            rule="MLPS-SPACE-1",
+        )
+
+
+def _memory(plan: VectorPlan) -> Iterator[Finding]:
+    """What the searching processes of a host need together, and what its load needs."""
+    searching = plan.process_memory_bytes * plan.workers * plan.section.clients_per_host
+    loading = _LOADER_BYTES + plan.raw_bytes
+    for host in plan.cluster.hosts[: plan.hosts]:
+        available = host.memory["MemAvailable"]
+        for limit in (host.memory_limit_bytes, host.memory_bytes if host.memory_declared else None):
+            available = available if limit is None else min(available, limit)
+        for needed, what, field in (
+            (searching, f"{plan.workers * plan.section.clients_per_host} searching process(es)", "vectordb.run.num_query_processes"),
+            (loading, "building the index", "vectordb.num_vectors"),
+        ):
+            if available < needed:
+                yield Finding(
+                    f"{host.name} has too little free memory for {what}",
+                    severity=Severity.ERROR if what != "building the index" else Severity.WARNING,
+                    category=Category.INVALID if what != "building the index" else Category.CLOSED,
+                    measured=format_bytes(available),
+                    required=f"about {format_bytes(needed)}",
+                    field=field,
+                    rule="MLPS-MEMORY-1",
+                )
+
+
+def _marks(plan: VectorPlan) -> Iterator[Finding]:
+    """What a reader must know of figures of such an index."""
+    residence = plan.family.residence
+    if residence == "disk":
+        return
+    whatif = plan.config.division is Division.WHATIF
+    text = {
+        "memory": "the index is memory-resident: searches read no storage, and the figures are no verdict on storage",
+        "page-cache": "the index is read through the operating system's cache: once it lies there, searches read no storage",
+    }[residence]
+    yield Finding(
+        text,
+        severity=Severity.INFO if whatif or residence == "page-cache" else Severity.WARNING,
+        category=Category.CLOSED,
+        measured=f"{plan.entry.engine} {plan.family.native}",
+        field="vectordb.workloads.index_type",
+        rule="MLPS-VDB-03",
+    )
+
+
+def _loaded_elsewhere(plan: VectorPlan) -> Iterator[Finding]:
+    """A collection that is there while the leaf of its load is not: the runs can be measured, and are no complete result."""
+    state = read_state(plan)
+    if state.state != "complete" or any(leaf.metadata is not None for leaf in leaves(plan, "datagen")):
+        return
+    whatif = plan.config.division is Division.WHATIF
+    yield Finding(
+        f"the collection {plan.name} was loaded for another result, so this one has no datagen leaf; copy {state.leaf} into "
+        f"{plan.result_dir() / 'datagen'}, or have it loaded anew with --mlps-rerun=datagen",
+        severity=Severity.INFO if whatif else Severity.WARNING,
+        category=Category.CLOSED,
+        measured="none",
+        required="one load (rules 5.2.1 and 5.2.2)",
+        file="the plan",
+        field="data_dir",
+        rule=NO_DATAGEN,
+    )
