@@ -2,7 +2,7 @@
 
 The program is started, never changed: its wrapper where one is beside it, else the program itself with the seed, the folder and the idle
 times of the rank. Its file of results becomes that of the rank, with our block in one key more. Ranks do not talk to one another: the
-official program starts no pass together. Exit codes as of :mod:`pytest_mlpstorage.kvcache.program`.
+official program starts no pass together. Exit codes as of :mod:`pytest_mlpstorage.ranks.program`.
 """
 
 from __future__ import annotations
@@ -12,40 +12,30 @@ import json
 import os
 import socket
 import subprocess
-import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from pytest_mlpstorage.cluster.mounts import mount_of
-from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError, FileSystemError, MLPStorageError
+from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError, FileSystemError
 from pytest_mlpstorage.kvcache.aggregate import RankFigures
+from pytest_mlpstorage.kvcache.leftovers import remove_leftovers
 from pytest_mlpstorage.kvcache.official_copy import child_environment, folder_digest
 from pytest_mlpstorage.kvcache.official_facts import Outside, block, evidence, with_block
 from pytest_mlpstorage.kvcache.official_job import OfficialJob
 from pytest_mlpstorage.kvcache.official_watch import Watched, watch
-from pytest_mlpstorage.kvcache.program import (
-    EXIT_EXCEPTION,
-    EXIT_REFUSED,
-    EXIT_USAGE,
-    clean_up,
-    ended_by_launcher,
-    failure_line,
-    heed_signals,
-)
 from pytest_mlpstorage.kvcache.progress import Progress
 from pytest_mlpstorage.kvcache.rank_directory import RankDirectory
 from pytest_mlpstorage.kvcache.rank_file import BLOCK
 from pytest_mlpstorage.kvcache.trust import Note, kernel_bytes
 from pytest_mlpstorage.kvcache.trust_interposers import preloaded
-from pytest_mlpstorage.kvcache.world import launched_ranks
+from pytest_mlpstorage.ranks.program import Start, run_program
+from pytest_mlpstorage.ranks.world import launched_ranks, this_rank
 from pytest_mlpstorage.results.atomic import write_json, write_text
 from pytest_mlpstorage.results.kv_cache_records import RankName
 
-__all__ = ["main", "run_rank", "this_rank"]
+__all__ = ["main", "run_rank"]
 
-_RANKS: Final = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
 _LOCAL_SIZES: Final = ("OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_TASKS_PER_NODE")
 _ASK_SECONDS: Final = 60.0
 _ASK: Final = "import json; from pytest_mlpstorage.kvcache.trust_interposers import interposers; print(json.dumps(interposers()))"
@@ -55,33 +45,14 @@ _SOON: Final = 0.98
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one rank of the job file that is the only argument."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    if len(arguments) != 1:
-        sys.stderr.write("mlpstorage: usage: python -m pytest_mlpstorage.kvcache.official JOB.json\n")
-        return EXIT_USAGE
-    heed_signals()
-    rank, job = None, None
-    try:
-        rank = this_rank()
-        job = OfficialJob.load(Path(arguments[0]))
-        run_rank(job, rank)
-    except BaseException as error:  # noqa: BLE001 - each one ends the job, by a line and a code
-        expected = isinstance(error, MLPStorageError | KeyboardInterrupt)
-        code = EXIT_REFUSED if expected else EXIT_EXCEPTION
-        # Who is ended because another rank failed has nothing to say.
-        if not ended_by_launcher(error):
-            with contextlib.suppress(OSError):
-                sys.stderr.write(("" if expected else traceback.format_exc()) + failure_line(rank, error, code))
-                sys.stderr.flush()
-        if job is not None:
-            clean_up(job.cache_dir, job.processes)
-        return code
-    return 0
+    return run_program("pytest_mlpstorage.kvcache.official", argv, _work, with_mpi=False)
 
 
-def this_rank(environment: Mapping[str, str] = os.environ) -> int:
-    """The number that the launcher gave this process; 0 where nobody did."""
-    return next((int(value) for name in _RANKS if (value := environment.get(name, "")).isdigit()), 0)
+def _work(file: Path, start: Start) -> None:
+    start.rank = this_rank()
+    job = OfficialJob.load(file)
+    start.on_failure = lambda: remove_leftovers(job.cache_dir, job.processes)
+    run_rank(job, start.rank)
 
 
 def run_rank(job: OfficialJob, rank: int) -> None:

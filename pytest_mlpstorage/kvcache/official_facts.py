@@ -96,6 +96,7 @@ def block(job: OfficialJob, rank: int, raw: Mapping[str, Any], seen: Outside) ->
         "resident_fraction_before_read": (None, "the program drops an entry right before it reads it, and nobody outside can look between"),
         "direct": (None, "the official program reads and writes through the page cache"),
         "filesystem": (seen.mount.fstype, ""),
+        "storage": ("memory" if seen.mount.is_memory_fs else "storage", ""),
         "durability": ("fsync", ""),
         "backend": ("official", ""),
         "client_cpu_seconds_per_gib": (watched.cpu_s / moved if moved else None, "nothing was moved"),

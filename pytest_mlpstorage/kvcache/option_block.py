@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pytest_mlpstorage.kvcache.aggregate import OptionFigures, RankFigures
 from pytest_mlpstorage.kvcache.histogram import LogHistogram
-from pytest_mlpstorage.kvcache.rank_block import FACTS, LATENCIES, Block
+from pytest_mlpstorage.kvcache.rank_block import FACTS, LATENCIES, STEADINESS, Block
 from pytest_mlpstorage.kvcache.rank_values import moved_nothing, numbers, told
 from pytest_mlpstorage.kvcache.series import ByteSeries
 from pytest_mlpstorage.kvcache.serving_block import KEY as SERVING
@@ -54,6 +54,7 @@ _PER_RANK: Final = ("schedule_sha256", "executed_sha256")
 """Values that are each rank's own; the first is the same in every trial."""
 
 _NOT_EVERY_RANK: Final = "not every rank has it"
+_NOT_ADDED: Final = "the series of its ranks cannot be added"
 
 Trials = Sequence[Sequence[RankFigures]]
 
@@ -98,17 +99,25 @@ def option_block(figures: OptionFigures) -> dict[str, Any]:
             str(number): list(dict.fromkeys(_text(rank.block.get(key)) for rank in ranks if rank.result.name.rank == number))
             for number in sorted({rank.result.name.rank for rank in ranks})
         }
-    block.values["series_1s"] = [
-        {direction: None if part is None else part.to_json() for direction, part in zip(_DIRECTIONS, pair, strict=True)}
-        for pair in zip(*(series[direction] for direction in _DIRECTIONS), strict=True)
-    ]
+    _steadiness(block, series)
     if any(SERVING in rank.block for rank in ranks):
         block.put(SERVING, serving_of_ranks([rank.block.get(SERVING) for rank in ranks]), _NOT_EVERY_RANK)
-    for key in ("cv_percent", "half_drift_percent"):
-        block.values[key] = {
-            direction: [None if part is None else getattr(part, key) for part in series[direction]] for direction in _DIRECTIONS
-        }
     return block.to_json()
+
+
+def _steadiness(block: Block, series: Mapping[str, Sequence[ByteSeries | None]]) -> None:
+    """The series of each trial, and how steady they were; a null says why by the trial that it is of."""
+    trials = range(len(series[_DIRECTIONS[0]]))
+    block.values["series_1s"] = [{d: None if (part := series[d][n]) is None else part.to_json() for d in _DIRECTIONS} for n in trials]
+    block.reasons |= {f"series_1s[{n}].{d}": _NOT_ADDED for d in _DIRECTIONS for n in trials if series[d][n] is None}
+    for key, why_none in STEADINESS.items():
+        block.values[key] = {d: [None if part is None else getattr(part, key) for part in series[d]] for d in _DIRECTIONS}
+        block.reasons |= {
+            f"{key}.{d}[{n}]": _NOT_ADDED if series[d][n] is None else why_none
+            for d in _DIRECTIONS
+            for n in trials
+            if block.values[key][d][n] is None
+        }
 
 
 def _rates(block: Block, direction: str, trials: Trials, official: float | None) -> None:
@@ -116,6 +125,7 @@ def _rates(block: Block, direction: str, trials: Trials, official: float | None)
     sums = _mean_of_sums(block, key, trials)
     mean = block.values[key]
     block.values[f"{key}_by_trial"] = sums
+    block.reasons |= {f"{key}_by_trial[{n}]": told(trials[n], key).why_none for n, value in enumerate(sums) if value is None}
     known = [value for value in sums if value is not None]
     spread = 100 * pstdev(known) / mean if mean and len(known) > 1 else None
     block.put(f"{key}_cv_percent", spread, "fewer than two trials have a rate")

@@ -5,20 +5,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
-import signal
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
-from pytest_mlpstorage.errors import ConfigurationError, MLPStorageError
+from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.kvcache.buffers import Arena
 from pytest_mlpstorage.kvcache.io import Stop
 from pytest_mlpstorage.kvcache.io_buffered import BufferedTarget
@@ -28,18 +24,20 @@ from pytest_mlpstorage.kvcache.probe import probe_target
 from pytest_mlpstorage.kvcache.progress import Progress
 from pytest_mlpstorage.kvcache.rank_directory import RankDirectory
 from pytest_mlpstorage.kvcache.stamps import Content
+from pytest_mlpstorage.ranks.program import Start, run_program
+from pytest_mlpstorage.ranks.world import this_rank
 from pytest_mlpstorage.results.atomic import write_json
 from pytest_mlpstorage.units import MIB
 
 __all__ = ["Filler", "Precondition", "main"]
 
-_RANKS: Final = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
 _THREADS: Final = 8
 _CALL_BYTES: Final = 2 * MIB
 _OBJECT_BYTES: Final = 64 * MIB
 _LEAST_OBJECT_BYTES: Final = 4096
 _HEARTBEAT_SECONDS: Final = 1.0
-_ANY_PASS: Final = 0
+_PASSES: Final = 256
+"""As many as a stamp tells apart."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +86,7 @@ class Filler:
             probe = probe_target(directory.path)
             direct = job.io_path == "direct" and probe.direct
             with Arena(_THREADS, _CALL_BYTES) as arena:
-                content, layout = Content(_CALL_BYTES), ObjectLayout(directory.path)
+                content, layout = Content(_CALL_BYTES, rank=self._rank), ObjectLayout(directory.path)
                 target = (
                     ObjectTarget(layout, arena, content, stop=self._stop, unit=probe.unit)
                     if direct
@@ -128,8 +126,10 @@ class Filler:
             for number in range(-(-(self._objects - thread) // _THREADS)):
                 if self._stop.now:
                     return
-                # A thread goes round its own files, so that no more lies there than shall: each is written anew.
-                target.write_object(own[number % len(own)], self._size, pass_no=_ANY_PASS)
+                # A thread goes round its own files, so that no more lies there than shall: each is written anew, with other bytes, or
+                # storage that finds equal blocks would have nothing to write.
+                round_no, place = divmod(number, len(own))
+                target.write_object(own[place], self._size, pass_no=round_no % _PASSES)
                 self._written[thread] += 1
         except BaseException as error:  # noqa: BLE001 - the thread that waits raises it
             self._failure = self._failure or error
@@ -138,32 +138,15 @@ class Filler:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one rank of the job file that is the only argument; 0 done, 4 with one line that says why it was not."""
-    from pytest_mlpstorage.kvcache.program import EXIT_REFUSED, EXIT_USAGE, failure_line
-
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    if len(arguments) != 1:
-        sys.stderr.write("mlpstorage: usage: python -m pytest_mlpstorage.kvcache.precondition JOB.json\n")
-        return EXIT_USAGE
-    rank = next((int(value) for name in _RANKS if (value := os.environ.get(name, "")).isdigit()), 0)
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, _end)
-    try:
-        job = Precondition.load(Path(arguments[0]))
-        path = os.environ.get("MLPS_PROGRESS") if rank == 0 else None
-        done = Filler(job, rank, Progress(Path(path) if path else None, "precondition", 1)).run()
-        write_json(Path(job.output_dir) / f"precondition_rank_{rank}.json", done)
-    except (MLPStorageError, KeyboardInterrupt) as error:
-        with contextlib.suppress(OSError):
-            sys.stderr.write(failure_line(rank, error, EXIT_REFUSED))
-            sys.stderr.flush()
-        return EXIT_REFUSED
-    return 0
+    return run_program("pytest_mlpstorage.kvcache.precondition", argv, _work, with_mpi=False)
 
 
-def _end(number: int, _frame: FrameType | None) -> None:
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt(f"told to end by {signal.Signals(number).name}")
+def _work(file: Path, start: Start) -> None:
+    start.rank = rank = this_rank()
+    job = Precondition.load(file)
+    path = os.environ.get("MLPS_PROGRESS") if rank == 0 else None
+    done = Filler(job, rank, Progress(Path(path) if path else None, "precondition", 1)).run()
+    write_json(Path(job.output_dir) / f"precondition_rank_{rank}.json", done)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from pytest_mlpstorage.kvcache.tiers import Tiers
 from pytest_mlpstorage.kvcache.trust import kernel_bytes
 from pytest_mlpstorage.kvcache.trust_client import SwitchInterval, WakeProbe
 from pytest_mlpstorage.kvcache.work import Schedule
-from pytest_mlpstorage.kvcache.world import LEAST_OVERLAP, World
+from pytest_mlpstorage.ranks.world import LEAST_OVERLAP, World
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.kvcache.io_buffered import BufferedTarget
@@ -112,7 +112,7 @@ class Rank:
         account = WindowAccount(schedule.duration_ns, makes_durable=job.durability != "none")
         with contextlib.ExitStack() as stack:
             arena = stack.enter_context(Arena(job.workers, chunk))
-            content = Content(chunk, verify=job.verify, compressible_fraction=job.compressible_fraction)
+            content = Content(chunk, verify=job.verify, compressible_fraction=job.compressible_fraction, rank=world.rank)
             layout = self._layout(place, model)
             direct = job.io_path == "direct" and probe.direct
             buffered = None if direct else self._buffered(layout, arena, content, account)

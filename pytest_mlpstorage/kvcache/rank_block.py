@@ -25,7 +25,7 @@ from pytest_mlpstorage.kvcache.window_view import (
 )
 from pytest_mlpstorage.units import GIB
 
-__all__ = ["FACTS", "LATENCIES", "NOTHING_READ", "NULL_REASONS", "Block", "rank_block"]
+__all__ = ["FACTS", "LATENCIES", "NOTHING_READ", "NULL_REASONS", "STEADINESS", "Block", "rank_block"]
 
 NULL_REASONS: Final = "null_reasons"
 """Key of a block that says, for each of its keys that is null, why."""
@@ -44,6 +44,7 @@ FACTS: Final = (
     "direct",
     "dio_align",
     "filesystem",
+    "storage",
     "durability",
     "chunk_bytes",
     "queue_depth",
@@ -68,6 +69,12 @@ LATENCIES: Final[Mapping[str, str]] = {
     "eviction": "eviction_ms",
 }
 """Histograms, and the key that tells each of them in milliseconds."""
+
+STEADINESS: Final[Mapping[str, str]] = {
+    "cv_percent": "nothing moved, or the window has fewer than two whole seconds",
+    "half_drift_percent": "nothing moved in the first half of the window",
+}
+"""How steady the rates by the second were, and why that may be null."""
 
 _NONE_OF: Final[Mapping[str, str]] = {
     "object_load_latency_ms": "no entry was read from storage in whole in the window",
@@ -186,7 +193,5 @@ def _latencies(block: Block, account: WindowAccount, events: Events, done: Event
 
 def _steadiness(block: Block, series: Mapping[str, ByteSeries]) -> None:
     block.values["series_1s"] = {name: each.to_json() for name, each in series.items()}
-    moved = "nothing moved, or the window has fewer than two whole seconds"
-    block.put_each("cv_percent", {name: each.cv_percent for name, each in series.items()}, moved)
-    half = "nothing moved in the first half of the window"
-    block.put_each("half_drift_percent", {name: each.half_drift_percent for name, each in series.items()}, half)
+    for key, why_none in STEADINESS.items():
+        block.put_each(key, {name: getattr(each, key) for name, each in series.items()}, why_none)

@@ -28,7 +28,7 @@ from pytest_mlpstorage.kvcache.trust_client import (
 from pytest_mlpstorage.kvcache.trust_interposers import interposer_notes, interposers, preloaded
 from pytest_mlpstorage.kvcache.work import Schedule
 from pytest_mlpstorage.kvcache.workload_options import WorkloadConfig
-from pytest_mlpstorage.kvcache.world import Clock
+from pytest_mlpstorage.ranks.world import Clock
 from pytest_mlpstorage.units import GIB, MIB
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Measured:
             cpu_s=self.cpu_s,
             cores=max(1, usable_cores() // self.ranks_here),
             content_ns=self.outcome.load.content_ns,
-            device_ns=self.outcome.load.device_ns,
+            device_ns=self.outcome.load.calls_ns,
             wake_p99_ns=self.wake.percentile_ns(_P99),
             chunk_p50_ns=chunks.percentile(_MEDIAN) if chunks.count else None,
         )
@@ -118,6 +118,7 @@ def facts(job: KVCacheJob, schedule: Schedule, measured: Measured, peak_rss_byte
         "direct": proof.direct,
         "dio_align": probe.alignment.offset if probe.alignment is not None else None,
         "filesystem": probe.mount.fstype,
+        "storage": "memory" if probe.memory else "storage",
         "durability": job.durability,
         "chunk_bytes": measured.chunk_bytes,
         "queue_depth": 1,

@@ -273,6 +273,6 @@ class FloodRunner:
 
 
 def _sum(loads: Iterable[Load]) -> Load:
-    names = ("content_ns", "device_ns", "verified_bytes", "read", "written")
+    names = ("content_ns", "calls_ns", "verified_bytes", "read", "written")
     parts = list(loads)
     return Load(**{name: sum(getattr(load, name) for load in parts) for name in names})

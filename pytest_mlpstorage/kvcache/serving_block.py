@@ -11,6 +11,7 @@ from pytest_mlpstorage.kvcache.events import NANOSECONDS_PER_SECOND, NEVER, Even
 from pytest_mlpstorage.kvcache.histogram import LogHistogram, exact_ms
 from pytest_mlpstorage.kvcache.layout_chunk import chunk_file_bytes
 from pytest_mlpstorage.kvcache.models import KVModel
+from pytest_mlpstorage.kvcache.rank_block import NULL_REASONS
 from pytest_mlpstorage.kvcache.serving_job import ServingJob
 from pytest_mlpstorage.kvcache.serving_runner import BACKLOG_MOST, ServingOutcome
 from pytest_mlpstorage.kvcache.trust import Note
@@ -40,6 +41,15 @@ _SAME: Final = (
 _HISTOGRAM: Final = "request_histogram"
 _LATENCY: Final = "request_latency_ms"
 
+_WHY_NULL: Final[Mapping[str, str]] = {
+    "rate_per_second": "requests come when another one ends, or when the trace says",
+    "time_to_finish_s": "not every request was served to its end",
+    "backlog_share": "in a closed loop no request waits",
+    "chunk_hit_rate": "no chunk was looked up",
+    "trace": "the requests are those of no trace",
+    _LATENCY: "no request ended in the window",
+}
+
 
 def rank_serving(
     serving: ServingJob, schedule: Schedule, model: KVModel, served: ServingOutcome, requests: Events, window_ns: int
@@ -53,7 +63,7 @@ def rank_serving(
     last = int(requests["t_done"].max(initial=NEVER))
     hits, misses = (int(requests[name].sum(dtype=np.int64)) for name in ("hits", "misses"))
     payload = model.entry_bytes(schedule.chunk_tokens)
-    return {
+    part = {
         "profile": serving.profile,
         "load": serving.load,
         "latencies": serving.latency_label,
@@ -82,6 +92,12 @@ def rank_serving(
         _LATENCY: exact_ms(latencies),
         _HISTOGRAM: histogram.to_json(),
     }  # fmt: skip
+    return {**part, NULL_REASONS: _reasons(part)}
+
+
+def _reasons(part: Mapping[str, Any]) -> dict[str, str]:
+    """Why each value that is null is: all others are there unless a file of a rank was damaged."""
+    return {key: _WHY_NULL.get(key, "not every rank tells it") for key, value in part.items() if value is None}
 
 
 def _told_trace(serving: ServingJob) -> dict[str, Any] | None:
@@ -129,7 +145,7 @@ def serving_of_ranks(parts: Sequence[object]) -> dict[str, Any] | None:
     whole = LogHistogram.merged(sound) if len(sound) == len(histograms) else None
     found[_LATENCY] = None if whole is None else whole.ms()
     found[_HISTOGRAM] = None if whole is None else whole.to_json()
-    return found
+    return {**found, NULL_REASONS: _reasons(found)}
 
 
 def _reduced(how: Any, parts: Sequence[Mapping[str, Any]], key: str) -> float | None:

@@ -85,13 +85,15 @@ class Mark:
 class Content:
     """Fills buffers of up to ``chunk`` bytes and checks them; it may be used by several threads at a time.
 
-    ``compressible_fraction`` of each 4096 bytes is zero.
+    ``compressible_fraction`` of each 4096 bytes is zero. Ranks number their entries alike: what each stores has ``rank`` in it, or
+    storage that finds equal blocks would keep those of all ranks once.
     """
 
-    def __init__(self, chunk: int, *, verify: Verify = "stamps", compressible_fraction: float = 0.0) -> None:
+    def __init__(self, chunk: int, *, verify: Verify = "stamps", compressible_fraction: float = 0.0, rank: int = 0) -> None:
         if not 0 <= compressible_fraction <= 1:
             raise ConfigurationError(f"a fraction of {compressible_fraction} cannot be compressible: it lies between 0 and 1")
         self._full = verify == "full"
+        self._of_rank = _mixed(rank)
         self.one_in = _SAMPLED if verify == "sample" else 1
         """Of so many blocks one is to be checked."""
         self._chunk = chunk
@@ -102,7 +104,7 @@ class Content:
 
     def fill(self, lane: Lane, mark: Mark, block: int, length: int) -> None:
         """Make the first ``length`` bytes of a lane, or up to 511 more, what that block of the object holds."""
-        lane.key[0] = mark.block_key(block)
+        lane.key[0] = mark.block_key(block) ^ self._of_rank
         lane.base[0] = mark.word + block * self._sectors
         if length == self._chunk:  # nearly always; slices cost more than the rest
             np.bitwise_xor(self._noise, lane.key, lane.words)
@@ -136,7 +138,7 @@ class Content:
     def _check_all(self, lane: Lane, mark: Mark, block: int, length: int, path: str) -> None:
         """Undo the XOR in place: every word but the stamps must be the key. In place, so that nothing is allocated a chunk."""
         first, words = HEADER_BYTES // _WORD_BYTES if block == 0 else 0, length // _WORD_BYTES
-        key, begins = np.uint64(mark.block_key(block)), block * self._chunk
+        key, begins = np.uint64(mark.block_key(block) ^ self._of_rank), block * self._chunk
         stamp = Stamp(mark.entry, mark.pass_no, begins // SECTOR_BYTES)
         cut = self._word(words, key, stamp).to_bytes(_WORD_BYTES, "little")[: length % _WORD_BYTES] if length % _WORD_BYTES else b""
         if lane.buffer[length - len(cut) : length] != cut:

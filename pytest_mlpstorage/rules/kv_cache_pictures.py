@@ -49,6 +49,8 @@ _OVERLOADED: Final = 1.05
 _WHOLE: Final = 100
 """From here on a fraction of a millisecond is noise."""
 
+_NOT_TESTED: Final = "caches in the storage itself are not tested"
+
 _OFFICIAL: Final[Mapping[str, str]] = {"read": "aggregated_read_bandwidth_gbps", "write": "aggregated_write_bandwidth_gbps"}
 
 _COLUMNS: Final = (
@@ -112,7 +114,9 @@ def _sentences(entry: OptionSummary, block: Mapping[str, Any], *, native: bool) 
             yield f"No true rate to {word}: {_why(block, f'storage_{word}_bandwidth_window_gibps')}."
     waiting = number(block.get("write_not_durable_bytes"))
     if waiting:
-        yield f"Besides, {waiting / GIB:.3g} GiB written in the window were of entries not durable at its end, and count for nothing."
+        besides = f"Besides, {waiting / GIB:.3g} GiB written in the window were of entries not durable at its end, and count for nothing"
+        moved = sum(rate or 0.0 for rate in rates.values()) + waiting / GIB / window / trials if window and trials else None
+        yield f"{besides}." if moved is None else f"{besides}; with them storage moved {moved:.3g} {_UNIT} in all."
     serving = serving_part(block)
     if serving is not None:
         # The official figures are of the rule book's work; of another they say nothing.
@@ -196,13 +200,21 @@ def _load(block: Mapping[str, Any]) -> Iterator[str]:
 
 def _trust(block: Mapping[str, Any]) -> Iterator[str]:
     direct, filesystem = block.get("direct"), block.get("filesystem")
-    if isinstance(direct, str):
+    where = f", on {filesystem}" if isinstance(filesystem, str) else ""
+    if block.get("storage") == "memory":
+        yield f"Storage: none, for {filesystem} lies in memory."
+    elif block.get("backend") == "buffered":
+        resident = number(block.get("resident_fraction_before_read"))
+        why = f"what of it lay in it is not known: {_why(block, 'resident_fraction_before_read')}"
+        lay = why if resident is None else f"{resident:.1%} of what was read lay in it"
+        yield f"Storage: through the page cache, each entry dropped from it before it was read ({lay}){where}; {_NOT_TESTED}."
+    elif isinstance(direct, str):
         said = {
             "proved": "direct I/O, proved by the kernel's counters",
             "unproved": "direct I/O could not be proved: no counter of the kernel tells",
             "refuted": "direct I/O is refuted by the kernel's counters: figures may be of memory",
         }.get(direct, f"direct I/O: {direct}")
-        yield f"Storage: {said}{f', on {filesystem}' if isinstance(filesystem, str) else ''}; caches in the storage itself are not tested."
+        yield f"Storage: {said}{where}; {_NOT_TESTED}."
     if block.get("client_bound") is True:
         yield "The client was the limit, not the storage: see the ranks' evidence.json."
     if block.get("comparable") is False:

@@ -40,10 +40,7 @@ WRITE_SHARE: Final = 0.2
 """Of the bytes moved; the official work reads about four times what it writes."""
 
 DRAIN_SECONDS: Final = 2
-"""For its request generator and for each of its users a pass waits as long at most, after its window (kvcache.md §5.2)."""
-
-MOST_WORKERS: Final = 500
-"""Users beyond them share a worker."""
+"""For its request generator and for each of its workers a pass waits as long at most, after its window (kvcache.md §5.2)."""
 
 STARTUP_SECONDS: Final = 5.0
 """mpirun, Python, numpy, the compilation of the work, and the removal of what was written."""
@@ -63,6 +60,7 @@ class OptionPlan:
     name: str
     model: str
     users: int
+    workers: int
     duration_seconds: float
     gpu_bytes: int
     cpu_bytes: int
@@ -84,9 +82,14 @@ class OptionPlan:
         }
 
     @property
+    def writes_at_once(self) -> int:
+        """Entries that a client writes at a time at most."""
+        return min(self.allocations or self.workers, self.workers)
+
+    @property
     def drain_seconds(self) -> float:
         """What a pass may take beyond its window: its request generator and each worker are waited for."""
-        return DRAIN_SECONDS * (min(self.users, MOST_WORKERS) + 1)
+        return DRAIN_SECONDS * (self.workers + 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,7 +209,8 @@ class KVCachePlan:
         most = planned + sum(self.option(step).drain_seconds for step in steps)
         options = [
             f"  option {o.number} ({o.name}): {o.model}, {o.users} users a client, {o.duration_seconds:g} s, "
-            f"{format_bytes(o.gpu_bytes)} + {format_bytes(o.cpu_bytes)} of memory before storage, at most {o.allocations} writes at once, "
+            f"{format_bytes(o.gpu_bytes)} + {format_bytes(o.cpu_bytes)} of memory before storage, "
+            f"{f'at most {o.allocations}' if o.allocations else 'any number of'} writes at once, "
             f"generation {o.generation_mode}; an entry: {o.bytes_per_token} bytes a token, at most {format_bytes(o.largest_entry_bytes)}; "
             f"{format_bytes(self.rank_memory_bytes(o))} of memory a client"
             for o in self.options

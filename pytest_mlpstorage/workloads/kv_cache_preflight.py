@@ -154,12 +154,12 @@ def _space(plan: KVCachePlan) -> Iterator[Finding]:
         share = free * USED_SHARE / clients
         limit = share if plan.capacity_bytes is None else min(share, plan.capacity_bytes)
         # As many entries are being written at once as an option allows; they cannot give way to one another.
-        needed = option.largest_entry_bytes * min(option.allocations, option.users)
+        needed = option.largest_entry_bytes * option.writes_at_once
         held, room = plan.held_bytes(option), free * USED_SHARE
         if limit < needed:
             yield Finding(
                 f"a client of option {option.number} may have too little room for the entries that it writes at once: "
-                f"{min(option.allocations, option.users)} of up to {format_bytes(option.largest_entry_bytes)}",
+                f"{option.writes_at_once} of up to {format_bytes(option.largest_entry_bytes)}",
                 severity=Severity.WARNING if limit >= option.largest_entry_bytes else Severity.ERROR,
                 measured=format_bytes(limit),
                 required=format_bytes(needed),

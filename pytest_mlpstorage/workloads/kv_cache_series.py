@@ -142,6 +142,12 @@ def publish(plan: KVCachePlan, workload: Workload) -> Path | None:
     """Make a whole series the leaf of the run; None where no pass waits. Raises FileSystemError where some are missing."""
     waiting = passes(plan)
     if not waiting:
+        if (others := _waiting(plan)) and not _runs(plan):
+            raise FileSystemError(
+                f"{len(others)} finished passes wait that were measured by other code than runs now, and do not count",
+                details={"waiting": plan.series_dir},
+                suggestion="start again: they are done anew, and set aside then",
+            )
         return None
     missing = [step.name for step in plan.case.steps if step.name not in waiting]
     if missing:

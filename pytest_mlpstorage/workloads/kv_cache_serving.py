@@ -22,14 +22,17 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.kv_cache_settings import KVCacheSection
 
 __all__ = [
-    "OFFICIAL_WORK", "LoadSection", "PolicySection", "TraceSection", "check_profile", "durability_of", "serving_findings",
-    "serving_identity", "serving_of", "warmup_seconds",
+    "OFFICIAL_WORK", "LoadSection", "PolicySection", "TraceSection", "check_profile", "chunk_tokens", "durability_of", "serving_findings",
+    "serving_identity", "serving_of", "warmup_seconds", "workers_of",
 ]  # fmt: skip
 
 OFFICIAL_WORK: Final = "mlc-v3"
 
 _WARMUP_SECONDS: Final = 10.0
 _REQUESTS_PER_USER: Final = 10
+_MOST_WORKERS: Final = 500
+"""Requests beyond them share a worker."""
+
 _ONLY_SERVING: Final = ("load", "policy", "warmup", "max_concurrent_allocs")
 _FAMILY: Final = "kvcache"
 
@@ -97,6 +100,25 @@ def check_profile(section: KVCacheSection, config: SuiteConfig) -> None:
         refuse("engine", f"the official program cannot do profile {profile}; allowed native")
     if (profile == "replay") != (section.trace is not None):
         refuse("trace", "profile replay plays a trace, and no other does: give both or neither")
+
+
+def workers_of(section: KVCacheSection, users: int) -> int:
+    """Requests that a client serves at a time."""
+    from pytest_mlpstorage.kvcache.serving_job import OUTSTANDING
+
+    at_once = users if section.profile == OFFICIAL_WORK else (section.load or LoadSection()).outstanding or OUTSTANDING
+    return min(at_once, _MOST_WORKERS)
+
+
+def chunk_tokens(section: KVCacheSection) -> int | None:
+    """Tokens of what is stored as one; None in ``mlc-v3``, where that is all of a request's."""
+    if section.profile == OFFICIAL_WORK:
+        return None
+    if section.trace is not None and section.trace.format == "mooncake":
+        from pytest_mlpstorage.kvcache.traces_mooncake import BLOCK_TOKENS
+
+        return BLOCK_TOKENS
+    return (section.policy or PolicySection()).chunk_tokens
 
 
 def warmup_seconds(section: KVCacheSection) -> float:

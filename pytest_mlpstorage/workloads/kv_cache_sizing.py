@@ -13,7 +13,7 @@ from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.units import GIB, parse_duration, parse_size
 from pytest_mlpstorage.workloads.kv_cache_official import kept_sequence, official_engine
 from pytest_mlpstorage.workloads.kv_cache_plan import BENCHMARK, KVCachePlan, OptionPlan, PassSequence
-from pytest_mlpstorage.workloads.kv_cache_serving import OFFICIAL_WORK, check_profile
+from pytest_mlpstorage.workloads.kv_cache_serving import OFFICIAL_WORK, check_profile, chunk_tokens, workers_of
 from pytest_mlpstorage.workloads.kv_cache_settings import FAMILY, KVCacheEntry, KVCacheSection, kv_cache_rules
 
 if TYPE_CHECKING:
@@ -125,20 +125,27 @@ def _option(item: ItemConfig, section: KVCacheSection, rules: KVCacheEdition, co
         given = item.origins.get("model") or config.origin(f"{FAMILY}.model")
         raise ConfigurationError(f"{given}: model {key!r} of option {entry.option} is none that is known; {nearest(key, workload.models)}")
     model = workload.models[key]
-    most_tokens = max(template.context_tokens[1] for template in workload.templates)
+    most_tokens = chunk_tokens(section) or max(template.context_tokens[1] for template in workload.templates)
+    users = effective(entry, section, option, "num_users")
     return OptionPlan(
         number=entry.option,
         name=option.name,
         model=key,
-        users=effective(entry, section, option, "num_users"),
+        users=users,
+        workers=workers_of(section, users),
         duration_seconds=_seconds_of(effective(entry, section, option, "duration")),
         gpu_bytes=_bytes_of(effective(entry, section, option, "gpu_mem")),
         cpu_bytes=_bytes_of(effective(entry, section, option, "cpu_mem")),
-        allocations=option.max_concurrent_allocations if section.profile == OFFICIAL_WORK else section.max_concurrent_allocs or 0,
+        allocations=_allocations(section, option),
         generation_mode=effective(entry, section, option, "generation_mode"),
         bytes_per_token=model.bytes_per_token,
         largest_entry_bytes=model.entry_bytes(most_tokens),
     )
+
+
+def _allocations(section: KVCacheSection, option: KVCacheOption) -> int:
+    """Stores at a time, 0 where there is no limit."""
+    return option.max_concurrent_allocations if section.profile == OFFICIAL_WORK else section.max_concurrent_allocs or 0
 
 
 def option_settings(config: SuiteConfig, rules: KVCacheEdition) -> list[Setting]:
@@ -146,6 +153,9 @@ def option_settings(config: SuiteConfig, rules: KVCacheEdition) -> list[Setting]
     section = config.families[FAMILY].own
     assert isinstance(section, KVCacheSection)
     of_edition = Origin("edition", f"edition {config.edition}")
+    of_allocations = of_edition if section.profile == OFFICIAL_WORK else Origin("default", "default")
+    if section.max_concurrent_allocs is not None:
+        of_allocations = config.origin(f"{FAMILY}.max_concurrent_allocs")
     found: list[Setting] = []
     for item in config.families[FAMILY].items:
         entry = item.own
@@ -157,7 +167,7 @@ def option_settings(config: SuiteConfig, rules: KVCacheEdition) -> list[Setting]
             else:
                 origin = of_edition if getattr(section, key) is None else config.origin(f"{FAMILY}.{key}")
             found.append(Setting(f"option{entry.option}.{key}", effective(entry, section, option, key), origin))
-        found.append(Setting(f"option{entry.option}.max_concurrent_allocs", option.max_concurrent_allocations, of_edition))
+        found.append(Setting(f"option{entry.option}.max_concurrent_allocs", _allocations(section, option), of_allocations))
     for key, value in (
         ("trials", rules.trials),
         ("seed", rules.seed),

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_mlpstorage.kvcache.world import LEAST_OVERLAP
+from pytest_mlpstorage.ranks.world import LEAST_OVERLAP
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.kv_cache_evidence import EVIDENCE, FoldedNote, RankEvidence, folded
 from pytest_mlpstorage.verdict import Severity

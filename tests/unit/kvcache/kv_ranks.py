@@ -29,6 +29,7 @@ FACTS = {
     "direct": "proved",
     "dio_align": 512,
     "filesystem": "ext4",
+    "storage": "storage",
     "durability": "fsync",
     "chunk_bytes": MIB,
     "queue_depth": 1,

@@ -6,11 +6,13 @@ import copy
 import json
 
 import pytest
+from kv_logs import S
 from kv_ranks import figures, option, whole
 from kv_ranks import rank_content as content
 
 from pytest_mlpstorage.kvcache.option_block import block_problems, option_block, window_overlap
 from pytest_mlpstorage.kvcache.rank_block import NOTHING_READ
+from pytest_mlpstorage.kvcache.series import ByteSeries
 
 
 @pytest.fixture
@@ -236,6 +238,23 @@ def test_a_trial_in_which_nothing_moved_counts_in_the_mean():
     block = option_block(option([figures(trial=t, rank=r, change=_held_in_memory() if t else None) for t in range(2) for r in range(2)]))
     assert block["storage_read_bandwidth_window_gibps_by_trial"] == [2 * each, None]
     assert block["storage_read_bandwidth_window_gibps"] == each
+    assert block["null_reasons"]["storage_read_bandwidth_window_gibps_by_trial[1]"] == "no byte was read from storage in the window"
+
+
+def test_what_is_null_in_one_trial_says_why_of_that_trial():
+    def still(raw):
+        raw = copy.deepcopy(raw)
+        raw["mlps"]["series_1s"] |= {"read": ByteSeries(10 * S).to_json(), "write": None}
+        return raw
+
+    block = option_block(option([figures(trial=t, rank=r, change=still if t else None) for t in range(2) for r in range(2)]))
+    reasons = block["null_reasons"]
+    assert block["cv_percent"]["read"][1] is block["half_drift_percent"]["read"][1] is block["series_1s"][1]["write"] is None
+    assert reasons["cv_percent.read[1]"] == "nothing moved, or the window has fewer than two whole seconds"
+    assert reasons["half_drift_percent.read[1]"] == "nothing moved in the first half of the window"
+    missing = "the series of its ranks cannot be added"
+    assert reasons["series_1s[1].write"] == reasons["cv_percent.write[1]"] == reasons["half_drift_percent.write[1]"] == missing
+    assert not any("[0]" in key for key in reasons)
 
 
 def test_what_could_not_be_measured_on_one_rank_is_not_what_the_others_measured():

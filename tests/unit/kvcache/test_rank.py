@@ -14,7 +14,7 @@ import pytest
 from kv_jobs import SMALL, a_job, result
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError, FileSystemError, MPIError
-from pytest_mlpstorage.kvcache import program, rank
+from pytest_mlpstorage.kvcache import rank
 from pytest_mlpstorage.kvcache.aggregate import RankFigures
 from pytest_mlpstorage.kvcache.events import REQUEST_EVENT_DTYPE, read_events
 from pytest_mlpstorage.kvcache.leftovers import remove_leftovers
@@ -23,7 +23,7 @@ from pytest_mlpstorage.kvcache.rank import Rank
 from pytest_mlpstorage.kvcache.rank_directory import TOKEN_NAME, RankDirectory
 from pytest_mlpstorage.kvcache.rank_facts import comparable_reasons
 from pytest_mlpstorage.kvcache.workload_options import WorkloadConfig
-from pytest_mlpstorage.kvcache.world import Alone, launched_ranks
+from pytest_mlpstorage.ranks.world import Alone, launched_ranks
 from pytest_mlpstorage.results.kv_cache_records import RankName
 
 
@@ -226,11 +226,3 @@ def test_what_nobody_expected_ends_with_its_trace_once_and_a_code_of_its_own(tmp
     assert (ended.returncode, ended.stderr.count("Traceback")) == (3, 1)
     assert "rank 0 on" in ended.stderr.splitlines()[-1]
     assert "RuntimeError: boom" in ended.stderr.splitlines()[-1]
-
-
-def test_a_line_names_the_rank_the_host_the_code_and_the_details():
-    line = program.failure_line(1, FileSystemError("no\nroom", details={"file": "f"}, suggestion="make some"), 4)
-    assert line.startswith("mlpstorage: rank 1 on ")
-    assert line.endswith("ends the job (exit 4): no room (file: f; make some)\n")
-    assert "told to end" in program.failure_line(0, KeyboardInterrupt("told to end by SIGINT"), 4)
-    assert "the job" in program.failure_line(None, RuntimeError(), 3)

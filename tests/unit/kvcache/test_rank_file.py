@@ -33,7 +33,7 @@ SPECIFIED = """engine, profile, comparable, comparable_reasons, storage_read_ban
 official_over_window_read, official_over_window_write, requests_in_window, tokens_in_window_per_s, object_load_latency_ms,
 object_store_latency_ms, chunk_read_latency_ms, chunk_write_latency_ms, queue_age_ms, service_ms, eviction_read_gib, eviction_write_gib,
 eviction_ms, late_operations, late_bytes, overload_factor, served_by_class, reuse_distance_histogram, read_gib, write_gib, kernel_read_gib,
-kernel_write_gib, resident_fraction_before_read, direct, dio_align, filesystem, durability, chunk_bytes, queue_depth, backend,
+kernel_write_gib, resident_fraction_before_read, direct, dio_align, filesystem, storage, durability, chunk_bytes, queue_depth, backend,
 client_cpu_seconds_per_gib, client_bound, peak_rss_mib, verified_bytes, verify_level, verify_errors, schedule_sha256, executed_sha256,
 window_s, series_1s, cv_percent, half_drift_percent, histograms"""
 KEYS = {key.strip() for key in SPECIFIED.split(",")}

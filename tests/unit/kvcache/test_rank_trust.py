@@ -15,7 +15,7 @@ from kv_targets import PRINT_PEAK_MIB
 from pytest_mlpstorage.kvcache.rank import Rank
 from pytest_mlpstorage.kvcache.trust import KernelBytes, Moved, prove_direct
 from pytest_mlpstorage.kvcache.trust_client import core_notes, start_notes
-from pytest_mlpstorage.kvcache.world import Alone
+from pytest_mlpstorage.ranks.world import Alone
 from pytest_mlpstorage.units import GIB, MIB
 
 

@@ -18,7 +18,7 @@ from pytest_mlpstorage.kvcache.population import TEMPLATES, scaled_contexts
 from pytest_mlpstorage.kvcache.rank import Rank
 from pytest_mlpstorage.kvcache.serving_job import ServingJob, TraceJob
 from pytest_mlpstorage.kvcache.workload_options import WorkloadConfig
-from pytest_mlpstorage.kvcache.world import Alone
+from pytest_mlpstorage.ranks.world import Alone
 from pytest_mlpstorage.results.kv_cache_records import RankName
 
 MIB = 1024**2
@@ -281,6 +281,9 @@ def test_the_parts_of_all_ranks_become_one_part_of_the_option(tmp_path):
     raw = json.loads(a_job(tmp_path, OPEN).rank_file(0).read_text())
     found = {(0, rank): RankFigures.from_json(raw, RankName(1, 0, rank, "")) for rank in range(2)}
     part = option_block(aggregate_option(1, found, trials=1, ranks=2, has_memory=False))["serving"]
+    for one in (part, block["serving"]):
+        assert {key for key, value in one.items() if value is None} == one["null_reasons"].keys()
+        assert one["null_reasons"]["trace"] == "the requests are those of no trace"
     assert part["requests"] == 2 * block["serving"]["requests"]
     assert part["requests_per_second"] == pytest.approx(2 * block["serving"]["requests_per_second"])
     assert part["chunk_hit_rate"] == pytest.approx(block["serving"]["chunk_hit_rate"])

@@ -39,6 +39,24 @@ def test_no_8_bytes_of_two_blocks_entries_or_passes_are_equal_in_one_place(lane)
         assert all(not (one == other).any() for other in made[i + 1 :])
 
 
+def test_ranks_that_store_an_entry_of_one_number_store_nothing_that_storage_finds_alike(lane):
+    ranks = [Content(CHUNK, verify="full", rank=rank) for rank in (0, 1, 2, 511)]
+    made = []
+    for content in ranks:
+        content.fill(lane, Mark(7, 3), 1, CHUNK)
+        words = np.frombuffer(bytes(lane.buffer), "<u8").reshape(-1, 64)
+        content.check(lane, Mark(7, 3), 1, CHUNK, PATH)
+        made.append(words[:, 1:])
+    for i, one in enumerate(made):
+        assert all(not (one == other).any() for other in made[i + 1 :])
+
+
+def test_data_of_another_rank_is_not_its_own_by_all_of_its_bytes(lane):
+    Content(CHUNK, rank=1).fill(lane, Mark(7, 3), 1, CHUNK)
+    with pytest.raises(ValidationError, match="its content is not"):
+        Content(CHUNK, verify="full", rank=0).check(lane, Mark(7, 3), 1, CHUNK, PATH)
+
+
 @pytest.mark.parametrize("fraction", [0.0, 0.25, 0.5, 1.0])
 def test_the_compressible_fraction_is_zeros_of_each_4096_bytes(lane, fraction):
     content = Content(CHUNK, compressible_fraction=fraction, verify="full")

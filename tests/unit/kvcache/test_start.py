@@ -11,9 +11,10 @@ import pytest
 from kv_jobs import a_job
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError
-from pytest_mlpstorage.kvcache import rank, world
+from pytest_mlpstorage.kvcache import rank
 from pytest_mlpstorage.kvcache.rank import Rank
-from pytest_mlpstorage.kvcache.world import Alone, Clock, MPIWorld, _kernel
+from pytest_mlpstorage.ranks import world
+from pytest_mlpstorage.ranks.world import Alone, Clock, MPIWorld, _kernel
 
 
 def test_ranks_whose_windows_hardly_overlap_measured_nothing_together(tmp_path):

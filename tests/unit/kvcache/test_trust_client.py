@@ -10,6 +10,9 @@ import time
 import pytest
 
 from pytest_mlpstorage.kvcache import trust_client
+from pytest_mlpstorage.kvcache.events import Kind, Tier
+from pytest_mlpstorage.kvcache.io import ObjectTimes
+from pytest_mlpstorage.kvcache.tiers import Load
 from pytest_mlpstorage.kvcache.trust_client import ClientLoad, SwitchInterval, WakeProbe, client_notes, usable_cores
 
 IDLE = ClientLoad(wall_s=10, cpu_s=17.0, cores=2, content_ns=25, device_ns=75, wake_p99_ns=100_000, chunk_p50_ns=1_000_000)
@@ -36,6 +39,29 @@ def test_a_client_beyond_one_limit_is_bound_and_says_by_what(change, words):
     assert (note.check, note.level) == ("client_bound", "warning")
     assert words in note.message
     assert load.percentiles_are_client_side is ("wake_p99_ns" in change)
+
+
+@pytest.mark.parametrize(
+    ("kind", "times"),
+    [
+        # A load: open, close and checks stand in host_ns, its calls in device_ns.
+        (Kind.READ, ObjectTimes(1, 0, 100, host_ns=30, device_ns=70, chunks=1, client_ns=25)),
+        # A store: its calls stand in host_ns, and only the sync in device_ns, which need not be there.
+        (Kind.WRITE, ObjectTimes(1, 0, 100, host_ns=60, device_ns=15, chunks=1, client_ns=25)),
+        (Kind.WRITE, ObjectTimes(1, 0, 100, host_ns=75, device_ns=0, chunks=1, client_ns=25)),
+    ],
+)
+def test_a_store_that_nothing_forces_to_disk_is_under_way_in_its_calls_all_the_same(kind, times):
+    load = Load()
+    load.add(kind, times, Tier.STORAGE)
+    share = dataclasses.replace(IDLE, content_ns=load.content_ns, device_ns=load.calls_ns).content_share
+    assert share == pytest.approx(0.25, abs=0.02)
+
+
+def test_what_is_copied_out_of_another_tier_is_no_content_that_a_check_costs():
+    load = Load()
+    load.add(Kind.EVICT_WRITE, ObjectTimes(1, 0, 100, host_ns=60, device_ns=15, chunks=1, client_ns=25), Tier.STORAGE)
+    assert (load.content_ns, load.calls_ns) == (0, 100)
 
 
 @pytest.mark.parametrize("change", [{"wake_p99_ns": None}, {"chunk_p50_ns": None}, {"chunk_p50_ns": 0}, {"content_ns": 0, "device_ns": 0}])

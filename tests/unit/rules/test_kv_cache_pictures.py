@@ -68,6 +68,17 @@ def test_the_true_rate_leads_and_the_official_figure_stands_beside_it_with_its_f
     )
 
 
+def test_what_was_not_durable_at_the_end_is_told_with_the_rate_that_storage_moved_in_all(tree):
+    # Bytes add up over three trials of 10 s; the rates are the mean of those.
+    bytes_of_a_rate = int(0.3 * 3 * 10 * 2**30)
+    rates = {"storage_read_bandwidth_window_gibps": 0.45, "storage_write_bandwidth_window_gibps": 0.25}
+    block(tree, write_not_durable_bytes=bytes_of_a_rate, **rates)
+    besides = "Besides, 9 GiB written in the window were of entries not durable at its end, and count for nothing"
+    assert f"{besides}; with them storage moved 1 GiB/s in all." in said(tree)
+    block(tree, write_not_durable_bytes=bytes_of_a_rate, **(rates | {"storage_write_bandwidth_window_gibps": None}))
+    assert f"{besides}; with them storage moved 0.75 GiB/s in all." in said(tree)
+
+
 @pytest.mark.parametrize(("official", "apart"), [(2.0, False), (2.009, False), (2.02, True), (1.98, True)])
 def test_a_factor_of_one_needs_no_reason(tree, official, apart):
     block(tree, storage_read_bandwidth_window_gibps=2.0, storage_write_bandwidth_window_gibps=None)
@@ -117,6 +128,23 @@ def test_a_backlog_is_told_where_there_is_one(tree, served, factor, words):
     assert "186 requests arrived and none was served in the window" in said(tree)
     block(tree, requests_in_window=None)
     assert "186" not in said(tree)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"storage": "memory", "direct": "unproved", "filesystem": "tmpfs"}, "Storage: none, for tmpfs lies in memory."),
+        ({"backend": "buffered", "direct": "refuted", "resident_fraction_before_read": 0.004}, "0.4% of what was read lay in it"),
+        (
+            {"backend": "buffered", "resident_fraction_before_read": None, "null_reasons": {"resident_fraction_before_read": "no call"}},
+            "(what of it lay in it is not known: no call), on ext4;",
+        ),
+    ],
+)
+def test_what_was_not_read_past_the_page_cache_is_no_direct_io_that_failed(tree, values, words):
+    block(tree, **values)
+    assert words in said(tree)
+    assert "direct I/O" not in said(tree)
 
 
 @pytest.mark.parametrize(

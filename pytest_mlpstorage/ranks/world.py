@@ -7,11 +7,11 @@ import dataclasses
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
-__all__ = ["LEAST_OVERLAP", "Alone", "Clock", "MPIWorld", "World", "launched_ranks"]
+__all__ = ["LEAST_OVERLAP", "Alone", "Clock", "MPIWorld", "World", "launched_ranks", "this_rank", "without_launcher"]
 
 LEAST_OVERLAP: Final = 0.99
 """Share of the window in which all ranks must have measured; of less, nothing is a figure of all of them."""
@@ -23,6 +23,9 @@ _KNOWN_NS: Final = 500_000
 
 _SIZES: Final = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "SLURM_STEP_NUM_TASKS")
 
+_RANKS: Final = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
+_LAUNCHER: Final = ("OMPI_", "PMI_", "PMIX_", "MPI_", "PRTE_")
+
 _T = TypeVar("_T")
 
 
@@ -32,6 +35,16 @@ def launched_ranks(environment: Mapping[str, str] = os.environ) -> int | None:
         if environment.get(name, "").isdigit():
             return int(environment[name])
     return None
+
+
+def this_rank(environment: Mapping[str, str] = os.environ) -> int:
+    """The number that the launcher gave this process; 0 where nobody did."""
+    return next((int(value) for name in _RANKS if (value := environment.get(name, "")).isdigit()), 0)
+
+
+def without_launcher(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment of a process that is no rank: a library that finds the launcher's words in it would speak to the launcher."""
+    return {name: value for name, value in environment.items() if not name.startswith(_LAUNCHER)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,10 +62,10 @@ class World(Protocol):
     rank: int
     size: int
 
-    def barrier(self) -> None:
-        """Wait for all."""
+    def barrier(self, meanwhile: Callable[[], None] | None = None) -> None:
+        """Wait for all; ``meanwhile`` is called now and then, and what it raises ends the wait."""
 
-    def all(self, value: _T) -> list[_T]:
+    def all(self, value: _T, meanwhile: Callable[[], None] | None = None) -> list[_T]:
         """The values of all ranks, by rank."""
 
     def clocks(self) -> list[Clock]:
@@ -64,10 +77,10 @@ class Alone:
 
     rank, size = 0, 1
 
-    def barrier(self) -> None:
+    def barrier(self, meanwhile: Callable[[], None] | None = None) -> None:
         """Nobody is to be waited for."""
 
-    def all(self, value: _T) -> list[_T]:
+    def all(self, value: _T, meanwhile: Callable[[], None] | None = None) -> list[_T]:  # noqa: ARG002 - nobody is waited for
         """Its own value."""
         return [value]
 
@@ -83,15 +96,17 @@ class MPIWorld:
         self._ranks = communicator
         self.rank, self.size = int(communicator.rank), int(communicator.size)
 
-    def barrier(self) -> None:
+    def barrier(self, meanwhile: Callable[[], None] | None = None) -> None:
         """Wait for all, asleep: MPI's own barrier takes a core of each host from those who still measure."""
         request = self._ranks.Ibarrier()
         while not request.Test():
+            if meanwhile is not None:
+                meanwhile()
             time.sleep(_POLL_SECONDS)
 
-    def all(self, value: _T) -> list[_T]:
+    def all(self, value: _T, meanwhile: Callable[[], None] | None = None) -> list[_T]:
         """The values of all ranks, once all are here."""
-        self.barrier()
+        self.barrier(meanwhile)
         found: list[_T] = self._ranks.allgather(value)
         return found
 
