@@ -171,7 +171,10 @@ def write_table(folder: Path, rows: Sequence[Row]) -> None:
 
 
 def _identity(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(row.get(column, "")) for column in _IDENTITY)
+    # Rows of vector databases have no model and no column for the database; where the logs are tells them apart.
+    logs = row.get("VDB - Logs")
+    place = str(logs.get("href", "")) if isinstance(logs, Mapping) else ""
+    return (*(str(row.get(column, "")) for column in _IDENTITY), place)
 
 
 def _standing_rows(path: Path, results_dir: Path) -> list[Row]:

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from pytest_mlpstorage.errors import ValidationError
+from pytest_mlpstorage.errors import FileSystemError, ValidationError
 from pytest_mlpstorage.results.atomic import file_system_error
 from pytest_mlpstorage.vectordb.generator import Dataset, Ids, Vectors
 from pytest_mlpstorage.vectordb.truth import Answers, Metric, exact_answers
@@ -26,11 +26,12 @@ _FIELDS: Final = ("ids", "scores", "tie_ids", "tie_starts")
 
 @dataclasses.dataclass(frozen=True)
 class StoredAnswers:
-    """Answers, and whether they were on disk already."""
+    """Answers, and whether they were on disk already; ``unsaved`` is why they could not be put there."""
 
     answers: Answers
     found: bool
     path: Path
+    unsaved: str = ""
 
 
 class AnswerStore:
@@ -75,7 +76,10 @@ class AnswerStore:
         if known is not None:
             return StoredAnswers(known, True, path)
         made = compute(data, queries, k, metric)
-        _save(path, made)
+        try:
+            _save(path, made)
+        except FileSystemError as error:  # they only save time the next time, and what was measured must not be lost for that
+            return StoredAnswers(made, False, path, f"{error.message}: {error.cause}")
         return StoredAnswers(made, False, path)
 
 

@@ -1,4 +1,4 @@
-"""``python -m pytest_mlpstorage.vectordb.become PARENT SIGNAL USER PROGRAM…``: turns into a server that runs as an ordinary user.
+"""``python -I become.py PARENT SIGNAL USER PROGRAM…``: turns into a server that runs as an ordinary user.
 
 Servers refuse to run as root. USER is ``-`` for whoever runs this, ``=UID:GID`` for root in a user namespace of its own where it is called
 that - files then stay root's and nothing outside is allowed to it - or ``UID:GID`` for a real change to that user, where namespaces

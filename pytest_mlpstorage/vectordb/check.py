@@ -24,6 +24,7 @@ __all__ = [
     "check_spec",
     "division_problems",
     "family_of",
+    "name_problem",
     "query_problem",
     "vectors_problem",
 ]
@@ -53,6 +54,11 @@ def family_of(capabilities: Capabilities, token: str, engine: str) -> IndexFamil
             suggestion="choose one of these, or another engine",
         )
     return found
+
+
+def name_problem(name: str) -> str:
+    """Why a collection cannot be called so; empty where it can."""
+    return "" if _NAME.fullmatch(name) else f"{name[:80]!r} is no name of letters, digits and underscores"
 
 
 def check_parameters(
@@ -102,8 +108,8 @@ def check_spec(capabilities: Capabilities, spec: IndexSpec, engine: str, *, clam
     """The build parameters of a collection that ``engine`` can make with at most ``shards`` shards; ConfigurationError where it cannot."""
     family = family_of(capabilities, spec.family, engine)
     problems = {}
-    if not _NAME.fullmatch(spec.name):
-        problems["name"] = f"{spec.name[:80]!r} is no name of letters, digits and underscores"
+    if problem := name_problem(spec.name):
+        problems["name"] = problem
     if not _whole(spec.dim) or not 1 <= spec.dim <= LARGEST_DIMENSION:
         problems["dim"] = f"{spec.dim!r} is no whole number from 1 to {LARGEST_DIMENSION}"
     if spec.metric not in get_args(Metric) or spec.metric not in capabilities.metrics:

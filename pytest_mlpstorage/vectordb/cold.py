@@ -32,10 +32,15 @@ _AS_MANY: Final = 0.95
 
 @dataclasses.dataclass(frozen=True)
 class Cooling:
-    """What was done to the index's files before it was opened. ``cache`` is None where the engine does not show its files."""
+    """What was done to the index's files before it was opened. ``cache`` is None where the engine does not show its files.
+
+    ``running``: a server held the collection meanwhile. What its own buffers hold is not in the files' pages; only where it says that
+    it let go of it (``evicted``) do those tell all.
+    """
 
     evicted: str
     cache: HostPageCache | None
+    running: bool = False
 
     @property
     def resident_after(self) -> float | None:
@@ -48,7 +53,11 @@ class Cooling:
     @property
     def cold(self) -> bool:
         """Whether the files were seen to be out of memory."""
-        return self.resident_after is not None and self.resident_after < COLD_FRACTION
+        return self.resident_after is not None and self.resident_after < COLD_FRACTION and not self._buffered
+
+    @property
+    def _buffered(self) -> bool:
+        return self.running and not self.evicted
 
     @property
     def reason(self) -> str:
@@ -59,6 +68,8 @@ class Cooling:
             return self.cache.method
         if self.cold:
             return ""
+        if self._buffered:
+            return "its server ran all the time, so its own buffers may hold the index"
         said = f"{self.resident_after:.1%} of the index stayed in memory"
         return f"{said} ({self.cache.note})" if self.cache.note else said
 

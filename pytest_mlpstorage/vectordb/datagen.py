@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.vectordb.job import VectorJob
     from pytest_mlpstorage.vectordb.worker import Channel
 
-__all__ = ["build_collection", "data_of", "engine_facts", "peak_rss_bytes", "require_whole"]
+__all__ = ["abandon_collection", "build_collection", "data_of", "engine_facts", "peak_rss_bytes", "require_whole"]
 
 _TELL_SECONDS: Final = 0.5
 
@@ -59,9 +59,29 @@ def build_collection(job: VectorJob, channel: Channel, _rank: int, _number: int)
         load_seconds=load_seconds,
         build=_report(report),
         stats=_stats(stats),
-        dataset={**data.describe(), "sha256": digest, "k": job.k, "contrast": contrast(data, k=job.k), "self_check": checked.to_json()},
+        dataset={
+            **data.describe(),
+            "sha256": digest,
+            "fingerprint": data.fingerprint(),
+            "k": job.k,
+            "contrast": contrast(data, k=job.k),
+            "self_check": checked.to_json(),
+        },
         peak_rss=peak_rss_bytes(),
     )
+
+
+def abandon_collection(job: VectorJob, channel: Channel, _rank: int, _number: int) -> None:
+    """Drop a collection whose load or build was given up."""
+    where = channel.next()["where"]
+    _Teller(channel)("drop")
+    engine = find_engine(job.engine)
+    try:
+        engine.attach(job.spec, where)
+        engine.drop()
+    finally:
+        engine.close()
+    channel.say("done")
 
 
 class _Teller:

@@ -60,8 +60,9 @@ class VectorJob:
     engine's server itself, with its data there, and ``where`` is empty. ``output_dir`` is the leaf, staged as its owner likes and the
     same on all hosts; ``store_dir`` keeps exact answers. ``run_number`` keeps the queries of runs apart. With ``cold_queries`` 0 there
     is no cold phase, with ``runtime_seconds`` 0 no steady one. ``replace`` allows a load to remove what it finds under its name.
-    ``stream_queries`` are prepared for each worker: beyond them the steady phase asks again. ``dataset_contrast`` is what the load found
-    (None: it is found anew); ``thresholds`` are only recorded. ``drop_caches``: where the user may (``auto``), or not at all.
+    ``stream_queries`` are prepared for each worker: beyond them the steady phase asks again. ``dataset_sha256``,
+    ``dataset_fingerprint`` and ``dataset_contrast`` are what the load found; without a hash all is found anew. ``thresholds`` are only
+    recorded. ``drop_caches``: where the user may (``auto``), or not at all.
     """
 
     phase: Phase
@@ -94,6 +95,7 @@ class VectorJob:
     drop_caches: Literal["auto", "no"] = "auto"
     replace: bool = False
     dataset_sha256: str = ""
+    dataset_fingerprint: str = ""
     dataset_contrast: float | None = None
     storage_backend: str = ""
     thresholds: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -104,7 +106,7 @@ class VectorJob:
             raise _wrong("phase", f"one of {', '.join(get_args(Phase))}", self.phase)
         for name in ("engine", "name", "family", "output_dir", "store_dir"):
             _text(name, getattr(self, name), empty=False)
-        for name in ("where", "server_dir", "dataset_sha256", "storage_backend", "run_id"):
+        for name in ("where", "server_dir", "dataset_sha256", "dataset_fingerprint", "storage_backend", "run_id"):
             _text(name, getattr(self, name), empty=True)
         if bool(self.where) == bool(self.server_dir):
             raise ConfigurationError("a vector database job has either an address or folder (where) or a folder for a server (server_dir)")

@@ -55,14 +55,13 @@ def write_datagen(job: VectorJob, found: Mapping[str, Any]) -> None:
         {
             **collection_facts(job),
             "inserted_vectors": stats["rows"],
-            "load_time_seconds": found["load_seconds"],
-            "index_build_time_seconds": build["seconds"],
-            "total_time_seconds": found["load_seconds"] + build["seconds"],
             "mlps": {
                 "schema": SCHEMA,
                 "engine": engine_block(found["engine"], requested=job.build, effective=build["effective"], method="none"),
                 "dataset": found["dataset"],
                 "load": {
+                    "seconds": found["load_seconds"],
+                    "build_seconds": build["seconds"],
                     "rows": stats["rows"],
                     "distinct_ids": stats["distinct_ids"],
                     "index_completeness": stats["completeness"],

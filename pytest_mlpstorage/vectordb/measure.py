@@ -10,7 +10,7 @@ import dataclasses
 import time
 from array import array
 from collections import Counter
-from collections.abc import Mapping, MutableSequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ from pytest_mlpstorage.vectordb.samples import PHASES, SAMPLE, Samples, Status
 if TYPE_CHECKING:
     from pytest_mlpstorage.vectordb.engine import Searcher, Value
     from pytest_mlpstorage.vectordb.generator import Ids
+    from pytest_mlpstorage.vectordb.heart import Cell
 
 __all__ = ["PhasePlan", "PhaseRun", "WorkerLoop"]
 
@@ -92,13 +93,13 @@ class WorkerLoop:
         rows: int,
         params: Mapping[str, Value],
         searches_expected: int = _CHUNK,
-        heart: MutableSequence[int] | None = None,
+        heart: Cell | None = None,
     ) -> None:
         if not 1 <= k <= rows:
             raise ConfigurationError(f"{k} neighbours of {rows} rows cannot be", suggestion="ask for fewer neighbours, at least 1")
         self._searcher, self._stream, self._k, self._rows, self._params = searcher, stream, k, rows, params
         self._expected = searches_expected
-        self._heart = array("q", [0]) if heart is None else heart
+        self._heart: Cell = array("q", [0]) if heart is None else heart
         self._next = 0
         # Views of rows cost more than a clock reading: made once.
         self._vectors = list(stream.vectors)

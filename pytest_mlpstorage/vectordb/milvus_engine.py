@@ -132,19 +132,22 @@ class MilvusEngine:
         A server that cannot build an index may try for ever; what ``progress`` raises ends the wait, and ``drop`` the trying.
         """
         spec, connection = self._opened()
-        began = time.perf_counter()
+        began = complete_at = time.perf_counter()
         if self._unflushed:
             self._flush(connection, progress)
-            settled_at = math.inf
+            settled_at, ours = math.inf, sum(map(len, self._loaded))
             while time.perf_counter() < settled_at:
-                complete = completeness_of(self._index_state(connection))
-                now = time.perf_counter()
-                wait = max(_LEAST_SETTLE_SECONDS, min(_MOST_SETTLE_SECONDS, now - began))
-                settled_at = min(settled_at, now + wait) if complete == 1.0 else math.inf
-                progress(complete)
+                told, now = self._index_state(connection), time.perf_counter()
+                share = completeness_of(told) if int(told.get("total_rows", 0)) >= ours else 0.0
+                if share < 1.0:
+                    settled_at = math.inf
+                elif settled_at == math.inf:
+                    complete_at = now
+                    settled_at = now + max(_LEAST_SETTLE_SECONDS, min(_MOST_SETTLE_SECONDS, now - began))
+                progress(share)
                 time.sleep(_POLL_SECONDS)
             self._unflushed = False
-        return BuildReport(time.perf_counter() - began, effective(spec, self._index_state(connection)))
+        return BuildReport(complete_at - began, effective(spec, self._index_state(connection)))
 
     def stats(self) -> EngineStats:
         """Rows by the server's count; once the index is complete the collection is loaded and its ids are asked for one by one."""

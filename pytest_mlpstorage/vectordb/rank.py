@@ -8,20 +8,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError
 from pytest_mlpstorage.results.atomic import file_system_error
 from pytest_mlpstorage.vectordb.leaf_files import write_datagen
 from pytest_mlpstorage.vectordb.progress import Progress
 from pytest_mlpstorage.vectordb.registry import engine as find_engine
-from pytest_mlpstorage.vectordb.workers import Crew, Worker
+from pytest_mlpstorage.vectordb.workers import Crew, DeadlineError, Worker
 
 if TYPE_CHECKING:
+    from pytest_mlpstorage.ranks.world import World
     from pytest_mlpstorage.vectordb.engine import ServerHandle
     from pytest_mlpstorage.vectordb.job import VectorJob
-    from pytest_mlpstorage.vectordb.world import World
 
 __all__ = ["Place", "run_rank"]
 
+_ABANDON_SECONDS: Final = 40.0
 _OTHER_PHASES_SECONDS: Final = 3600.0
 """Phases of a load that are our own work: the self-check and the contrast."""
 
@@ -98,10 +99,28 @@ def _load(job: VectorJob, file: Path, place: Place, progress: Progress) -> None:
     where = place.start()
     worker = Worker(file, "build", 0, 0, engine=job.engine)
     limits = {"load": job.load_deadline_seconds, "build": job.build_deadline_seconds}
-    with Crew([worker]) as crew:
-        crew.say(where=where)
-        (found,) = crew.wait("done", lambda phase: limits.get(phase, _OTHER_PHASES_SECONDS), tell=lambda said: _tell(progress, job, said))
+    limits |= dict.fromkeys(("create", "count"), job.open_deadline_seconds)
+    try:
+        with Crew([worker]) as crew:
+            crew.say(where=where)
+            (found,) = crew.wait(
+                "done", lambda phase: limits.get(phase, _OTHER_PHASES_SECONDS), tell=lambda said: _tell(progress, job, said)
+            )
+    except DeadlineError as error:
+        if find_engine(job.engine).capabilities().form == "server" and not place.own_server:
+            _abandon(job, file, where, error)
+        raise
     write_datagen(job, found)
+
+
+def _abandon(job: VectorJob, file: Path, where: str, error: DeadlineError) -> None:
+    """Drop what a server would go on building without end; what keeps it from that is said with the error."""
+    try:
+        with Crew([Worker(file, "abandon", 0, 0, engine=job.engine)]) as crew:
+            crew.say(where=where)
+            crew.wait("done", _ABANDON_SECONDS)
+    except BenchmarkExecutionError as left:
+        error.details["left on the server"] = f"{job.spec.name}: {left.message}"
 
 
 def _tell(progress: Progress, job: VectorJob, said: Mapping[str, Any]) -> None:

@@ -10,20 +10,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_mlpstorage.errors import BenchmarkExecutionError
 from pytest_mlpstorage.page_cache import make_cold
 from pytest_mlpstorage.results.atomic import file_system_error
 from pytest_mlpstorage.vectordb.cold import Cooling, DirectFiles, cool, direct_files
+from pytest_mlpstorage.vectordb.datagen import data_of
 from pytest_mlpstorage.vectordb.job import ANSWERS, SAMPLES
 from pytest_mlpstorage.vectordb.run_files import RunFacts, write_run
 from pytest_mlpstorage.vectordb.witnesses import ReadCount, reads_between, snapshot
 from pytest_mlpstorage.vectordb.workers import Crew, Worker
 
 if TYPE_CHECKING:
+    from pytest_mlpstorage.ranks.world import World
     from pytest_mlpstorage.vectordb.engine import ProcessIdentity
     from pytest_mlpstorage.vectordb.job import VectorJob
     from pytest_mlpstorage.vectordb.progress import Progress
     from pytest_mlpstorage.vectordb.rank import Place
-    from pytest_mlpstorage.vectordb.world import World
 
 __all__ = ["run_searches"]
 
@@ -51,6 +53,19 @@ class _Run:
         """Whether this rank is the first on its host: it looks at the host's counters and cools its memory."""
         return self.hosts.index(self.hosts[self.world.rank]) == self.world.rank
 
+    def fingerprint(self) -> str:
+        """That of the vectors, which every host makes as the one did that loaded them; BenchmarkExecutionError where one does not."""
+        made = self.world.all(data_of(self.job).fingerprint() if self.leads else "")
+        loaded = self.job.dataset_fingerprint or made[0]
+        others = [host for host, one in zip(self.hosts, made, strict=True) if one and one != loaded]
+        if others and self.world.rank == 0:
+            raise BenchmarkExecutionError(
+                f"{', '.join(others)} makes other vectors than were loaded, so no answer can be compared",
+                details={"loaded": loaded, "made": ", ".join(sorted({*made} - {"", loaded}))},
+                suggestion="load and search on hosts of one type with one release of numpy, or load anew: --mlps-rerun=datagen",
+            )
+        return loaded
+
     def prepared(self) -> dict[str, Any]:
         """What one process of rank 0 saw of the collection, for all."""
         found: dict[str, Any] = {}
@@ -63,13 +78,13 @@ class _Run:
                 (found,) = crew.wait("ready", self.job.open_deadline_seconds)
         return self.world.all(found)[0]
 
-    def cooled(self, files: Sequence[Path] | None, evicted: str) -> Cooling:
+    def cooled(self, files: Sequence[Path] | None, evicted: str, *, running: bool) -> Cooling:
         """Take the index out of this host's memory; another rank's host is its own."""
         if not self.leads:
             return Cooling(evicted, None)
         if self.job.drop_caches == "auto":
-            return cool(files, evicted=evicted)
-        return Cooling(evicted, make_cold([*files], drop=False, budget_seconds=_COOL_SECONDS) if files else None)
+            return dataclasses.replace(cool(files, evicted=evicted), running=running)
+        return Cooling(evicted, make_cold([*files], drop=False, budget_seconds=_COOL_SECONDS) if files else None, running)
 
     def phase(self, crew: Crew, name: str, seen: _Seen) -> _PhaseSeen:
         """One phase of all workers of all ranks, with what was read while it lasted."""
@@ -85,6 +100,7 @@ class _Run:
         told = crew.wait(
             "searched",
             seconds + job.answer_deadline_seconds,
+            search_deadline=job.answer_deadline_seconds,
             idle=lambda: self.progress.say(name, step=int(min(seconds, time.monotonic() - began)), steps=int(seconds)),
         )
         world.barrier(crew.look)
@@ -111,6 +127,7 @@ def run_searches(job: VectorJob, file: Path, world: World, place: Place, progres
     """Lead this rank's workers through a run; rank 0 writes the leaf."""
     run = _Run(job, file, world, place, progress, tuple(world.all(socket.gethostname())))
     load = os.getloadavg()[0]
+    fingerprint = run.fingerprint()
     found = run.prepared()
     files = None if found["index_files"] is None else [Path(path) for path in found["index_files"]]
     if world.rank == 0:
@@ -122,7 +139,7 @@ def run_searches(job: VectorJob, file: Path, world: World, place: Place, progres
         world.barrier(crew.look)
         place.stop()
         progress.say("cool")
-        cooling = run.cooled(files, found["evicted"])
+        cooling = run.cooled(files, found["evicted"], running=found["engine"]["form"] == "server" and not place.own_server)
         where = place.start()
         world.barrier(crew.look)
         progress.say("open")
@@ -132,16 +149,16 @@ def run_searches(job: VectorJob, file: Path, world: World, place: Place, progres
         direct = direct_files(seen.processes or (), files) if run.leads else DirectFiles(0, 0)
         phases = {name: run.phase(crew, name, seen) for name in job.phases}
         crew.say(do="close")
-        saved = crew.wait("saved", job.answer_deadline_seconds + _SAVE_SECONDS)
+        saved = crew.wait("saved", lambda phase: _SAVE_SECONDS if phase == "save" else job.answer_deadline_seconds)
     gathered = world.all((cooling if run.leads else None, direct, phases, opened, saved, load))
-    offsets = world.offsets_ns(run.hosts)
+    offsets = {clock.host: clock.offset_ns for clock in world.clocks()}
     if world.rank == 0:
         progress.say("exact answers")
-        write_run(job, _facts(found, gathered, offsets), tell=lambda part: progress.say(f"exact answers {part:.0%}"))
+        write_run(job, _facts(found, gathered, offsets, fingerprint), tell=lambda part: progress.say(f"exact answers {part:.0%}"))
     world.barrier()
 
 
-def _facts(found: Mapping[str, Any], gathered: Sequence[Any], offsets: Mapping[str, int]) -> RunFacts:
+def _facts(found: Mapping[str, Any], gathered: Sequence[Any], offsets: Mapping[str, int], fingerprint: str) -> RunFacts:
     """What all ranks saw, together."""
     coolings, directs, phases, opened, saved, loads = zip(*gathered, strict=True)
     reads: dict[str, ReadCount] = {}
@@ -166,6 +183,7 @@ def _facts(found: Mapping[str, Any], gathered: Sequence[Any], offsets: Mapping[s
         opened=[one for of_rank in opened for one in of_rank],
         saved=[one for of_rank in saved for one in of_rank],
         offsets_ns=offsets,
+        fingerprint=fingerprint,
         load=max(loads),
     )
 

@@ -33,7 +33,10 @@ _OVERLAP_LEAST: Final = 0.9
 
 @dataclasses.dataclass(frozen=True)
 class RunFacts:
-    """What the ranks saw of a run. By phase: what was read on all hosts, and what each worker told. ``load`` is that at the start."""
+    """What the ranks saw of a run. By phase: what was read on all hosts, and what each worker told.
+
+    ``fingerprint`` is that of the vectors, which all hosts make alike; ``load`` is the load average at the start.
+    """
 
     engine: Mapping[str, Any]
     bytes_on_disk: Mapping[str, int]
@@ -44,6 +47,7 @@ class RunFacts:
     opened: Sequence[Mapping[str, Any]]
     saved: Sequence[Mapping[str, Any]]
     offsets_ns: Mapping[str, int]
+    fingerprint: str
     load: float
 
 
@@ -74,8 +78,9 @@ def write_run(job: VectorJob, facts: RunFacts, *, tell: Callable[[float], None] 
                 "schema": SCHEMA,
                 "scored_phase": scored,
                 "engine": _engine(job, facts),
-                "dataset": _dataset(job, data),
+                "dataset": _dataset(job, data, facts.fingerprint),
                 "phases": list(phases.values()),
+                "clock_offsets_ns": dict(facts.offsets_ns),
                 "open": {"seconds": [one["seconds"] for one in facts.opened], "counted": "apart from both phases"},
                 "cold_proof": proof.to_json(),
                 "memory": {
@@ -102,7 +107,8 @@ def official_figures(found: PhaseStatistics) -> dict[str, Any]:
         "total_time_seconds": found.seconds,
         "query_count": found.queries,
         "mean_latency_ms": latency.get("mean"),
-        **{f"{name}_latency_ms": latency.get(name) for name in ("p50", "p95", "p99", "p999", "p9999")},
+        "median_latency_ms": latency.get("p50"),
+        **{f"{name}_latency_ms": latency.get(name) for name in ("p95", "p99", "p999", "p9999")},
     }
 
 
@@ -132,9 +138,16 @@ def _engine(job: VectorJob, facts: RunFacts) -> dict[str, Any]:
     return engine_block(facts.engine, requested=asked, effective=saved["effective"], method=method)
 
 
-def _dataset(job: VectorJob, data: Dataset) -> dict[str, Any]:
-    found = contrast(data, k=job.k) if job.dataset_contrast is None else job.dataset_contrast
-    return {**data.describe(), "sha256": data.sha256(), "k": job.k, "contrast": found}
+def _dataset(job: VectorJob, data: Dataset, fingerprint: str) -> dict[str, Any]:
+    """What the load found of the data set; where it is not known, all rows are made once more to find it."""
+    known = bool(job.dataset_sha256)
+    return {
+        **data.describe(),
+        "sha256": job.dataset_sha256 if known else data.sha256(),
+        "fingerprint": fingerprint,
+        "k": job.k,
+        "contrast": job.dataset_contrast if known else contrast(data, k=job.k),
+    }
 
 
 def _proof(facts: RunFacts, statistics: Mapping[str, PhaseStatistics]) -> ColdProof:
@@ -175,6 +188,11 @@ def _notes(facts: RunFacts, statistics: Mapping[str, PhaseStatistics], recalls: 
         if found.hosts > 1 and (found.overlap is None or found.overlap < _OVERLAP_LEAST):
             shared = "nothing" if found.overlap is None else f"{found.overlap:.0%}"
             notes.append(f"{name} phase: the windows of the hosts have {shared} in common, so their rates cannot be added")
+    notes += [
+        f"the exact answers of the phase {name} are not kept and will be computed again: {one.unsaved}"
+        for name, one in recalls.items()
+        if one.unsaved
+    ]
     recall = recalls.get(scored)
     if recall is not None and recall.with_ties - recall.exact > _TIES_WORTH_A_WARNING:
         notes.append(f"recall is {recall.exact:.4f}, and {recall.with_ties:.4f} where rows as good as the last neighbour count too")

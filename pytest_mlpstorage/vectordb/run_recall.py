@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_mlpstorage.errors import BenchmarkExecutionError, ValidationError
+from pytest_mlpstorage.errors import ValidationError
 from pytest_mlpstorage.vectordb.answer_store import AnswerStore
 from pytest_mlpstorage.vectordb.job import ANSWERS
 from pytest_mlpstorage.vectordb.queries import queries_of
@@ -25,7 +25,10 @@ __all__ = ["PhaseRecall", "Recalls", "recall_of_phases"]
 
 @dataclasses.dataclass(frozen=True)
 class PhaseRecall:
-    """Recall of one phase: mean of the exact, the same with ties, least and most of a query; ``found``: the answers were stored before."""
+    """Recall of one phase: mean of the exact, the same with ties, least and most of a query.
+
+    ``found``: the exact answers were stored before; ``unsaved``: why they could not be stored now.
+    """
 
     exact: float
     with_ties: float
@@ -33,6 +36,7 @@ class PhaseRecall:
     most: float
     queries: int
     found: bool
+    unsaved: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,16 +47,7 @@ class Recalls:
 
 
 def recall_of_phases(job: VectorJob, data: Dataset, tell: Callable[[float], None]) -> Recalls:
-    """Compare the answers that the workers left with the exact ones.
-
-    Raises BenchmarkExecutionError where this host makes other vectors than were loaded, ValidationError for a damaged file.
-    """
-    if job.dataset_sha256 and data.sha256() != job.dataset_sha256:
-        raise BenchmarkExecutionError(
-            "this host makes other vectors than were loaded, so no answer can be compared",
-            details={"loaded": job.dataset_sha256, "made here": data.sha256()},
-            suggestion="load and search on hosts of one type with one release of numpy, or load anew: --mlps-rerun=datagen",
-        )
+    """Compare the answers that the workers left with the exact ones; ValidationError for a damaged file."""
     store = AnswerStore(job.store_dir)
 
     def compute(base: Dataset, queries: Vectors, k: int, metric: Metric) -> Answers:
@@ -65,12 +60,11 @@ def recall_of_phases(job: VectorJob, data: Dataset, tell: Callable[[float], None
             continue
         # In the order of the queries: which worker was asked first does not change what is stored.
         unique, place = np.unique(numbers, return_inverse=True)
-        stored = store.answers(data, unique, queries_of(data, unique), job.k, job.spec.metric, compute=compute)
+        stored = store.answers(data, unique, queries_of(data, unique), job.k, job.spec.metric, sha256=job.dataset_sha256, compute=compute)
         answers = stored.answers.take(place)
         exact, ties = recall_by_query(answers, ids), recall_by_query(answers, ids, ties=True)
-        found[name] = PhaseRecall(
-            float(exact.mean()), float(ties.mean()), float(exact.min()), float(exact.max()), len(numbers), stored.found
-        )
+        means = float(exact.mean()), float(ties.mean())
+        found[name] = PhaseRecall(*means, float(exact.min()), float(exact.max()), len(numbers), stored.found, stored.unsaved)
     return Recalls(found)
 
 

@@ -155,6 +155,9 @@ class PhaseStatistics:
             "failures": dict(self.failures),
             "qps": self.qps,
             "latency_ms": dict(self.latency_ms),
+            "latency_missing": {
+                name: f"{self.queries} samples, and it needs {fewest}" for name, _, fewest in _PERCENTILES if self.queries < fewest
+            },
             "latency_kind": "service time, closed loop",
             "drifting": self.drifting,
             "qps_halves": list(self.halves) if self.halves else None,

@@ -68,13 +68,15 @@ def search(job: VectorJob, channel: Channel, rank: int, number: int) -> None:
     searcher = engine.open(job.spec, where, threads=job.threads)
     opened = time.perf_counter() - begun
     try:
-        loop = WorkerLoop(searcher, stream, k=job.k, rows=data.rows, params=params.values)
+        loop = WorkerLoop(searcher, stream, k=job.k, rows=data.rows, params=params.values, heart=channel.heart.cell)
         channel.say("opened", phase="open", seconds=opened, reads=engine.reads(), clamped=dict(params.clamped))
         runs = _phases(channel, loop)
         effective = dict(searcher.effective())
+        channel.say("progress", phase="close")
     finally:
         searcher.close()
         engine.close()
+    channel.say("progress", phase="save")
     folder = Path(job.output_dir)
     samples = WorkerSamples(np.concatenate([run.samples for run in runs]), rank, number)
     save_worker(folder / SAMPLES, samples)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from pytest_mlpstorage.vectordb import become
 from pytest_mlpstorage.vectordb.engine import EngineError
 
 __all__ = ["OrdinaryUser", "ServerProcess", "ordinary_user"]
@@ -39,8 +40,8 @@ class OrdinaryUser:
 
     def command(self, program: Sequence[str], *, with_parent: signal.Signals) -> list[str]:
         """The command that runs a program as this user, and sends it that signal when this process ends."""
-        become = [sys.executable, "-m", "pytest_mlpstorage.vectordb.become"]
-        return [*become, str(os.getpid()), str(int(with_parent)), self.word, *program]
+        # By its path and isolated: it needs nothing of the package, which its working directory or environment may hide.
+        return [sys.executable, "-I", become.__file__, str(os.getpid()), str(int(with_parent)), self.word, *program]
 
 
 def ordinary_user() -> OrdinaryUser:
@@ -117,7 +118,7 @@ class ServerProcess:
         process, self._process = self._process, None
         if process is None:
             return
-        if process.poll() is None:
+        if process.poll() is None and not _is_frozen(process.pid):
             process.send_signal(self._ask_to_end)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(self._end_seconds)
@@ -142,3 +143,10 @@ class ServerProcess:
             details={"log": self._log, "its last lines": " | ".join(line.strip() for line in lines if line.strip()) or "none"},
             suggestion="see the log; another folder, another user or the address of a server that runs already may be the way out",
         )
+
+
+def _is_frozen(pid: int) -> bool:
+    """Whether a process is stopped (SIGSTOP): it heeds no signal but the one that kills it."""
+    with contextlib.suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0] in {"T", "t"}
+    return False

@@ -1,8 +1,9 @@
-"""``python -m pytest_mlpstorage.vectordb.worker JOB.json ROLE RANK NUMBER``: one process that touches the engine, at its rank's word.
+"""``python -m pytest_mlpstorage.vectordb.worker JOB.json ROLE RANK NUMBER HEART``: one process that touches the engine, at its rank's word.
 
-Roles: ``build`` loads and builds the collection; ``prepare`` looks at what is there before a run and cools it; ``search`` is one client.
-Words come as JSON lines on standard input, answers go as JSON lines to what was standard output; whatever else is printed there (by a
-native library, say) goes to standard error.
+Roles: ``build`` loads and builds the collection, ``abandon`` drops it; ``prepare`` looks at what is there before a run and cools it;
+``search`` is one client. Words come as JSON lines on standard input, answers go as JSON lines to what was standard output; whatever else
+is printed there (by a native library, say) goes to standard error. HEART is the descriptor of the cell in which it counts the searches
+that it begins.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
+from pytest_mlpstorage.launch.processes import die_with_parent
 from pytest_mlpstorage.vectordb.failures import words_of
+from pytest_mlpstorage.vectordb.heart import Heart
 from pytest_mlpstorage.vectordb.job import VectorJob
 
 __all__ = ["Channel", "main"]
@@ -25,10 +28,10 @@ Say: TypeAlias = "Callable[..., None]"
 
 
 class Channel:
-    """The line to the rank: what it says, one word after another, and what is answered."""
+    """The line to the rank: what it says, one word after another, and what is answered; and the heart that it watches."""
 
-    def __init__(self, heard: BinaryIO, said: BinaryIO) -> None:
-        self._heard, self._said = heard, said
+    def __init__(self, heard: BinaryIO, said: BinaryIO, heart: Heart) -> None:
+        self._heard, self._said, self.heart = heard, said, heart
 
     def hear(self) -> Iterator[dict[str, Any]]:
         """Each word of the rank, until it says no more."""
@@ -49,13 +52,15 @@ class Channel:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the role says; every failure is told to the rank, and its trace to standard error where nobody expected it."""
-    file, role, rank, number = sys.argv[1:] if argv is None else argv
+    # A rank that is killed closes no phase: its workers would search on, and disturb whoever measures next.
+    die_with_parent(signal.SIGKILL)
+    file, role, rank, number, heart = sys.argv[1:] if argv is None else argv
     said = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     for each in (signal.SIGINT, signal.SIGTERM):
         # The terminal's Ctrl-C reaches every process; the rank decides, and says so by SIGTERM.
         signal.signal(each, signal.SIG_IGN if each == signal.SIGINT else signal.SIG_DFL)
-    channel = Channel(sys.stdin.buffer, said)
+    channel = Channel(sys.stdin.buffer, said, Heart(int(heart)))
     try:
         _role(role)(VectorJob.load(Path(file)), channel, int(rank), int(number))
     except KeyboardInterrupt:
@@ -70,10 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _role(name: str) -> Callable[[VectorJob, Channel, int, int], None]:
-    if name == "build":
-        from pytest_mlpstorage.vectordb.datagen import build_collection
+    if name in {"build", "abandon"}:
+        from pytest_mlpstorage.vectordb import datagen
 
-        return build_collection
+        return {"build": datagen.build_collection, "abandon": datagen.abandon_collection}[name]
     from pytest_mlpstorage.vectordb import searching
 
     return {"prepare": searching.prepare, "search": searching.search}[name]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
 import signal
@@ -23,8 +24,9 @@ from typing import Any, Final
 import psutil
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError, EngineError
+from pytest_mlpstorage.ranks.world import without_launcher
 from pytest_mlpstorage.vectordb.failures import of_words
-from pytest_mlpstorage.vectordb.world import without_launcher
+from pytest_mlpstorage.vectordb.heart import Heart
 
 __all__ = ["CrashError", "Crew", "DeadlineError", "Worker"]
 
@@ -55,15 +57,23 @@ class Worker:
     def __init__(self, job_file: Path, role: str, rank: int, number: int, *, engine: str) -> None:
         self.number, self.role, self.engine = number, role, engine
         self.phase = "start"
+        self._heart = Heart()
         environment = without_launcher() | (dict.fromkeys(_ONE_THREAD, "1") if role == "search" else {})
-        command = [sys.executable, "-m", "pytest_mlpstorage.vectordb.worker", str(job_file), role, str(rank), str(number)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        words = [str(job_file), role, str(rank), str(number), str(self._heart.fileno())]
+        command = [sys.executable, "-m", "pytest_mlpstorage.vectordb.worker", *words]
+        pipe, handed_on = subprocess.PIPE, (self._heart.fileno(),)
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, pass_fds=handed_on)
         self._buffer = b""
 
     @property
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    @property
+    def beats(self) -> int:
+        """Searches that it began."""
+        return self._heart.beats
 
     def fileno(self) -> int:
         """What tells that it said something."""
@@ -99,6 +109,7 @@ class Worker:
             except subprocess.TimeoutExpired:
                 self._process.kill()
         self._process.wait()
+        self._heart.close()
         for stream in (self._process.stdin, self._process.stdout):
             assert stream is not None
             with contextlib.suppress(BrokenPipeError):
@@ -153,13 +164,16 @@ class Crew:
         *,
         tell: Callable[[Mapping[str, Any]], None] = lambda _said: None,
         idle: Callable[[], None] = lambda: None,
+        search_deadline: float = math.inf,
     ) -> list[dict[str, Any]]:
         """Wait until every worker said ``event``; what each said then, by number.
 
-        ``deadline`` is in seconds, for the whole wait or for each phase that a worker names. ``tell`` hears what else they say;
-        ``idle`` is called now and then. Raises DeadlineError with the engine and the phase.
+        ``deadline`` is in seconds, for the whole wait or for each phase that a worker names; no single search may take longer than
+        ``search_deadline``. ``tell`` hears what else they say; ``idle`` is called now and then. Raises DeadlineError with the engine
+        and the phase.
         """
         waiting = {worker: (worker.phase, time.monotonic()) for worker in self.workers}
+        beats = {worker: (worker.beats, time.monotonic()) for worker in self.workers}
         answers: dict[int, dict[str, Any]] = {}
         while waiting:
             ready, _, _ = select.select(list(waiting), [], [], _TICK_SECONDS)
@@ -171,11 +185,16 @@ class Crew:
                     else:
                         tell(said)
             for worker, (phase, since) in list(waiting.items()):
+                now = time.monotonic()
+                if worker.beats != beats[worker][0] or worker.phase != phase:
+                    beats[worker] = (worker.beats, now)
+                elif now - beats[worker][1] > search_deadline:
+                    raise _late(worker, search_deadline, what=f"a search of the phase {phase}")
                 if worker.phase != phase:
-                    waiting[worker] = (worker.phase, time.monotonic())
+                    waiting[worker] = (worker.phase, now)
                     continue
                 limit = deadline(phase) if callable(deadline) else deadline
-                if time.monotonic() - since > limit:
+                if now - since > limit:
                     raise _late(worker, limit)
             idle()
         return [answers[worker.number] for worker in self.workers]
@@ -184,10 +203,10 @@ class Crew:
 _KEYS: Final = {"load": "vectordb.load_deadline", "build": "vectordb.build_deadline"}
 
 
-def _late(worker: Worker, limit: float) -> DeadlineError:
+def _late(worker: Worker, limit: float, *, what: str = "") -> DeadlineError:
     key = _KEYS.get(worker.phase, "vectordb.answer_deadline")
     return DeadlineError(
-        f"engine {worker.engine} was not done with the phase {worker.phase} after {limit:g} s and was stopped",
+        f"engine {worker.engine} was not done with {what or f'the phase {worker.phase}'} after {limit:g} s and was stopped",
         details={"engine": worker.engine, "phase": worker.phase, "deadline": f"{limit:g} s", "CPU used": _cpu(worker.pid)},
         suggestion=f"where it only needs longer, set {key}; an engine that retries for ever uses CPU too",
     )

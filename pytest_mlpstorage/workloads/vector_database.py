@@ -97,7 +97,10 @@ class VectorDatabaseWorkload:
         return vector_series(plan, forced=forced)
 
     def withdraw(self, plan: VectorPlan) -> None:
-        """Nothing: no table of the submission claims anything of these runs."""
+        """Take the result's row out of the submitter's table."""
+        from pytest_mlpstorage.workloads.vector_database_series import withdraw_row
+
+        withdraw_row(plan)
 
     def job(self, plan: VectorPlan, step: Step, *, staged: Path, scratch: Path, write: bool) -> Job | None:
         """The launch of a load or a run; with ``write`` a run's leaf gets its evidence first."""

@@ -60,8 +60,8 @@ def _load(plan: VectorPlan, summary: Mapping[str, Any], taken: Mapping[str, Any]
         raise _bad("the load did not insert every vector", inserted=summary.get("inserted_vectors"), wanted=plan.rows)
     metrics = {
         name: value
-        for name, key in (("load_seconds", "load_time_seconds"), ("build_seconds", "index_build_time_seconds"))
-        if (value := number(summary.get(key))) is not None
+        for name, key in (("load_seconds", "seconds"), ("build_seconds", "build_seconds"))
+        if (value := number(value_at(summary, f"mlps.load.{key}"))) is not None
     }
     contrast = number(value_at(taken, "dataset.contrast"))
     sizes = value_at(summary, "mlps.load.bytes_on_disk")
@@ -84,12 +84,12 @@ def _run(plan: VectorPlan, staged: Path, summary: Mapping[str, Any]) -> dict[str
     if len(workers) != plan.processes:
         raise _bad(f"{len(workers)} of {plan.processes} processes left their samples", folder=staged / SAMPLES)
     scored = str(value_at(summary, "mlps.scored_phase"))
-    hosts = {worker.host for worker in workers}
-    if len(hosts) == 1:  # the clocks of several hosts are known to the ranks alone
-        again = official_figures(phase_statistics(workers, scored))
-        different = [f"{key}: {summary.get(key)!r} instead of {value!r}" for key, value in again.items() if summary.get(key) != value]
-        if different:
-            raise _bad("the summary does not follow from the samples", differences="; ".join(different))
+    offsets = value_at(summary, "mlps.clock_offsets_ns")
+    ahead = {host: offset for host, offset in offsets.items() if isinstance(offset, int)} if isinstance(offsets, Mapping) else {}
+    again = official_figures(phase_statistics(workers, scored, offsets_ns=ahead))
+    different = [f"{key}: {summary.get(key)!r} instead of {value!r}" for key, value in again.items() if summary.get(key) != value]
+    if different:
+        raise _bad("the summary does not follow from the samples", differences="; ".join(different))
     if not summary.get("query_count"):
         failed = phase_of(summary, scored) or {}
         kinds = failed.get("failures")
@@ -100,7 +100,7 @@ def _run(plan: VectorPlan, staged: Path, summary: Mapping[str, Any]) -> dict[str
         )
     _overlap(phase_of(summary, scored) or {}, scored)
     metrics: dict[str, float] = {}
-    for key in ("throughput_qps", "recall", "mean_latency_ms", "p50_latency_ms", "p99_latency_ms", "query_count", "total_time_seconds"):
+    for key in ("throughput_qps", "recall", "mean_latency_ms", "median_latency_ms", "p99_latency_ms", "query_count", "total_time_seconds"):
         value = number(summary.get(key))
         if value is not None:
             metrics[key] = value

@@ -84,6 +84,7 @@ def job_of(plan: VectorPlan, step: Step, staged: Path) -> VectorJob:
         drop_caches="auto" if section.drop_caches else "no",
         replace=step.phase == "datagen" and may_replace(plan),
         dataset_sha256=state.dataset_sha256 if step.phase == "run" else "",
+        dataset_fingerprint=state.dataset_fingerprint if step.phase == "run" else "",
         dataset_contrast=state.contrast if step.phase == "run" else None,
         storage_backend=storage_backend(plan),
         thresholds={one.name: one.to_json() for one in plan.thresholds.values()},

@@ -39,7 +39,13 @@ def own_findings(plan: VectorPlan) -> tuple[Finding, ...]:
 
 
 def judge_vector_database(plan: VectorPlan) -> Judged | None:
-    """Judge the result as it stands in the tree; None before the first run. Own limits can fail it and change no category."""
+    """Judge the result as it stands in the tree, and write the row of a whole one into the submitter's table; None before the first run.
+
+    Own limits can fail it and change no category.
+    """
+    from pytest_mlpstorage.results.tables import write_rollup
+    from pytest_mlpstorage.results.vector_tables import vector_row
+
     if not leaves(plan, "run"):
         return None
     relpath = plan.result_dir().relative_to(plan.config.results_dir).as_posix()
@@ -47,6 +53,9 @@ def judge_vector_database(plan: VectorPlan) -> Judged | None:
     if judged is None:
         return None
     judgement, metrics = judged
+    if len(leaves(plan, "run")) == sum(step.phase == "run" for step in plan.case.steps):
+        # A row of a table is a claim: an unfinished series makes none.
+        write_rollup(plan.config.results_dir, plan.config.division, plan.config.submitter, [vector_row(result_of_plan(plan), metrics)])
     own = own_findings(plan)
     judgement = dataclasses.replace(judgement, findings=(*judgement.findings, *own), own=(*judgement.own, *own))
     limits = plan.thresholds

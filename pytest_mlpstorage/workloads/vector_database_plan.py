@@ -14,7 +14,7 @@ from pytest_mlpstorage.results.layout import check_component, result_path
 from pytest_mlpstorage.results.records import LeafMetadata
 from pytest_mlpstorage.units import KIB, MIB, format_bytes, format_seconds
 from pytest_mlpstorage.workloads.base import Case, Step
-from pytest_mlpstorage.workloads.vector_database_settings import VectorEntry, VectorSection
+from pytest_mlpstorage.workloads.vector_database_settings import VectorEntry, VectorSection, address_shown
 from pytest_mlpstorage.workloads.vector_database_thresholds import Threshold
 
 if TYPE_CHECKING:
@@ -107,6 +107,11 @@ class VectorPlan:
         return self.capabilities.form == "embedded"
 
     @property
+    def address(self) -> str:
+        """The address of the server without its password; empty where the suite starts it, and for an embedded engine."""
+        return address_shown(self.entry.uri or "")
+
+    @property
     def own_server(self) -> bool:
         """Whether the suite starts the server."""
         return not self.embedded and self.entry.uri is None
@@ -159,7 +164,7 @@ class VectorPlan:
         section = self.section
         return {
             "engine": self.entry.engine,
-            "uri": self.entry.uri or "",
+            "uri": self.address,
             "index_type": self.entry.index_type,
             "metric_type": self.metric,
             "num_shards": self.shards,
@@ -197,7 +202,7 @@ class VectorPlan:
     def lines(self) -> Sequence[str]:
         """The plan for people, one fact a line."""
         entry, section = self.entry, self.section
-        where = entry.uri or (f"a server of its own in {self.folder}" if self.own_server else str(self.folder))
+        where = self.address or (f"a server of its own in {self.folder}" if self.own_server else str(self.folder))
         shown = ", ".join(f"{key} {value}" for key, value in self.build.items()) or "no parameters"
         asked = ", ".join(f"{key} {value}" for key, value in self.search.items()) or "no parameters"
         lines = [

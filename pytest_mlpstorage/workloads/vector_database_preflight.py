@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["preflight"]
 
-_PROBE_SECONDS: Final = 30.0
+_PROBE_SECONDS: Final = 25.0
+"""Whatever is wrong with an address is told within half a minute."""
+
 _BYTES_PER_SAMPLE: Final = 26
 _RESULTS_BYTES: Final = 16 * MIB
 _LOADER_BYTES: Final = 512 * MIB
@@ -65,7 +67,7 @@ def _engine(plan: VectorPlan) -> Iterator[Finding]:
     try:
         done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        yield _unusable(plan, f"{plan.entry.engine} did not answer within {_PROBE_SECONDS:g} s", plan.entry.uri or "its package", "")
+        yield _unusable(plan, f"{plan.entry.engine} did not answer within {_PROBE_SECONDS:g} s", plan.address or "its package", "")
         return
     try:
         said: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

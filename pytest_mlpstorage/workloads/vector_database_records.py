@@ -46,7 +46,7 @@ def leaf_parameters(plan: VectorPlan) -> dict[str, Any]:
         "run.runtime": plan.runtime_seconds,
         "run.num_query_processes": plan.workers,
         "run.batch_size": 1,
-        "storage.storage_root": plan.entry.uri or str(plan.folder),
+        "storage.storage_root": plan.address or str(plan.folder),
         "storage.storage_type": storage_backend(plan) or None,
     }
     return overlay({}, flat)

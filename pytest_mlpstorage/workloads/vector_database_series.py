@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from pytest_mlpstorage.results.coerce import wall_time
 from pytest_mlpstorage.workloads.resume import Standing
 from pytest_mlpstorage.workloads.series import Series
+from pytest_mlpstorage.workloads.vector_database_records import result_of_plan
 from pytest_mlpstorage.workloads.vector_database_state import StandingLeaf, leaves, read_state, refuse_foreign
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.vector_database_plan import VectorPlan
 
-__all__ = ["vector_series"]
+__all__ = ["vector_series", "withdraw_row"]
 
 
 def vector_series(plan: VectorPlan, *, forced: bool) -> Series:
@@ -22,6 +23,14 @@ def vector_series(plan: VectorPlan, *, forced: bool) -> Series:
         for leaf in standing:
             refuse_foreign(plan, leaf, "run")
     return Series([_standing(leaf) for leaf in standing], broken=_other_data(plan, standing))
+
+
+def withdraw_row(plan: VectorPlan) -> None:
+    """Take the result's row out of the submitter's table, which claims what is about to be set aside."""
+    from pytest_mlpstorage.results.tables import withdraw_rollup
+    from pytest_mlpstorage.results.vector_tables import vector_row
+
+    withdraw_rollup(plan.config.results_dir, plan.config.division, plan.config.submitter, vector_row(result_of_plan(plan), {}))
 
 
 def _standing(leaf: StandingLeaf) -> Standing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -24,6 +25,7 @@ __all__ = [
     "SCALES",
     "VectorEntry",
     "VectorSection",
+    "address_shown",
     "contradictions",
     "known_to_the_edition",
     "vector_rules",
@@ -60,6 +62,10 @@ OFFICIAL_KEYS: Final[Mapping[str, KeySpec]] = {
     "run.num_query_processes": KeySpec("int", help="Searching processes of each client, each in a closed loop (default 1)", minimum=1),
 }
 """The parameters of the rule book that this suite can set, and those of engines that it ships."""
+
+
+_SECRET: Final = re.compile(r"(?<=://)([^:@/]*:)[^/?]+(?=@)|(password=)(?:'[^']*'|[^\s&]+)", re.IGNORECASE)
+"""A password in a URL, and in PostgreSQL's words."""
 
 
 class VectorSection(BaseModel):
@@ -99,7 +105,9 @@ class VectorSection(BaseModel):
     ] = None
     load_deadline: Annotated[Duration | None, Field(description="Inserting ends with an error after this time (default: foreseen)")] = None
     build_deadline: Annotated[Duration | None, Field(description="Building ends with an error after this time (default: foreseen)")] = None
-    answer_deadline: Annotated[Duration, Field(description="How long an engine may be silent when it opens, or beyond a phase")] = "20s"
+    answer_deadline: Annotated[
+        Duration, Field(description="How long an engine may be silent: in one search, when it opens or closes, or beyond a phase")
+    ] = "20s"
     drop_caches: Annotated[
         bool, Field(description="Remove the index from the memory of the host before a run, and prove it; false measures what lies there")
     ] = True
@@ -119,6 +127,11 @@ class VectorEntry(BaseModel):
     storage_backend: Annotated[
         str | None, Field(min_length=1, description="What the server keeps its data on, such as s3; recorded (rule 5.5.1)")
     ] = None
+
+
+def address_shown(uri: str) -> str:
+    """An address as a result and a plan tell it: without its password, for both are published."""
+    return _SECRET.sub(r"\1\2***", uri)
 
 
 def vector_rules(edition_name: str) -> VectorDatabaseEdition:

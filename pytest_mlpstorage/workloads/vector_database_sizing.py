@@ -13,7 +13,7 @@ from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.units import parse_duration
 from pytest_mlpstorage.verdict import Division
 from pytest_mlpstorage.workloads.vector_database_plan import BENCHMARK, BUILD_SECONDS_PER_NUMBER, LOAD_BYTES_PER_SECOND, VectorPlan
-from pytest_mlpstorage.workloads.vector_database_settings import FAMILY, SCALES, VectorEntry, VectorSection, vector_rules
+from pytest_mlpstorage.workloads.vector_database_settings import FAMILY, SCALES, VectorEntry, VectorSection, address_shown, vector_rules
 from pytest_mlpstorage.workloads.vector_database_thresholds import thresholds_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def runs_of(section: VectorSection, edition_name: str) -> int:
 
 def make_plan(case: Case, section: VectorSection, config: SuiteConfig, cluster: ClusterFacts) -> VectorPlan:
     """The plan. ConfigurationError for an engine, an index or a parameter that there is not."""
-    from pytest_mlpstorage.vectordb.check import check_parameters, family_of
+    from pytest_mlpstorage.vectordb.check import check_parameters, family_of, name_problem
     from pytest_mlpstorage.vectordb.registry import engine
 
     entry, rules = case.item.own, vector_rules(config.edition)
@@ -57,6 +57,14 @@ def make_plan(case: Case, section: VectorSection, config: SuiteConfig, cluster: 
     build = check_parameters(family, _parameters(given, "index"))
     search = check_parameters(family, _parameters(given, "search"), part="search", k=section.k)
     shards = int(str(given.get("dataset.num_shards", 1)))
+    if entry.uri is not None and capabilities.form == "embedded":
+        raise ConfigurationError(
+            f"vectordb.workloads.uri: {entry.engine} is embedded and has no address",
+            suggestion="leave uri out: its collections lie in data_dir",
+        )
+    name = str(given.get("dataset.collection_name", "")) or _name(section, entry, rows, dim, metric, shards, build.values)
+    if problem := name_problem(name):
+        raise ConfigurationError(f"vectordb dataset.collection_name: {problem}")
     foreseen = {"load": rows * dim * 4 / LOAD_BYTES_PER_SECOND, "build": rows * dim * BUILD_SECONDS_PER_NUMBER}
     return VectorPlan(
         case=case,
@@ -72,7 +80,7 @@ def make_plan(case: Case, section: VectorSection, config: SuiteConfig, cluster: 
         metric=metric,
         shards=shards,
         workers=int(str(given.get("run.num_query_processes", 1))),
-        name=str(given.get("dataset.collection_name", "")) or _name(section, entry, rows, dim, metric, shards, build.values),
+        name=name,
         build=build.values,
         search=search.values,
         overrides=given,
@@ -144,6 +152,6 @@ def case_settings(case: Case, config: SuiteConfig) -> list[Setting]:
                 found.setdefault(f"{group}.{spec.name}", Setting(f"{group}.{spec.name}", spec.default, of_engine))
     folder = str(config.data_dir / BENCHMARK / f"{entry.engine}-{entry.index_type}")
     found["storage.storage_root"] = Setting(
-        "storage.storage_root", entry.uri or folder, Origin("computed", "uri" if entry.uri else "data_dir")
+        "storage.storage_root", address_shown(entry.uri or "") or folder, Origin("computed", "uri" if entry.uri else "data_dir")
     )
     return [found[key] for key in sorted(found)]

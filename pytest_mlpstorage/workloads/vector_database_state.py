@@ -48,6 +48,7 @@ class CollectionState:
     run_id: str = ""
     since: str = ""
     dataset_sha256: str = ""
+    dataset_fingerprint: str = ""
     leaf: str = ""
     contrast: float | None = None
     parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -72,7 +73,7 @@ def read_state(plan: VectorPlan) -> CollectionState:
     if raw is None or raw.get("state") not in ("begun", "complete"):
         return CollectionState("begun")
     parameters = raw.get("parameters")
-    texts = {key: str(raw.get(key) or "") for key in ("run_id", "since", "dataset_sha256", "leaf")}
+    texts = {key: str(raw.get(key) or "") for key in ("run_id", "since", "dataset_sha256", "dataset_fingerprint", "leaf")}
     kept = dict(parameters) if isinstance(parameters, dict) else {}
     return CollectionState(raw["state"], **texts, contrast=number(raw.get("contrast")), parameters=kept)
 
@@ -114,11 +115,17 @@ def finish_load(plan: VectorPlan, leaf: Path, run_id: str, collected: Collected)
             "state": "complete",
             "run_id": run_id,
             "leaf": leaf.relative_to(plan.config.results_dir).as_posix(),
-            "dataset_sha256": str(dataset.get("sha256") or ""),
-            "contrast": number(dataset.get("contrast")),
+            **_of_the_data(dataset),
             "parameters": dict(plan.dataset_parameters),
         },
     )
+
+
+def _of_the_data(dataset: object) -> dict[str, Any]:
+    """What the runs take from the load: all rows would have to be made again to find it."""
+    known = dataset if isinstance(dataset, dict) else {}
+    texts = {f"dataset_{key}": str(known.get(key) or "") for key in ("sha256", "fingerprint")}
+    return {**texts, "contrast": number(known.get("contrast"))}
 
 
 def _mark(plan: VectorPlan, words: dict[str, Any]) -> None:
@@ -181,9 +188,7 @@ def found(plan: VectorPlan, step: Step) -> str | None:
         metadata = standing[-1].metadata
         if state.run_id and metadata.mlps.get("run_id") == state.run_id:
             # Killed between the leaf and the mark: the leaf stands only where the collection is whole.
-            dataset = metadata.mlps.get("dataset")
-            sha256 = str(dataset.get("sha256") or "") if isinstance(dataset, dict) else ""
-            words = {"run_id": state.run_id, "leaf": standing[-1].relpath, "dataset_sha256": sha256}
+            words = {"run_id": state.run_id, "leaf": standing[-1].relpath, **_of_the_data(metadata.mlps.get("dataset"))}
             _mark(plan, {"state": "complete", **words, "parameters": dict(plan.dataset_parameters)})
             return f"{standing[-1].relpath} (its collection was whole but for the mark)"
     if state.state == "complete" and not _differences(state, plan):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_mlpstorage.errors import FileSystemError, ValidationError
+from pytest_mlpstorage.errors import ValidationError
 from pytest_mlpstorage.vectordb.answer_store import AnswerStore
 from pytest_mlpstorage.vectordb.generator import ClusteredV1
 from pytest_mlpstorage.vectordb.queries import QueryStream
@@ -132,8 +132,11 @@ def test_numbers_that_are_not_those_of_the_queries_are_a_mistake_of_the_caller(t
         ask(AnswerStore(tmp_path), numbers=STREAM.numbers[:19])
 
 
-def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
+def test_answers_that_cannot_be_kept_are_answers_all_the_same_and_it_is_said_why(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(FileSystemError, match="cannot store the exact answers") as caught:
-        ask(AnswerStore(tmp_path / "file" / "answers"))
-    assert caught.value.suggestion
+    given = ask(AnswerStore(tmp_path / "file" / "answers"))
+    assert given.unsaved.startswith("cannot store the exact answers: ")
+    assert not given.found
+    kept = ask(AnswerStore(tmp_path / "answers"))
+    assert kept.unsaved == ""
+    assert equal(given.answers, kept.answers)

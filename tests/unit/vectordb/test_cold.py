@@ -59,9 +59,10 @@ def test_an_index_that_was_seen_out_of_memory_is_cold(dropped, method, residence
         (Cooling("", WARM), "1.0% of the index stayed in memory (3 files were dirty)"),
         (Cooling("", dataclasses.replace(WARM, note="")), "1.0% of the index stayed in memory"),
         (Cooling("", UNKNOWN), "unavailable: no call"),
+        (Cooling("", COLD, running=True), "its server ran all the time, so its own buffers may hold the index"),
         (Cooling("", dataclasses.replace(COLD, bytes_sampled=0, method="unavailable: all files are empty")), "all files are empty"),
     ],
-    ids=["no files", "warm", "warm without a note", "unknown", "empty"],
+    ids=["no files", "warm", "warm without a note", "unknown", "buffers", "empty"],
 )
 def test_what_was_not_seen_out_of_memory_is_not_verified_with_the_reason(cooling, words):
     found = proof(cooling)
@@ -74,6 +75,11 @@ def test_less_than_a_hundredth_in_memory_is_cold():
     assert Cooling("", COLD).cold
     assert not Cooling("", WARM).cold
     assert Cooling("", COLD).resident_after == 0.009999
+
+
+def test_a_server_that_let_go_of_the_index_needs_no_stop():
+    assert proof(Cooling("collection released", COLD, running=True)).verified
+    assert proof(Cooling("", COLD, running=True), direct=DIRECT).verified
 
 
 def test_an_index_in_memory_is_never_cold():

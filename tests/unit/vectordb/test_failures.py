@@ -1,14 +1,14 @@
-"""Errors of workers as words and back, the exit code of each, and the line that ends a job."""
+"""Errors of workers as words and back, and the exit code of each."""
 
 import signal
 
 import pytest
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError, EngineError, EngineUnavailableError, MPIError
+from pytest_mlpstorage.ranks.program import EXIT_EXCEPTION, EXIT_REFUSED
 from pytest_mlpstorage.vectordb.failures import of_words, words_of
-from pytest_mlpstorage.vectordb.program import EXIT_DEADLINE, EXIT_EXCEPTION, EXIT_REFUSED, exit_code, failure_line
+from pytest_mlpstorage.vectordb.program import EXIT_DEADLINE, exit_code
 from pytest_mlpstorage.vectordb.workers import CrashError, DeadlineError
-from pytest_mlpstorage.vectordb.world import Alone, launched_ranks, without_launcher
 
 
 @pytest.mark.parametrize("kind", [EngineError, EngineUnavailableError, ConfigurationError, BenchmarkExecutionError, MPIError])
@@ -58,27 +58,3 @@ def test_words_that_are_none_still_make_an_error(said):
 )
 def test_each_failure_has_its_exit_code(error, code):
     assert exit_code(error) == code
-
-
-def test_the_line_that_ends_a_job_is_one_line_with_all_that_is_known():
-    error = EngineError("it\nbroke", details={"phase": "build"}, suggestion="mend it", cause=ValueError("why"))
-    line = failure_line(2, error, 4)
-    assert line.startswith("mlpstorage: rank 2 on ")
-    assert line.endswith("ends the job (exit 4): it broke (ValueError: why; phase: build; mend it)\n")
-    assert failure_line(None, KeyboardInterrupt(), 4).endswith(": interrupted\n")
-    assert failure_line(0, ZeroDivisionError("x"), 3).endswith(": ZeroDivisionError: x\n")
-
-
-def test_a_worker_hears_nothing_of_the_launcher():
-    environment = {"OMPI_COMM_WORLD_SIZE": "4", "PMIX_RANK": "1", "PMI_SIZE": "2", "PRTE_X": "1", "MLPS_RUN_ID": "r", "PATH": "/bin"}
-    assert without_launcher(environment) == {"MLPS_RUN_ID": "r", "PATH": "/bin"}
-    assert launched_ranks(environment) == 4
-    assert launched_ranks({"PATH": "/bin"}) is None
-    assert launched_ranks({"PMI_SIZE": "many"}) is None
-
-
-def test_a_rank_alone_waits_for_nobody():
-    world = Alone()
-    world.barrier()
-    assert world.all("x") == ["x"]
-    assert world.offsets_ns(("here",)) == {"here": 0}

@@ -87,8 +87,13 @@ def test_high_percentiles_are_those_of_their_names():
 
 @pytest.mark.parametrize(("count", "p999", "p9999"), [(999, False, False), (1000, True, False), (9_999, True, False), (10_000, True, True)])
 def test_a_percentile_needs_as_many_samples_as_it_has_parts(count, p999, p9999):
-    found = phase_statistics([worker(samples([0.001] * count))], "steady").latency_ms
+    statistics = phase_statistics([worker(samples([0.001] * count))], "steady")
+    found = statistics.latency_ms
     assert (found["p999"] is not None, found["p9999"] is not None) == (p999, p9999)
+    assert statistics.to_json()["latency_missing"] == {
+        **({} if p999 else {"p999": f"{count} samples, and it needs 1000"}),
+        **({} if p9999 else {"p9999": f"{count} samples, and it needs 10000"}),
+    }
 
 
 def test_percentiles_are_of_all_workers_together():

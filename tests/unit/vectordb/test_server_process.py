@@ -52,6 +52,20 @@ def test_a_server_is_awaited_and_ended_by_its_signal(process, tmp_path):
     process.stop()
 
 
+def test_a_server_that_is_frozen_is_not_waited_for(tmp_path):
+    ready = tmp_path / "ready"
+    frozen = ServerProcess("test", tmp_path / "server.log", ask_to_end=signal.SIGTERM, end_seconds=60.0)
+    start(frozen, f"import pathlib, time\npathlib.Path({str(ready)!r}).touch(); time.sleep(60)", ready=says(ready))
+    server = psutil.Process(frozen.pid)
+    server.suspend()
+    while server.status() != psutil.STATUS_STOPPED:
+        time.sleep(0.01)
+    begun = time.monotonic()
+    frozen.stop()
+    assert time.monotonic() - begun < 30
+    assert not server.is_running()
+
+
 def test_a_server_that_does_not_end_is_killed_with_its_children(process, tmp_path):
     ready = tmp_path / "ready"
     program = (
@@ -122,7 +136,7 @@ def test_a_server_gets_its_signal_when_its_starter_is_killed():
 
 
 def test_one_whose_starter_is_gone_before_it_begins_does_not_begin(tmp_path):
-    command = [sys.executable, "-m", "pytest_mlpstorage.vectordb.become", "1", "9", "-", sys.executable, "-c", "print('begun')"]
+    command = [sys.executable, "-I", become.__file__, "1", "9", "-", sys.executable, "-c", "print('begun')"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (become.EXIT_REFUSED, "")
 

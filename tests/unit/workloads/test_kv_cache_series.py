@@ -231,6 +231,14 @@ def test_a_pass_of_other_code_does_not_count_is_done_again_and_set_aside(plan):
     assert list((plan.config.results_dir / ".mlps" / "superseded").glob(f"**/{old.name}"))
 
 
+def test_passes_that_are_all_of_other_code_are_no_nothing(plan, monkeypatch):
+    do(plan)
+    monkeypatch.setattr(kv_cache_series, "code_now", lambda _workload, _config: "0" * 32)
+    with pytest.raises(FileSystemError, match="4 finished passes wait that were measured by other code than runs now") as told:
+        publish(plan, WORKLOAD)
+    assert "start again" in told.value.suggestion
+
+
 def test_code_that_is_changed_while_it_runs_makes_no_leaf(plan, monkeypatch):
     do(plan)
     waiting = passes(plan)

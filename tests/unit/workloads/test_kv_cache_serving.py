@@ -12,7 +12,7 @@ import pytest
 from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError
 from pytest_mlpstorage.units import GIB, MIB
 from pytest_mlpstorage.verdict import Category, Severity
-from pytest_mlpstorage.workloads import kv_cache_precondition
+from pytest_mlpstorage.workloads import kv_cache_precondition, kv_cache_preflight
 from pytest_mlpstorage.workloads.kv_cache import WORKLOAD
 from pytest_mlpstorage.workloads.kv_cache_changes import change_findings, work_changes
 from pytest_mlpstorage.workloads.kv_cache_figures import shown, view_of
@@ -93,6 +93,46 @@ def test_what_serving_does_unless_it_is_told_otherwise(tmp_path):
     (finding,) = serving_findings(plan)
     assert (finding.severity, finding.category) == (Severity.INFO, Category.OPEN)
     assert "never CLOSED" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("section", "at_once", "entry_bytes", "words"),
+    [
+        (SERVING, 32, 256 * 131072, "any number of writes at once"),
+        (SERVING + "  max_concurrent_allocs: 5\n  policy: {chunk_tokens: 64}\n", 5, 64 * 131072, "at most 5 writes at once"),
+        (SERVING + "  max_concurrent_allocs: 9\n  load: {outstanding: 7}\n", 7, 256 * 131072, "at most 9 writes at once"),
+        ("  profile: replay\n" + TRACE, 32, 512 * 131072, "any number of writes at once"),
+        ("  profile: replay\n  trace: {format: burstgpt, path: t.csv}\n", 32, 256 * 131072, "any number of writes at once"),
+    ],
+)
+def test_a_client_stores_chunks_and_needs_room_for_those_that_it_stores_at_once(
+    tmp_path, monkeypatch, section, at_once, entry_bytes, words
+):
+    monkeypatch.setattr(kv_cache_preflight, "mpi_findings", lambda _config, _ranks: iter(()))
+    one = "  options:\n    - option: 1\n"
+
+    def space(free):
+        plan = plan_of(tmp_path, section + one, division="open", free=int(free / 0.95) + 2)
+        return plan, [f.severity for f in kv_cache_preflight.preflight(plan) if f.rule == "MLPS-SPACE-1" and "at once" in f.message]
+
+    plan, found = space(at_once * entry_bytes)
+    assert found == []
+    assert words in (line := plan.lines()[1])
+    assert f"at most {entry_bytes // MIB}.00 MiB" in line
+    assert plan.options[0].drain_seconds == the_job(plan).longest_drain_seconds
+    assert space(at_once * entry_bytes - 9)[1] == [Severity.WARNING]
+    assert space(entry_bytes - 9)[1] == [Severity.ERROR]
+
+
+def test_settings_tell_of_the_stores_at_a_time_that_this_profile_has(tmp_path):
+    def told(section):
+        made = cases.session_of(tmp_path, cases.text(section + cases.CLOSED, division="open"))
+        found = {s.key: (s.value, str(s.origin)) for s in WORKLOAD.settings(made.cases("kvcache")[0], made.config)}
+        return found["option1.max_concurrent_allocs"]
+
+    assert told(SERVING + "  max_concurrent_allocs: 5\n") == (5, "c.yaml:6:26")
+    assert told(SERVING) == (0, "default")
+    assert told("") == (16, "edition 3.0")
 
 
 def test_every_key_of_serving_reaches_the_ranks(tmp_path):
@@ -199,7 +239,7 @@ def filled(plan, monkeypatch, ranks=1, **more):
 
     monkeypatch.setattr(kv_cache_precondition, "run_job", run_job)
     monkeypatch.setattr(kv_cache_precondition, "require_success", lambda _outcome: None)
-    monkeypatch.setattr(program.signal, "signal", lambda *_: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
     voice = Voices()
     WORKLOAD.precondition(plan, launcher=None, voice=voice, **more)
     return started, voice.lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -72,6 +73,8 @@ def test_parameters_of_the_engines_own_go_beside_the_official_ones(tmp_path):
         ("{engine: zvec, index_type: AISAQ}", "zvec offers no index 'AISAQ'"),
         ("{engine: zvec, index_type: DISKANN, index: {search_list_size: 200}}", "cannot be used"),
         ("{engine: zvec, index_type: DISKANN, index: {metric_type: HAMMING}}", "zvec knows no metric 'HAMMING'"),
+        ("{engine: zvec, index_type: DISKANN, uri: 'http://node1:1'}", "vectordb.workloads.uri: zvec is embedded and has no address"),
+        ("{engine: zvec, index_type: DISKANN, dataset: {collection_name: ../x}}", "dataset.collection_name: '../x' is no name of letters"),
     ],
 )
 def test_what_the_engine_cannot_do_is_refused_by_the_plan(entry, words, tmp_path):
@@ -113,6 +116,30 @@ def test_a_server_is_reached_by_its_address_or_started_in_the_folder_of_the_case
     assert (own.where, own.server_dir) == ("", str(tmp_path / "mlps-data/vector_database/pgvector-HNSW/server"))
     given = job_of(plan_of(tmp_path, MILVUS), Step("1", "run"), tmp_path)
     assert (given.where, given.server_dir, given.storage_backend) == ("http://127.0.0.1:1", "", "")
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("http://root:geheim@node1:19530/db", "http://root:***@node1:19530/db"),
+        ("postgresql://bench:geheim@node1/bench", "postgresql://bench:***@node1/bench"),
+        ("host=node1 password=geheim user=bench", "host=node1 password=*** user=bench"),
+        ("host=node1 password='ge heim'", "host=node1 password=***"),
+        ("postgresql://node1/bench?user=b&PASSWORD=geheim&sslmode=require", "postgresql://node1/bench?user=b&PASSWORD=***&sslmode=require"),
+        ("http://node1:19530", "http://node1:19530"),
+        ("http://user@node1:19530", "http://user@node1:19530"),
+        ("http://root:ge@heim@node1:19530", "http://root:***@node1:19530"),
+    ],
+)
+def test_a_password_is_given_to_the_engine_and_told_to_nobody_else(tmp_path, uri, shown):
+    section = f'  workloads:\n    - {{engine: milvus, index_type: DISKANN, uri: "{uri}"}}\n'
+    plan = plan_of(tmp_path, section)
+    run = plan.case.steps[1]
+    record = plan.metadata(run, plan.leaf_parent(run) / "20261126_010203").to_json()
+    (storage_root,) = [setting.value for setting in WORKLOAD.settings(plan.case, plan.config) if setting.key == "storage.storage_root"]
+    assert record["parameters"]["storage"]["storage_root"] == plan.dataset_parameters["uri"] == storage_root == shown
+    assert not any("heim" in text for text in (json.dumps(record), *plan.lines()))
+    assert job_of(plan, run, tmp_path).where == uri
 
 
 def test_the_record_of_a_run_is_what_the_rules_read(tmp_path):

@@ -72,7 +72,7 @@ def test_closed_takes_milvus_with_the_parameters_that_it_allows(tmp_path, answer
     [
         ({"message": "zvec is not installed", "details": {}, "suggestion": "pip install"}, "zvec is not installed"),
         ({"code": -11, "text": ""}, "zvec cannot be asked: its process ended with -11"),
-        ({"raise": subprocess.TimeoutExpired("x", 30)}, "zvec did not answer within 30 s"),
+        ({"raise": subprocess.TimeoutExpired("x", 30)}, "zvec did not answer within 25 s"),
     ],
 )
 def test_an_engine_that_cannot_be_used_is_one_error(tmp_path, answer, said, words):

@@ -12,6 +12,7 @@ import pytest
 from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.results.layout import parse_result_path
 from pytest_mlpstorage.workloads.base import Collected
+from pytest_mlpstorage.workloads.vector_database_job import job_of
 from pytest_mlpstorage.workloads.vector_database_judge import own_findings
 from pytest_mlpstorage.workloads.vector_database_series import vector_series
 from pytest_mlpstorage.workloads.vector_database_state import (
@@ -27,6 +28,8 @@ from pytest_mlpstorage.workloads.vector_database_state import (
 sys.path.append(str(Path(__file__).parent))
 from vector_database_cases import SMALL, plan_of, summary
 
+DATASET = {"sha256": "abc", "fingerprint": "def", "contrast": 2.5}
+
 
 def leaf_of(plan, number, *, name="20261126_01000", mlps=None, **changes):
     """A leaf of a step as a finished one stands in the tree."""
@@ -34,14 +37,14 @@ def leaf_of(plan, number, *, name="20261126_01000", mlps=None, **changes):
     folder = plan.leaf_parent(step) / f"{name}{number}"
     folder.mkdir(parents=True)
     record = plan.metadata(step, folder)
-    record = dataclasses.replace(record, mlps={**record.mlps, "run_id": "r1", "dataset": {"sha256": "abc"}, **(mlps or {})})
+    record = dataclasses.replace(record, mlps={**record.mlps, "run_id": "r1", "dataset": DATASET, **(mlps or {})})
     (folder / f"vector_database_{folder.name}_metadata.json").write_text(json.dumps(record.to_json()))
     (folder / "summary.json").write_text(json.dumps(summary(**changes)))
     return folder
 
 
 def finished(plan, leaf):
-    finish_load(plan, leaf, "r1", Collected({}, mlps={"dataset": {"sha256": "abc"}}))
+    finish_load(plan, leaf, "r1", Collected({}, mlps={"dataset": DATASET}))
 
 
 @pytest.fixture
@@ -59,7 +62,8 @@ def test_a_collection_goes_from_missing_over_begun_to_complete(plan):
     assert "was not finished; the collection is made anew" in line
     finished(plan, leaf_of(plan, 0))
     state = read_state(plan)
-    assert (state.state, state.dataset_sha256, state.run_id) == ("complete", "abc", "r1")
+    assert (state.state, state.run_id) == ("complete", "r1")
+    assert (state.dataset_sha256, state.dataset_fingerprint, state.contrast) == ("abc", "def", 2.5)
     require_collection(plan)
     assert found(plan, plan.case.steps[0]).endswith("/vector_database/zvec/DISKANN/datagen/20261126_010000")
 
@@ -68,7 +72,17 @@ def test_a_load_that_was_killed_between_leaf_and_mark_counts_as_done(plan):
     begin_load(plan, "r1")
     leaf_of(plan, 0)
     assert "was whole but for the mark" in found(plan, plan.case.steps[0])
-    assert read_state(plan).dataset_sha256 == "abc"
+    state = read_state(plan)
+    assert (state.dataset_sha256, state.dataset_fingerprint, state.contrast) == ("abc", "def", 2.5)
+
+
+def test_a_run_is_told_what_the_load_found_of_the_vectors(plan, tmp_path):
+    load, run, *_ = plan.case.steps
+    begin_load(plan, "r1")
+    finished(plan, leaf_of(plan, 0))
+    job = job_of(plan, run, tmp_path)
+    assert (job.dataset_sha256, job.dataset_fingerprint, job.dataset_contrast) == ("abc", "def", 2.5)
+    assert job_of(plan, load, tmp_path).dataset_fingerprint == ""
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"state": "done"}', '{"state": 3}'])
