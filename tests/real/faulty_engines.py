@@ -103,6 +103,53 @@ class HangingBuild(StandIn):
                 pass
 
 
+class HangingServer(HangingBuild):
+    """A server, whose build goes on without whoever asked for it; the file tells who dropped it."""
+
+    name = "hanging_server"
+
+    def capabilities(self):
+        return dataclasses.replace(super().capabilities(), form="server")
+
+    def drop(self):
+        where = self._folder.parent
+        super().drop()
+        (where / "dropped").touch()
+
+
+class UndroppableServer(HangingServer):
+    name = "undroppable_server"
+
+    def drop(self):
+        raise EngineError("it is busy", suggestion="wait")
+
+
+class HangingCreate(StandIn):
+    name = "hanging_create"
+
+    def create(self, spec, where, *, replace=False):
+        time.sleep(3600)
+
+
+class HangingCount(StandIn):
+    name = "hanging_count"
+
+    def stats(self):
+        time.sleep(3600)
+
+
+class NeverCloses(StandInSearcher):
+    def close(self):
+        time.sleep(3600)
+
+
+class HangingClose(StandIn):
+    name = "hanging_close"
+
+    def searcher(self, spec, file):
+        return NeverCloses(spec, file)
+
+
 class SilentBuild(StandIn):
     name = "silent_build"
 
@@ -164,6 +211,7 @@ ENGINES = {
     made.name: made
     for made in (
         StandIn, FromMemory, HangingBuild, SilentBuild, CrashingBuild, LosesRows, RepeatsIds, Incomplete, OtherParameters,
+        HangingCreate, HangingCount, HangingClose, HangingServer, UndroppableServer,
         *map(_with_fault, SEARCH_FAULTS),
     )
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import shutil
@@ -13,6 +14,7 @@ from pytest_mlpstorage.vectordb.server_process import ServerProcess, ordinary_us
 
 _PORT, _HEALTH_PORT = 19530, 9091
 _RUN = Path("/run/milvus")
+_MARKS = Path("/tmp/milvus")
 _START_SECONDS, _STOP_SECONDS = 120.0, 30.0
 
 
@@ -22,13 +24,16 @@ class MilvusServer:
     def __init__(self) -> None:
         self.process: ServerProcess | None = None
         self._made_run = False
+        self._port = _PORT
 
     def start(self, directory: Path) -> str:
         milvus = importlib.import_module("milvus")
         folder, user = directory / "milvus", ordinary_user()
         config = milvus.MilvusServerConfig(data_dir=str(folder))
         # Other ports than that of the proxy are as they are: it must be alone in its network.
-        config.configs.update(proxy_port=_PORT)
+        # The port of one that was killed is not free at once, so the next one has another.
+        self._port += 100
+        config.configs.update(proxy_port=self._port)
         # Else it refuses a flush within ten seconds of another.
         config.set("quotaAndLimits.flushRate.enabled", "false")
         config.resolve()
@@ -50,12 +55,16 @@ class MilvusServer:
         self.process.start(
             [str(program), "run", "standalone"], user, ready=_healthy, seconds=_START_SECONDS, environment=environment, folder=folder
         )
-        return f"http://127.0.0.1:{_PORT}"
+        return f"http://127.0.0.1:{self._port}"
 
     def stop(self) -> None:
         process, self.process = self.process, None
         if process is not None:
+            mark = _MARKS / f"server_id_{process.pid}"
             process.stop()
+            mark.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                mark.parent.rmdir()  # unless another's is there
         if self._made_run:
             shutil.rmtree(_RUN, ignore_errors=True)
 

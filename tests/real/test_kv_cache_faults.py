@@ -75,6 +75,7 @@ def test_a_disk_that_somebody_fills_is_one_failure_with_the_file_and_leaves_noth
     assert cache.waiting == []
 
 
+@pytest.mark.full
 def test_a_cache_folder_that_is_taken_away_is_one_failure_and_the_next_start_does_what_is_missing(cache):
     folder, elsewhere = cache.suite.folder / "mlps-data/kv_cache", cache.suite.folder / "elsewhere"
     cache.write(SECTION, TWO)
@@ -92,6 +93,7 @@ def test_a_cache_folder_that_is_taken_away_is_one_failure_and_the_next_start_doe
     goes_on(cache, kept=1)
 
 
+@pytest.mark.full
 def test_every_client_killed_at_once_leaves_nothing_and_is_one_failure(cache):
     def kill():
         for pid in cache.ranks().values():
@@ -154,6 +156,7 @@ def flip(path, at):
         return
 
 
+@pytest.mark.full
 def test_through_the_page_cache_reads_that_were_dropped_from_it_are_a_measurement(cache):
     ended = cache.run("-k", "test_preflight or option1", "--mlps-set", "kvcache.io.path=buffered")
     assert ended.code == 0, ended.text
@@ -209,6 +212,7 @@ def shim(tmp_path, monkeypatch):
     return build
 
 
+@pytest.mark.full
 def test_a_storage_that_fails_to_read_is_one_failure_with_the_file_and_the_offset(cache, shim, monkeypatch):
     shim(SHIM)
     monkeypatch.setenv("BREAK_READS_AFTER", "20")
@@ -221,6 +225,7 @@ def test_a_storage_that_fails_to_read_is_one_failure_with_the_file_and_the_offse
     goes_on(cache)
 
 
+@pytest.mark.full
 def test_a_library_that_empties_fsync_and_fadvise_is_told_and_direct_reads_are_what_they_were(cache, shim):
     shim(EMPTIED)
     ended = cache.run("-k", "option1")
@@ -232,6 +237,7 @@ def test_a_library_that_empties_fsync_and_fadvise_is_told_and_direct_reads_are_w
     assert "counted" not in notes, "every byte that was asked was counted"
 
 
+@pytest.mark.full
 def test_through_the_page_cache_reads_that_such_a_library_left_warm_are_no_measurement(cache, shim):
     shim(EMPTIED)
     ended = cache.run("-k", "test_preflight or option1", "--mlps-set", "kvcache.io.path=buffered")
@@ -254,6 +260,7 @@ if "pytest_mlpstorage.kvcache" in sys.orig_argv and "guard" not in sys.orig_argv
 """
 
 
+@pytest.mark.full
 def test_a_busy_thread_in_the_clients_makes_them_the_limit_and_that_is_told_with_figures(cache, monkeypatch):
     place = cache.suite.folder / "busy"
     place.mkdir()

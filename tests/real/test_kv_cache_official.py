@@ -98,6 +98,7 @@ def test_two_clients_by_the_official_program_become_one_run_that_the_same_rules_
     assert "by the official formula" in ended.text
 
 
+@pytest.mark.full
 def test_the_older_wrapper_takes_the_options_from_its_own_table(official):
     official.write("table", "", "  options:\n    - option: 2\n")
     ended = official.suite.run("-s")
@@ -137,6 +138,7 @@ def test_a_program_that_fails_is_one_failure_with_its_last_words_and_nothing_is_
     assert official.suite.run().code == 0
 
 
+@pytest.mark.full
 @pytest.mark.fault
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_program_that_is_killed_and_a_pass_that_is_interrupted_leave_neither_processes_nor_files(number, official):

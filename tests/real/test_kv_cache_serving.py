@@ -46,6 +46,7 @@ def test_a_closed_loop_becomes_a_leaf_with_figures_of_its_own(cache):
     assert cache.left() == []
 
 
+@pytest.mark.full
 def test_an_open_load_is_measured_from_the_intended_arrival(cache):
     cache.write(OPEN, ONE)
     ended = cache.run("-s")
@@ -55,6 +56,7 @@ def test_an_open_load_is_measured_from_the_intended_arrival(cache):
     assert "request: from the intended arrival" in ended.text
 
 
+@pytest.mark.full
 def test_a_load_that_storage_does_not_keep_up_with_fails_its_item_with_figures(cache):
     cache.write(OPEN.replace("rate: 5.0, outstanding: 4", "rate: 20.0, outstanding: 1") + "  generation_mode: realistic\n", ONE)
     ended = cache.run()
@@ -66,6 +68,7 @@ def test_a_load_that_storage_does_not_keep_up_with_fails_its_item_with_figures(c
     assert len(cache.reasons) == 1
 
 
+@pytest.mark.full
 def test_a_trace_is_replayed(cache):
     rows = [{"timestamp": 100 * n, "input_length": 1024, "output_length": 3, "hash_ids": [0, n % 4 + 1]} for n in range(40)]
     (cache.suite.folder / "trace.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -101,6 +104,7 @@ def test_what_does_not_go_together_is_told_before_anything_runs(cache, section, 
     assert words in " ".join(ended.text.split()), ended.text
 
 
+@pytest.mark.full
 def test_the_storage_is_filled_once_before_the_first_pass_and_every_result_says_so(cache):
     cache.write(SECTION.replace("capacity: 1GiB", "capacity: 64MiB") + "  precondition: true\n", ONE)
     ended = cache.run("-s")
@@ -113,6 +117,7 @@ def test_the_storage_is_filled_once_before_the_first_pass_and_every_result_says_
     assert "not repeated: 128.00 MiB a client" in cache.run("-s", "-k", "precondition").text
 
 
+@pytest.mark.full
 def test_a_key_of_the_work_is_named_in_the_leaf_and_before(cache):
     cache.write(SECTION, ONE)
     ended = cache.run("-s", "-k", "preflight or option1")

@@ -51,6 +51,7 @@ def test_three_options_of_two_clients_become_one_run_that_the_rules_read_and_rec
     assert "WHATIF" in judged.stdout, judged.stdout + judged.stderr
 
 
+@pytest.mark.full
 def test_passes_of_one_option_wait_for_the_others_and_are_not_repeated(cache):
     ended = cache.run("-k", "option2")
     assert ended.code == 0, ended.text
@@ -68,6 +69,7 @@ def test_passes_of_one_option_wait_for_the_others_and_are_not_repeated(cache):
     assert "found, not repeated: whatif/test/results/small/kv_cache" in cache.run("-s").text
 
 
+@pytest.mark.full
 def test_idle_times_are_told_while_they_last(cache):
     cache.write(SECTION.replace("start_delay: 0s", "start_delay: 4s"), "  options:\n    - option: 1\n")
     ended = cache.run("-k", "option1", "--log-cli-level=INFO", "--mlps-set", "launch.heartbeat=1s")
@@ -75,6 +77,7 @@ def test_idle_times_are_told_while_they_last(cache):
     assert "idle for 3" in ended.text or "idle for 2" in ended.text
 
 
+@pytest.mark.full
 @pytest.mark.fault
 def test_an_interrupted_pass_leaves_nothing_in_the_cache_and_the_next_start_goes_on_with_it(cache):
     ended = cache.run("-k", "option1")
@@ -92,6 +95,7 @@ def test_an_interrupted_pass_leaves_nothing_in_the_cache_and_the_next_start_goes
     assert len(cache.leaves) == 1
 
 
+@pytest.mark.full
 @pytest.mark.fault
 def test_a_killed_rank_fails_its_pass_by_name_and_the_next_start_makes_the_run_whole(cache):
     process = cache.suite.start("-k", "test_run")

@@ -86,6 +86,9 @@ def test_a_load_tells_rows_parameters_and_the_hash_of_what_was_loaded(bench):
     assert mlps["engine"]["params_effective"] == {"max_degree": 32}
     assert len(mlps["dataset"]["sha256"]) == 64
     assert mlps["dataset"]["contrast"] > 1
+    assert mlps["load"]["seconds"] > 0
+    assert mlps["load"]["build_seconds"] > 0
+    assert set(summary) == {"num_vectors", "dimension", "index_type", "database", "inserted_vectors", "mlps"}
     words = [json.loads(line)["phase"] for line in (bench.folder / "progress.jsonl").read_text().splitlines()]
     assert "load" in words
     assert any(word.startswith("build") for word in words)
@@ -97,6 +100,9 @@ def test_a_run_leaves_figures_that_its_samples_alone_give_again_and_no_query_twi
     summary = json.loads((output / "summary.json").read_text())
     workers = read_workers(output / "samples")
     assert len(workers) == 2
+    assert {key for key in summary if key.endswith("_latency_ms")} == {
+        f"{name}_latency_ms" for name in ("mean", "median", "p95", "p99", "p999", "p9999")
+    }  # fmt: skip
     again = official_figures(phase_statistics(workers, "steady"))
     assert {key: summary[key] for key in again} == again
     cold = phase(summary, "cold")
@@ -110,6 +116,7 @@ def test_a_run_leaves_figures_that_its_samples_alone_give_again_and_no_query_twi
     assert not (output / "answers").exists()
 
 
+@pytest.mark.full
 def test_exact_answers_are_stored_and_other_runs_ask_other_queries(loaded):
     loaded.summary("run", runtime_seconds=0.0)
     stored = sorted((loaded.folder / "store").glob("*.npz"))
@@ -121,12 +128,20 @@ def test_exact_answers_are_stored_and_other_runs_ask_other_queries(loaded):
     assert len(list((loaded.folder / "store").glob("*.npz"))) == 2
 
 
+def test_exact_answers_that_find_no_room_cost_no_run(loaded):
+    (loaded.folder / "no-folder").touch()
+    summary = loaded.summary("run", store_dir=str(loaded.folder / "no-folder"))
+    assert phase(summary, "cold")["recall"] > 0.9
+    assert any("the exact answers of the phase cold are not kept" in note for note in summary["mlps"]["notes"])
+
+
 def test_a_steady_phase_with_few_queries_wraps_and_says_so(loaded):
     summary = loaded.summary("run", stream_queries=50, runtime_seconds=0.5)
     assert phase(summary, "steady")["wrapped"] is True
     assert phase(summary, "steady")["laps"] > 1
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("engine", "code", "words"),
     [
@@ -146,11 +161,25 @@ def test_a_load_that_goes_wrong_says_which_engine_and_in_which_phase(bench, engi
     assert not (output / "summary.json").exists()
 
 
+def test_a_build_that_a_server_would_go_on_with_is_dropped_there(bench):
+    _, code, said = bench.run("datagen", "hanging_server", build_deadline_seconds=1.0)
+    assert (code, said.count("ends the job")) == (5, 1), said
+    assert "left on the server" not in said
+    assert [path.name for path in (bench.folder / "data").iterdir()] == ["dropped"]
+
+
+def test_what_could_not_be_dropped_is_said(bench):
+    _, code, said = bench.run("datagen", "undroppable_server", build_deadline_seconds=1.0)
+    assert code == 5
+    assert "left on the server: c: it is busy" in said
+
+
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("engine", "code", "words"),
     [
         ("crashing", 139, "engine crashing crashed: SIGSEGV ended worker"),
-        ("hanging", 5, "engine hanging was not done with the phase cold after"),
+        ("hanging", 5, "engine hanging was not done with a search of the phase cold after 3 s"),
         ("raising_foreign", 4, "ZeroDivisionError: an error of the engine that is no EngineError"),
     ],
 )
@@ -161,6 +190,36 @@ def test_a_search_that_cannot_go_on_ends_the_run_by_name(loaded, engine, code, w
     assert not (output / "summary.json").exists()
 
 
+def test_a_search_that_hangs_in_a_long_phase_is_noticed_long_before_its_end(loaded):
+    began = time.monotonic()
+    _, code, said = loaded.run("run", "hanging", cold_queries=0, runtime_seconds=60.0, answer_deadline_seconds=2.0)
+    assert "engine hanging was not done with a search of the phase steady after 2 s and was stopped" in said
+    assert code == 5
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.full
+def test_slow_searches_are_no_hanging_ones(loaded):
+    summary = loaded.summary("run", "slow", cold_queries=0, runtime_seconds=2.0, answer_deadline_seconds=1.0)
+    assert phase(summary, "steady")["failed"] == 0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("engine", "where"), [("hanging_create", "create"), ("hanging_count", "count")])
+def test_a_call_that_hangs_around_a_load_ends_at_its_deadline(bench, engine, where):
+    _, code, said = bench.run("datagen", engine, open_deadline_seconds=2.0)
+    assert f"engine {engine} was not done with the phase {where} after 2 s" in said
+    assert code == 5
+
+
+@pytest.mark.full
+def test_a_searcher_that_does_not_close_ends_the_run_at_the_deadline_of_an_answer(loaded):
+    _, code, said = loaded.run("run", "hanging_close", runtime_seconds=0.0, answer_deadline_seconds=2.0)
+    assert "engine hanging_close was not done with the phase close after 2 s" in said
+    assert code == 5
+
+
+@pytest.mark.full
 @pytest.mark.parametrize(("engine", "kind"), [("short_answers", "short"), ("unknown_ids", "unknown_id"), ("repeated_ids", "repeated")])
 def test_answers_that_are_none_are_failures_and_in_no_rate(loaded, engine, kind):
     summary = loaded.summary("run", engine, runtime_seconds=0.0)
@@ -176,6 +235,7 @@ def test_errors_of_searches_are_counted_with_their_words(loaded):
     assert cold["errors"] == {"the search failed on purpose": cold["failed"]}
 
 
+@pytest.mark.full
 def test_stale_answers_show_in_the_recall(loaded):
     cold = phase(loaded.summary("run", "stale_answers", runtime_seconds=0.0), "cold")
     assert cold["failed"] == 0
@@ -191,10 +251,20 @@ def test_a_collection_of_another_dimension_and_a_missing_one_are_told_before_any
         assert (code, words in said) == (4, True), said
 
 
-def test_vectors_that_this_host_makes_otherwise_than_they_were_loaded_end_the_run(loaded):
-    _, code, said = loaded.run("run", runtime_seconds=0.0, dataset_sha256="0" * 64)
+def test_vectors_that_this_host_makes_otherwise_than_they_were_loaded_end_the_run_before_a_search(loaded):
+    _, code, said = loaded.run("run", runtime_seconds=0.0, dataset_sha256="0" * 64, dataset_fingerprint="0" * 64)
     assert code == 4
-    assert "this host makes other vectors than were loaded" in said
+    assert "makes other vectors than were loaded" in said
+    assert '"cold"' not in (loaded.folder / "progress.jsonl").read_text()
+
+
+def test_a_run_takes_hash_and_contrast_from_the_record_of_the_load(loaded):
+    dataset = json.loads((loaded.folder / "datagen-0/summary.json").read_text())["mlps"]["dataset"]
+    known = {"dataset_sha256": "1" * 64, "dataset_fingerprint": dataset["fingerprint"], "dataset_contrast": 7.5}
+    summary = loaded.summary("run", runtime_seconds=0.0, **known)
+    assert (summary["mlps"]["dataset"]["sha256"], summary["mlps"]["dataset"]["contrast"]) == ("1" * 64, 7.5)
+    assert summary["mlps"]["dataset"]["fingerprint"] == dataset["fingerprint"]
+    assert loaded.summary("run", runtime_seconds=0.0)["mlps"]["dataset"]["sha256"] == dataset["sha256"]
 
 
 @pytest.mark.fault
@@ -215,18 +285,35 @@ def test_a_builder_that_is_killed_leaves_no_leaf_and_the_next_load_starts_clean(
     assert bench.summary("datagen", replace=True)["inserted_vectors"] == 3000
 
 
-@pytest.mark.fault
-def test_an_interrupted_rank_takes_its_workers_with_it(loaded):
+def in_the_steady_phase(loaded):
+    """A run of a minute that has come so far."""
     _, command = loaded.job("run", runtime_seconds=60.0)
     started = subprocess.Popen(command, env=loaded.environment, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 30
     while '"steady"' not in (loaded.folder / "progress.jsonl").read_text():
         assert time.monotonic() < end
         time.sleep(0.05)
+    return started
+
+
+@pytest.mark.fault
+def test_an_interrupted_rank_takes_its_workers_with_it(loaded):
+    started = in_the_steady_phase(loaded)
     started.send_signal(signal.SIGINT)
     said = started.communicate(timeout=30)[1]
     assert started.returncode == 4
     assert "told to end by SIGINT" in said
+
+
+@pytest.mark.fault
+def test_a_rank_that_is_killed_takes_its_workers_with_it(loaded):
+    started = in_the_steady_phase(loaded)
+    started.kill()
+    started.communicate(timeout=30)
+    end = time.monotonic() + 10
+    while loaded.left() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert loaded.left() == []
 
 
 def test_a_wrong_call_and_a_wrong_job_say_so(bench, tmp_path):

@@ -85,7 +85,7 @@ def test_a_server_of_our_own_is_loaded_and_searched_and_the_drop_in_reads_is_sho
 def test_a_wrong_address_is_one_clear_failure_before_any_load(servers):
     servers.write(more=", uri: 'postgresql://bench@127.0.0.1:9/postgres'")
     ended = servers.suite.run()
-    assert (ended.code, ended.seconds < 60) == (1, True)
+    assert (ended.code, ended.seconds < 30) == (1, True)
     assert "the PostgreSQL server cannot be reached" in ended.text
     assert "1 failed, 3 skipped" in ended.text
 

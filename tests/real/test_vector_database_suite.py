@@ -118,6 +118,11 @@ def test_what_is_finished_is_found_and_a_removed_run_alone_is_done_again(vectors
     assert "stand_in-DISKANN 2: done in this start: missing" in ended.text
     assert vectors.leaves()[0] == first
     assert len(vectors.leaves()) == 2
+    table = vectors.results / "whatif/test/results/results.json"
+    (row,) = json.loads(table.read_text())
+    assert (row["VDB - Index Type"], row["VDB - Vector Count"], row["VDB - Recall Percentage"]) == ("DISKANN", 3000, 100.0)
+    ended = vectors.run("--mlps-rerun=run", "-k", "test_preflight or (test_run and 1)")
+    assert not table.exists()
     ended = vectors.run("--mlps-rerun=datagen")
     assert ended.code == 0, ended.text
     assert first not in vectors.leaves()
@@ -125,6 +130,7 @@ def test_what_is_finished_is_found_and_a_removed_run_alone_is_done_again(vectors
     assert len(vectors.leaves("datagen")) == 1
 
 
+@pytest.mark.full
 def test_other_parameters_under_the_same_name_are_refused_and_nothing_is_lost(vectors):
     assert vectors.run().code == 0
     standing = vectors.leaves()
@@ -143,6 +149,7 @@ def test_a_run_without_its_collection_says_what_to_do_first(vectors):
     assert vectors.evidence() == []
 
 
+@pytest.mark.full
 def test_a_memory_resident_index_bears_its_mark_and_no_verdict_on_storage(vectors):
     vectors.write(index="HNSW")
     ended = vectors.run("-s")
@@ -154,6 +161,7 @@ def test_a_memory_resident_index_bears_its_mark_and_no_verdict_on_storage(vector
     assert "error: [MLPS-VDB-03]" not in ended.text
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("engine", "rule", "words", "item"),
     [
@@ -174,6 +182,7 @@ def test_each_fault_of_searches_fails_an_item_under_its_own_limit(vectors, engin
     assert item in ended.text.split("short test summary")[-1]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("engine", "item", "words"),
     [
@@ -218,6 +227,7 @@ def test_a_crash_in_a_search_is_a_named_failure(vectors):
     assert vectors.leaves(engine="crashing") == []
 
 
+@pytest.mark.full
 def test_parameters_that_did_not_take_effect_are_told(vectors):
     vectors.write("other_parameters")
     ended = vectors.run("-s")

@@ -114,6 +114,7 @@ def test_the_stand_in_of_refusal_aside_the_back_end_is_one_of_three(in_python):
     assert in_python("print(json.dumps(ZvecEngine().version()))")["io_backend"] in {"io_uring", "libaio", "pread"}
 
 
+@pytest.mark.full
 @pytest.mark.fault
 def test_a_builder_killed_while_it_builds_leaves_all_rows_and_the_next_build_finishes(in_python, tmp_path):
     in_python(
@@ -242,6 +243,7 @@ print(json.dumps(refused(lambda: engine.open(SPEC, WHERE, threads=2))))
     assert "fresh process" in told
 
 
+@pytest.mark.full
 def test_reads_of_an_index_on_disk_repeat_and_those_of_one_in_memory_do_not(in_python):
     told = in_python("""
 def reads(family, build):
