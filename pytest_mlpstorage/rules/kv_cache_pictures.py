@@ -15,7 +15,7 @@ from pytest_mlpstorage.results.coerce import number
 from pytest_mlpstorage.results.kv_cache_records import OptionSummary
 from pytest_mlpstorage.results.pictures import Distribution, Line, Panel, Picture
 from pytest_mlpstorage.results.records import KVCacheResult, StoredResult
-from pytest_mlpstorage.rules.kv_cache_runs import cache_book, with_summary
+from pytest_mlpstorage.rules.kv_cache_runs import with_summary
 from pytest_mlpstorage.rules.kv_cache_serving import request_times, serving_part, serving_sentences
 from pytest_mlpstorage.units import GIB
 from pytest_mlpstorage.verdict import NoEvidence
@@ -73,7 +73,7 @@ def pictures_of(result: StoredResult, edition: Edition) -> list[Picture]:
     if isinstance(found, NoEvidence):
         return []
     leaf, summary = found
-    book = cache_book(edition).options
+    book = edition.kv_cache.options if edition.kv_cache is not None else {}  # a tree of an older edition may hold such a run
     engine = leaf.metadata.mlps.get("engine") if leaf.metadata is not None else None
     native = not isinstance(engine, Mapping) or engine.get("name") != "official"
     made = []

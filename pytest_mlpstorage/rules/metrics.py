@@ -29,9 +29,12 @@ def _metrics(result: StoredResult, edition: Edition) -> Mapping[str, Metric]:
     if isinstance(result, CheckpointingResult):
         # Edition 2.0 takes the clocks of all ranks, edition 3.0 what each summary says.
         return (aggregate_checkpointing_v2(result) if edition.name == "2.0" else aggregate_checkpointing(result, edition)).metrics
-    if isinstance(result, VectorDatabaseResult):
+    # An older edition has no such benchmark, so no metrics of it either; a tree may hold one all the same.
+    if isinstance(result, VectorDatabaseResult) and edition.vector_database is not None:
         return aggregate_vector_database(result, edition).metrics
-    return aggregate_kv_cache(result, edition).metrics if isinstance(result, KVCacheResult) else {}
+    if isinstance(result, KVCacheResult) and edition.kv_cache is not None:
+        return aggregate_kv_cache(result, edition).metrics
+    return {}
 
 
 def _training(result: TrainingResult, edition: Edition) -> Mapping[str, Metric]:

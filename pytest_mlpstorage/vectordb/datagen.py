@@ -15,9 +15,9 @@ from pytest_mlpstorage.vectordb.registry import engine as find_engine
 from pytest_mlpstorage.vectordb.truth import self_check
 
 if TYPE_CHECKING:
+    from pytest_mlpstorage.vectordb.channel import Channel
     from pytest_mlpstorage.vectordb.engine import BuildReport, Engine, EngineStats
     from pytest_mlpstorage.vectordb.job import VectorJob
-    from pytest_mlpstorage.vectordb.worker import Channel
 
 __all__ = ["abandon_collection", "build_collection", "data_of", "engine_facts", "peak_rss_bytes", "require_whole"]
 

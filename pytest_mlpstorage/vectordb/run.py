@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.ranks.world import World
     from pytest_mlpstorage.vectordb.engine import ProcessIdentity
     from pytest_mlpstorage.vectordb.job import VectorJob
+    from pytest_mlpstorage.vectordb.place import Place
     from pytest_mlpstorage.vectordb.progress import Progress
-    from pytest_mlpstorage.vectordb.rank import Place
 
 __all__ = ["run_searches"]
 

@@ -18,8 +18,8 @@ from pytest_mlpstorage.vectordb.registry import engine as find_engine
 from pytest_mlpstorage.vectordb.samples import WorkerSamples, save_worker
 
 if TYPE_CHECKING:
+    from pytest_mlpstorage.vectordb.channel import Channel
     from pytest_mlpstorage.vectordb.job import VectorJob
-    from pytest_mlpstorage.vectordb.worker import Channel
 
 __all__ = ["answers_file", "prepare", "search"]
 

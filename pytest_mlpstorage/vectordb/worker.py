@@ -8,46 +8,20 @@ that it begins.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
 
 from pytest_mlpstorage.launch.processes import die_with_parent
+from pytest_mlpstorage.vectordb.channel import Channel
 from pytest_mlpstorage.vectordb.failures import words_of
 from pytest_mlpstorage.vectordb.heart import Heart
 from pytest_mlpstorage.vectordb.job import VectorJob
 
-__all__ = ["Channel", "main"]
-
-Say: TypeAlias = "Callable[..., None]"
-
-
-class Channel:
-    """The line to the rank: what it says, one word after another, and what is answered; and the heart that it watches."""
-
-    def __init__(self, heard: BinaryIO, said: BinaryIO, heart: Heart) -> None:
-        self._heard, self._said, self.heart = heard, said, heart
-
-    def hear(self) -> Iterator[dict[str, Any]]:
-        """Each word of the rank, until it says no more."""
-        for line in self._heard:
-            yield json.loads(line)
-
-    def next(self) -> dict[str, Any]:
-        """The next word. Raises KeyboardInterrupt where the rank is gone."""
-        for word in self.hear():
-            return word
-        raise KeyboardInterrupt("the rank is gone")
-
-    def say(self, event: str, **words: Any) -> None:
-        """Answer."""
-        self._said.write(json.dumps({"event": event, **words}).encode() + b"\n")
-        self._said.flush()
+__all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

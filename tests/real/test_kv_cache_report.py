@@ -89,6 +89,7 @@ def said(text: str, words: str) -> float:
     return float(found[1])
 
 
+@pytest.mark.full
 def test_the_report_of_a_storage_of_known_rate_says_it_and_what_the_official_formula_would_have_said(slow, record_property):
     suite, text = slow
     (leaf,) = suite.results.glob("whatif/test/results/slow/kv_cache/llama3.1-8b/run/2*")

@@ -85,6 +85,7 @@ def test_a_trace_is_replayed(cache):
     assert "arrive after the window and were left out" in ended.text
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("section", "words"),
     [
