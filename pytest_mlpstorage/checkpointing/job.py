@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.nested import plain
+from pytest_mlpstorage.ranks.job_file import fields_of, read_job
 from pytest_mlpstorage.results.atomic import write_json
 from pytest_mlpstorage.units import KIB, MIB
 
@@ -22,6 +22,7 @@ ENGINE: Final = "mlpstorage"
 ALIGNMENT: Final = 4 * KIB
 """What O_DIRECT wants offsets, lengths and memory to be a multiple of, at most, on the block devices of today."""
 
+_WHAT: Final = "checkpoint job"
 _LARGEST_CHUNK: Final = 64 * MIB
 # Two buffers of it and the interpreter with MPI must stay within 256 MiB a rank.
 _LARGEST_COUNT: Final = 1_000_000
@@ -95,15 +96,7 @@ class CheckpointJob:
     @classmethod
     def from_json(cls, raw: object) -> CheckpointJob:
         """From what ``to_json`` wrote; ConfigurationError for what is no such job."""
-        if not isinstance(raw, Mapping):
-            raise ConfigurationError(f"a checkpoint job is a JSON object, not a {type(raw).__name__}")
-        fields = dataclasses.fields(cls)
-        needed = {field.name for field in fields if field.default is dataclasses.MISSING}
-        missing, unknown = sorted(needed - raw.keys()), sorted(str(key) for key in raw.keys() - {field.name for field in fields})
-        if missing or unknown:
-            found = [f"{word}: {', '.join(names)}" for word, names in (("missing", missing), ("unknown", unknown)) if names]
-            raise ConfigurationError(f"the fields of a checkpoint job are not right: {'; '.join(found)}")
-        return cls(**raw)
+        return cls(**fields_of(cls, raw, _WHAT))
 
     def write(self, path: Path) -> None:
         """Write the file that the ranks load."""
@@ -112,11 +105,7 @@ class CheckpointJob:
     @classmethod
     def load(cls, path: Path) -> CheckpointJob:
         """Read a file that ``write`` made; ConfigurationError where it is not there or no job."""
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise ConfigurationError(f"the checkpoint job {path} cannot be read: {error}") from error
-        return cls.from_json(raw)
+        return cls.from_json(read_job(path, _WHAT))
 
 
 def _wrong(name: str, wanted: str, given: object) -> ConfigurationError:

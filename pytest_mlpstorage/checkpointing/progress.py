@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from pytest_mlpstorage.results.atomic import file_system_error
+from pytest_mlpstorage.ranks.progress_lines import INTERVAL_SECONDS, append_line
 from pytest_mlpstorage.units import MIB
 
-__all__ = ["INTERVAL_SECONDS", "Progress"]
-
-INTERVAL_SECONDS: Final = 1.0
+__all__ = ["Progress"]
 
 
 class Progress:
@@ -58,11 +55,4 @@ class Progress:
 
     def _append(self, fields: dict[str, Any]) -> None:
         self._last = self._now()
-        if self._path is None:
-            return
-        try:
-            with self._path.open("a") as lines:
-                lines.write(json.dumps(fields) + "\n")
-        except OSError as error:
-            # It stands beside the results: where it cannot be written the report could not be left either.
-            raise file_system_error(f"cannot write {self._path}: {error.strerror}", self._path, error) from error
+        append_line(self._path, fields)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
-__all__ = ["INTERVAL_SECONDS", "Progress"]
+from pytest_mlpstorage.ranks.progress_lines import INTERVAL_SECONDS, append_line
 
-INTERVAL_SECONDS = 1.0
+__all__ = ["Progress"]
+
 _MIB = 1024**2
 
 
@@ -27,8 +27,7 @@ class Progress:
         if self._path is None or (not due and now - self._last < INTERVAL_SECONDS):
             return
         self._last = now
-        with self._path.open("a") as lines:
-            lines.write(json.dumps(fields) + "\n")
+        append_line(self._path, fields)
 
     def datagen(self, done: int, total: int, written_bytes: int | None = None) -> None:
         """Files of the whole data set made so far, as rank 0 sees it."""

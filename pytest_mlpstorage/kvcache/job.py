@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -18,6 +16,7 @@ from pytest_mlpstorage.kvcache.stamps import Verify
 from pytest_mlpstorage.kvcache.work import Schedule
 from pytest_mlpstorage.kvcache.workload_options import WorkloadConfig
 from pytest_mlpstorage.nested import plain
+from pytest_mlpstorage.ranks.job_file import fields_of, read_job
 from pytest_mlpstorage.results.atomic import write_json
 from pytest_mlpstorage.units import KIB, MIB
 
@@ -37,6 +36,7 @@ MOST_DURATION_SECONDS: Final = 86_400
 MOST_WORKERS: Final = 500
 """Requests in service at a time, whatever the number of users."""
 
+_WHAT: Final = "KV cache job"
 _JOIN_SECONDS: Final = 2
 _PASSES: Final = 256
 """What the eight bits of a stamp tell apart."""
@@ -216,15 +216,7 @@ class KVCacheJob:
     @classmethod
     def from_json(cls, raw: object) -> KVCacheJob:
         """From what ``to_json`` wrote; ConfigurationError for what is no such job."""
-        if not isinstance(raw, Mapping):
-            raise ConfigurationError(f"a KV cache job is a JSON object, not a {type(raw).__name__}")
-        fields = dataclasses.fields(cls)
-        needed = {field.name for field in fields if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING}
-        missing, unknown = sorted(needed - raw.keys()), sorted(str(key) for key in raw.keys() - {field.name for field in fields})
-        if missing or unknown:
-            found = [f"{word}: {', '.join(names)}" for word, names in (("missing", missing), ("unknown", unknown)) if names]
-            raise ConfigurationError(f"the fields of a KV cache job are not right: {'; '.join(found)}")
-        values = dict(raw)
+        values = fields_of(cls, raw, _WHAT)
         if values.get("serving") is not None:
             values["serving"] = ServingJob.from_json(values["serving"])
         if isinstance(values.get("changed"), list):
@@ -243,11 +235,7 @@ class KVCacheJob:
     @classmethod
     def load(cls, path: Path) -> KVCacheJob:
         """Read a file that ``write`` made; ConfigurationError where it is not there or no job."""
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise ConfigurationError(f"the KV cache job {path} cannot be read: {error}") from error
-        return cls.from_json(raw)
+        return cls.from_json(read_job(path, _WHAT))
 
 
 def _wrong(name: str, wanted: str, given: object) -> ConfigurationError:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.kvcache.official_copy import PROGRAM, WRAPPER, Form
+from pytest_mlpstorage.ranks.job_file import fields_of, read_job
 from pytest_mlpstorage.results.atomic import write_json
 
 __all__ = ["ENGINE", "OfficialJob"]
 
 ENGINE: Final = "official"
 """Name of this engine in the files of a rank and of a leaf."""
+
+_WHAT: Final = "job of the official KV cache program"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,14 +100,8 @@ class OfficialJob:
     @classmethod
     def from_json(cls, raw: object) -> OfficialJob:
         """From what ``to_json`` wrote; ConfigurationError for what is no such job."""
-        if not isinstance(raw, Mapping):
-            raise ConfigurationError(f"a job of the official KV cache program is a JSON object, not a {type(raw).__name__}")
-        fields = dataclasses.fields(cls)
-        needed = {field.name for field in fields if field.default is dataclasses.MISSING}
-        wrong = sorted(map(str, (needed - raw.keys()) | (raw.keys() - {field.name for field in fields})))
-        if wrong:
-            raise ConfigurationError(f"fields of a job of the official KV cache program are missing or unknown: {', '.join(wrong)}")
-        return cls(**{**raw, "changed": tuple(raw.get("changed", ()))})
+        values = fields_of(cls, raw, _WHAT)
+        return cls(**{**values, "changed": tuple(values.get("changed", ()))})
 
     def write(self, path: Path) -> None:
         """Write the file that the ranks load."""
@@ -115,11 +110,7 @@ class OfficialJob:
     @classmethod
     def load(cls, path: Path) -> OfficialJob:
         """Read a file that ``write`` made; ConfigurationError where it is not there or no job."""
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise ConfigurationError(f"the job {path} cannot be read: {error}") from error
-        return cls.from_json(raw)
+        return cls.from_json(read_job(path, _WHAT))
 
 
 def _words(flags: Mapping[str, str]) -> list[str]:

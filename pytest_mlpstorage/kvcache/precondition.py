@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import threading
 import time
@@ -24,6 +23,7 @@ from pytest_mlpstorage.kvcache.probe import probe_target
 from pytest_mlpstorage.kvcache.progress import Progress
 from pytest_mlpstorage.kvcache.rank_directory import RankDirectory
 from pytest_mlpstorage.kvcache.stamps import Content
+from pytest_mlpstorage.ranks.job_file import fields_of, read_job
 from pytest_mlpstorage.ranks.program import Start, run_program
 from pytest_mlpstorage.ranks.world import this_rank
 from pytest_mlpstorage.results.atomic import write_json
@@ -31,6 +31,7 @@ from pytest_mlpstorage.units import MIB
 
 __all__ = ["Filler", "Precondition", "main"]
 
+_WHAT: Final = "job of preconditioning"
 _THREADS: Final = 8
 _CALL_BYTES: Final = 2 * MIB
 _OBJECT_BYTES: Final = 64 * MIB
@@ -60,10 +61,7 @@ class Precondition:
     @classmethod
     def load(cls, path: Path) -> Precondition:
         """Read the job file; ConfigurationError where it is none."""
-        try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise ConfigurationError(f"the job {path} cannot be read: {error}") from error
+        return cls(**fields_of(cls, read_job(path, _WHAT), _WHAT))
 
 
 class Filler:

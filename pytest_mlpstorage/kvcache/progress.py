@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from pytest_mlpstorage.ranks.progress_lines import INTERVAL_SECONDS, append_line
 from pytest_mlpstorage.units import MIB
 
-__all__ = ["INTERVAL_SECONDS", "Progress"]
-
-INTERVAL_SECONDS: Final = 1.0
+__all__ = ["Progress"]
 
 
 class Progress:
@@ -23,9 +21,7 @@ class Progress:
 
     def say(self, what: str, **fields: Any) -> None:
         """Tell what is being done."""
-        if self._path is not None:
-            with self._path.open("a") as lines:
-                lines.write(json.dumps({"phase": f"{self._phase} {what}", **fields}) + "\n")
+        append_line(self._path, {"phase": f"{self._phase} {what}", **fields})
 
     def wait(self, what: str, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
         """Wait, and count down."""

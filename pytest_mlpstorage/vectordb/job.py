@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.nested import plain
+from pytest_mlpstorage.ranks.job_file import fields_of, read_job
 from pytest_mlpstorage.results.atomic import write_json
 from pytest_mlpstorage.vectordb.engine import IndexSpec, Metric
 
@@ -29,6 +29,7 @@ ANSWERS: Final = "answers"
 STATE_DIR: Final = "state"
 """Below an index's own folder: what a server that the suite starts itself keeps."""
 
+_WHAT: Final = "vector database job"
 _LARGEST: Final = 2**53
 _DIMENSIONS: Final = 1_000_000
 
@@ -161,8 +162,8 @@ class VectorJob:
     @classmethod
     def from_json(cls, raw: object) -> VectorJob:
         """From what ``to_json`` wrote; ConfigurationError for what is no such job."""
-        values = _fields(cls, raw, "a vector database job")
-        values["data"] = DataSource(**_fields(DataSource, values.get("data", {}), "data of a vector database job"))
+        values = fields_of(cls, raw, _WHAT)
+        values["data"] = DataSource(**fields_of(DataSource, values.get("data", {}), f"data set of a {_WHAT}"))
         return cls(**values)
 
     def write(self, path: Path) -> None:
@@ -172,23 +173,7 @@ class VectorJob:
     @classmethod
     def load(cls, path: Path) -> VectorJob:
         """Read a file that ``write`` made; ConfigurationError where it is not there or no job."""
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise ConfigurationError(f"the vector database job {path} cannot be read: {error}") from error
-        return cls.from_json(raw)
-
-
-def _fields(kind: type[Any], raw: object, what: str) -> dict[str, Any]:
-    if not isinstance(raw, Mapping):
-        raise ConfigurationError(f"{what} is a JSON object, not a {type(raw).__name__}")
-    fields = dataclasses.fields(kind)
-    needed = {field.name for field in fields if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING}
-    missing, unknown = sorted(needed - raw.keys()), sorted(str(key) for key in raw.keys() - {field.name for field in fields})
-    if missing or unknown:
-        found = [f"{word}: {', '.join(names)}" for word, names in (("missing", missing), ("unknown", unknown)) if names]
-        raise ConfigurationError(f"the fields of {what} are not right: {'; '.join(found)}")
-    return dict(raw)
+        return cls.from_json(read_job(path, _WHAT))
 
 
 def _wrong(name: str, wanted: str, given: object) -> ConfigurationError:

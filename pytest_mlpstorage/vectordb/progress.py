@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-__all__ = ["INTERVAL_SECONDS", "Progress"]
+from pytest_mlpstorage.ranks.progress_lines import INTERVAL_SECONDS, append_line
 
-INTERVAL_SECONDS: Final = 1.0
+__all__ = ["Progress"]
 
 
 class Progress:
@@ -24,5 +23,4 @@ class Progress:
         if self._path is None or (phase == self._last and now - self._at < INTERVAL_SECONDS):
             return
         self._last, self._at = phase, now
-        with self._path.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps({"phase": phase, **fields}) + "\n")
+        append_line(self._path, {"phase": phase, **fields})

@@ -262,7 +262,7 @@ def test_a_job_is_written_and_read_and_refused_with_the_fields_that_are_wrong(ma
     job = make(changed=("seed",)).job
     job.write(tmp_path / "j.json")
     assert OfficialJob.load(tmp_path / "j.json") == job
-    with pytest.raises(ConfigurationError, match="missing or unknown: option, speed"):
+    with pytest.raises(ConfigurationError, match="missing: option; unknown: speed"):
         OfficialJob.from_json({**{k: v for k, v in job.to_json().items() if k != "option"}, "speed": 1})
     with pytest.raises(ConfigurationError, match="not a list"):
         OfficialJob.from_json([])
