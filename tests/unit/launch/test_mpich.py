@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,24 +15,12 @@ HYDRA_5 = "HYDRA build details:\n    Version:                                 5.
 OPEN_MPI = "mpirun (Open MPI) 5.0.11"
 
 
+pytestmark = pytest.mark.usefixtures("bare")
+
+
 @pytest.fixture
-def program(tmp_path):
-    def program(says=HYDRA_5, folder="bin", name="mpiexec"):
-        path = tmp_path / folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"#!/bin/sh\ncat <<'END'\n{says}\nEND\n")
-        path.chmod(0o755)
-        return path
-
-    return program
-
-
-@pytest.fixture(autouse=True)
-def bare(monkeypatch, tmp_path):
-    """An environment without MPI, not root."""
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(sys, "prefix", str(tmp_path / "venv"))
-    monkeypatch.setattr(sys, "executable", "/venv/bin/python")
+def mpiexec(program):
+    return lambda says=HYDRA_5, folder="bin", name="mpiexec": program(says, folder, name)
 
 
 def library(tmp_path, name):
@@ -44,15 +30,15 @@ def library(tmp_path, name):
     return path
 
 
-def test_a_plain_job_on_this_host_asks_no_resource_manager(program):
-    path = program()
+def test_a_plain_job_on_this_host_asks_no_resource_manager(mpiexec):
+    path = mpiexec()
     assert MPICH(path).command(Job(2, ("-m", "thing", "a b"))) == [
         str(path), "-launcher", "fork", "-n", "2", "/venv/bin/python", "-m", "thing", "a b",
     ]  # fmt: skip
 
 
-def test_a_rich_job_on_two_hosts_takes_this_hosts_folder_out_of_the_environment(program):
-    path = program()
+def test_a_rich_job_on_two_hosts_takes_this_hosts_folder_out_of_the_environment(mpiexec):
+    path = mpiexec()
     job = Job(6, ("-m", "thing"), env={"COLOUR": "red"}, hosts=(Host("node1", 4), Host("node2")), mpi_args=("-bind-to", "numa"))
     assert MPICH(path).command(job, ("/venv/bin/python", "guard")) == [
         str(path), "-hosts", "node1:4,node2:3", "-bind-to", "numa", "-n", "6",
@@ -60,43 +46,43 @@ def test_a_rich_job_on_two_hosts_takes_this_hosts_folder_out_of_the_environment(
     ]  # fmt: skip
 
 
-def test_a_launcher_that_the_user_names_replaces_ours(program):
-    command = MPICH(program()).command(Job(2, ("x",), mpi_args=("-launcher", "manual")))
+def test_a_launcher_that_the_user_names_replaces_ours(mpiexec):
+    command = MPICH(mpiexec()).command(Job(2, ("x",), mpi_args=("-launcher", "manual")))
     assert command.count("-launcher") == 1
 
 
-def test_this_interpreters_environment_comes_before_path(program):
-    own, on_path = program(folder="venv/bin"), program(folder="elsewhere")
+def test_this_interpreters_environment_comes_before_path(mpiexec):
+    own, on_path = mpiexec(folder="venv/bin"), mpiexec(folder="elsewhere")
     found = find_launcher("mpich", {"PATH": str(on_path.parent)})
     assert found.executable == own
     assert describe(found) == f"mpich 5.0.2 ({own})"
 
 
 @pytest.mark.parametrize("name", ["mpiexec.hydra", "mpiexec.mpich"])
-def test_other_names_on_path_are_known(program, name):
-    path = program(folder="elsewhere", name=name)
+def test_other_names_on_path_are_known(mpiexec, name):
+    path = mpiexec(folder="elsewhere", name=name)
     assert find_launcher("mpich", {"PATH": str(path.parent)}).executable == path
 
 
-def test_what_is_no_hydra_is_not_taken(program):
-    path = program(OPEN_MPI)
+def test_what_is_no_hydra_is_not_taken(mpiexec):
+    path = mpiexec(OPEN_MPI)
     assert MPICH.at(path) is None
     assert MPICH.detect({"PATH": str(path.parent)}) is None
     with pytest.raises(MPIError, match="does not say that it is MPICH's Hydra"):
         MPICH(path).version()
 
 
-def test_the_launcher_of_the_library_that_the_ranks_load_is_taken_whichever_comes_first(program, tmp_path):
-    hydra, other = program(folder="elsewhere"), program(OPEN_MPI, "elsewhere", "mpirun")
+def test_the_launcher_of_the_library_that_the_ranks_load_is_taken_whichever_comes_first(mpiexec, tmp_path):
+    hydra, other = mpiexec(folder="elsewhere"), mpiexec(OPEN_MPI, "elsewhere", "mpirun")
     here = {"PATH": str(hydra.parent)}
     assert find_launcher("auto", here).executable == other
     library(tmp_path, "libmpi.so.12")
     assert find_launcher("auto", here).executable == hydra
 
 
-def test_hydra_over_open_mpis_library_is_refused_since_every_rank_would_be_alone(program, tmp_path):
+def test_hydra_over_open_mpis_library_is_refused_since_every_rank_would_be_alone(mpiexec, tmp_path):
     path = library(tmp_path, "libmpi.so.40")
-    program(folder="venv/bin")
+    mpiexec(folder="venv/bin")
     with pytest.raises(DependencyError, match=r"the launcher is MPICH's, and .* would load is Open MPI's") as caught:
         find_launcher("auto", {"PATH": ""})
     assert caught.value.details["library"] == str(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,25 +19,17 @@ ABORT = "MPI_ABORT was invoked on rank 3 in communicator MPI_COMM_WORLD"
 HYDRA = "HYDRA build details:"
 
 
-@pytest.fixture
-def mpirun(tmp_path):
-    def mpirun(says=OPEN_MPI_5, folder="bin", name="mpirun"):
-        path = tmp_path / folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"#!/bin/sh\necho '{says}'\n")
-        path.chmod(0o755)
-        return path
+pytestmark = pytest.mark.usefixtures("bare")
 
-    return mpirun
+
+@pytest.fixture
+def mpirun(program):
+    return lambda says=OPEN_MPI_5, folder="bin", name="mpirun": program(says, folder, name)
 
 
 @pytest.fixture(autouse=True)
-def bare(monkeypatch, tmp_path):
-    """Eight cores, an environment without MPI, not root."""
+def eight_cores(monkeypatch):
     monkeypatch.setattr(openmpi, "_cores", lambda: 8)
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(sys, "prefix", str(tmp_path / "venv"))
-    monkeypatch.setattr(sys, "executable", "/venv/bin/python")
 
 
 def test_a_plain_job_on_this_host(mpirun):
