@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
+import pretend_session
 
-from pytest_mlpstorage.cluster.facts import ClusterFacts, host_facts
-from pytest_mlpstorage.config import load_config
-from pytest_mlpstorage.session import BenchmarkSession
-from pytest_mlpstorage.units import GIB
 from pytest_mlpstorage.workloads.checkpointing import WORKLOAD
 
 TINY = (
@@ -28,32 +24,8 @@ def text(entry, *, division="closed", section="", hosts=""):
     )
 
 
-def session_of(folder, content, *assignments, hosts=(256,), available=None, free=None, separate_devices=True):
-    """A session on pretend hosts of so many GiB; data and results lie on two filesystems with ``free`` bytes each."""
-    path = folder / "c.yaml"
-    path.write_text(content)
-    config = load_config(path, families=[WORKLOAD.schema()], options={}, assignments=assignments, environ={}, invocation_dir=folder)
-    made = BenchmarkSession(config, {"checkpointing": WORKLOAD})
-    real = host_facts([*config.storage_dirs, config.results_dir])
-
-    def mount(one):
-        same = not separate_devices or one.path != str(config.results_dir)
-        return dataclasses.replace(one, device="8:1" if same else "8:2", fstype="ext4", free_bytes=2**60 if free is None else free)
-
-    mounts = tuple(map(mount, real.mounts))
-    facts = [
-        dataclasses.replace(
-            real,
-            name=f"h{number}",
-            memory_bytes=gib * GIB,
-            memory={**real.memory, "MemAvailable": int((gib if available is None else available) * GIB)},
-            memory_limit_bytes=None,
-            mounts=mounts,
-        )
-        for number, gib in enumerate(hosts)
-    ]
-    made._cluster = ClusterFacts(tuple(facts), "test")
-    return made
+def session_of(folder, content, *assignments, **hosts):
+    return pretend_session.session_of(WORKLOAD, folder, content, *assignments, **hosts)
 
 
 def plan_of(folder, entry, *assignments, division="closed", section="", names="", **hosts):

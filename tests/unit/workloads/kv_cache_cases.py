@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import json
 import sys
 from pathlib import Path
 
-from pytest_mlpstorage.cluster.facts import ClusterFacts, host_facts
-from pytest_mlpstorage.config import load_config
-from pytest_mlpstorage.editions import edition_names
+import pretend_session
+
 from pytest_mlpstorage.kvcache.job import KVCacheJob
 from pytest_mlpstorage.kvcache.rank_file import write_rank_file
 from pytest_mlpstorage.launch.supervisor import Outcome
-from pytest_mlpstorage.session import BenchmarkSession
-from pytest_mlpstorage.units import GIB
 from pytest_mlpstorage.workloads import execute as execution
 from pytest_mlpstorage.workloads import stamping
 from pytest_mlpstorage.workloads.execute import Voice, execute
@@ -46,31 +42,11 @@ def text(section, *, division="closed", hosts="", top=""):
 
 
 def load(folder, content, *assignments):
-    path = folder / "c.yaml"
-    path.write_text(content)
-    options = {"families": [WORKLOAD.schema()], "options": {}, "assignments": assignments, "environ": {}, "editions": edition_names()}
-    return load_config(path, invocation_dir=folder, **options)
+    return pretend_session.load(WORKLOAD, folder, content, *assignments)
 
 
-def session_of(folder, content, *assignments, hosts=(256,), available=None, free=2**42, separate=True, fstype="ext4", source="/dev/sda1"):
-    """A session on pretend hosts of so many GiB; cache and results lie on two filesystems with ``free`` bytes each."""
-    config = load(folder, content, *assignments)
-    made = BenchmarkSession(config, {"kvcache": WORKLOAD})
-    real = host_facts([*config.storage_dirs, config.results_dir])
-
-    def mount(one):
-        results = separate and one.path == str(config.results_dir)
-        kind = "ext4" if results else fstype
-        return dataclasses.replace(one, device="8:2" if results else "8:1", fstype=kind, source=source, free_bytes=free)
-
-    mounts = tuple(map(mount, real.mounts))
-    memory = [{**real.memory, "MemAvailable": int((gib if available is None else available) * GIB)} for gib in hosts]
-    facts = [
-        dataclasses.replace(real, name=f"h{n}", memory_bytes=gib * GIB, memory=memory[n], memory_limit_bytes=None, mounts=mounts)
-        for n, gib in enumerate(hosts)
-    ]
-    made._cluster = ClusterFacts(tuple(facts), "test")
-    return made
+def session_of(folder, content, *assignments, **hosts):
+    return pretend_session.session_of(WORKLOAD, folder, content, *assignments, **hosts)
 
 
 def plan_of(folder, section=CLOSED, *assignments, division="closed", names="", top="", **hosts):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import os
-import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 
+import checkpointing_cases as cases
 import pytest
 
 from pytest_mlpstorage.dlio.capabilities import Capabilities
@@ -25,10 +24,6 @@ from pytest_mlpstorage.workloads.checkpointing import WORKLOAD
 from pytest_mlpstorage.workloads.checkpointing_engine import CheckpointEngine
 from pytest_mlpstorage.workloads.checkpointing_handover import Handover
 from pytest_mlpstorage.workloads.checkpointing_state import read_result
-
-_spec = importlib.util.spec_from_file_location("checkpointing_cases", Path(__file__).with_name("checkpointing_cases.py"))
-cases = sys.modules.setdefault("checkpointing_cases", importlib.util.module_from_spec(_spec))
-_spec.loader.exec_module(cases)
 
 TINY = f"model: llama3-8b, accelerator: b200, accelerators: 2, {cases.TINY}, checkpoint.num_checkpoints_write: 2, checkpoint.num_checkpoints_read: 1"
 SIZE_GIB = 2 * (5900544 + 35418624) / 2**30

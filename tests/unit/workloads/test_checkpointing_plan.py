@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import sys
 from pathlib import Path
 
+import checkpointing_cases as cases
 import pytest
 
 from pytest_mlpstorage.dlio.capabilities import Capabilities
@@ -17,9 +16,6 @@ from pytest_mlpstorage.workloads import checkpointing_sizing
 from pytest_mlpstorage.workloads.checkpointing_engine import CheckpointEngine, choose_engine
 from pytest_mlpstorage.workloads.checkpointing_job import make_job, overrides
 
-_spec = importlib.util.spec_from_file_location("checkpointing_cases", Path(__file__).with_name("checkpointing_cases.py"))
-cases = sys.modules.setdefault("checkpointing_cases", importlib.util.module_from_spec(_spec))
-_spec.loader.exec_module(cases)
 plan_of, session_of, text, TINY = cases.plan_of, cases.session_of, cases.text, cases.TINY
 
 EIGHT = "model: llama3-8b, accelerator: b200, accelerators: 8"

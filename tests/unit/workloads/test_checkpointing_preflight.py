@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import sys
 import time
-from pathlib import Path
 
+import checkpointing_cases as cases
 import pytest
 
 from pytest_mlpstorage.dlio.capabilities import Capabilities
@@ -15,9 +13,6 @@ from pytest_mlpstorage.units import GIB
 from pytest_mlpstorage.verdict import Finding, Severity
 from pytest_mlpstorage.workloads import checkpointing_preflight, checkpointing_sizing
 
-_spec = importlib.util.spec_from_file_location("checkpointing_cases", Path(__file__).with_name("checkpointing_cases.py"))
-cases = sys.modules.setdefault("checkpointing_cases", importlib.util.module_from_spec(_spec))
-_spec.loader.exec_module(cases)
 plan_of = cases.plan_of
 
 EIGHT = "model: llama3-8b, accelerator: b200, accelerators: 8"
@@ -145,10 +140,10 @@ def test_a_limit_on_memory_counts_as_its_memory(tmp_path):
 
 
 def test_results_on_the_storage_under_test(tmp_path):
-    plan = plan_of(tmp_path, EIGHT, separate_devices=False)
+    plan = plan_of(tmp_path, EIGHT, separate=False)
     (found,) = errors(plan)
     assert (found.rule, found.required, found.field) == ("MLPS-PATH-2", "two file systems (rule 4.4.2)", "results_dir")
-    whatif = plan_of(tmp_path, TINY, division="whatif", separate_devices=False)
+    whatif = plan_of(tmp_path, TINY, division="whatif", separate=False)
     assert errors(whatif) == []
     assert one(whatif, "MLPS-PATH-2").severity is Severity.WARNING
 

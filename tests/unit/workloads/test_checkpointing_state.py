@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import os
 import re
-import sys
 from datetime import datetime, timedelta
-from pathlib import Path
 
+import checkpointing_cases as cases
 import pytest
 
 from pytest_mlpstorage.dlio.capabilities import Capabilities
@@ -20,10 +18,6 @@ from pytest_mlpstorage.workloads import checkpointing_sizing
 from pytest_mlpstorage.workloads.checkpointing import WORKLOAD
 from pytest_mlpstorage.workloads.checkpointing_state import found, require
 from pytest_mlpstorage.workloads.series import Resumption
-
-_spec = importlib.util.spec_from_file_location("checkpointing_cases", Path(__file__).with_name("checkpointing_cases.py"))
-cases = sys.modules.setdefault("checkpointing_cases", importlib.util.module_from_spec(_spec))
-_spec.loader.exec_module(cases)
 
 TINY = f"model: llama3-8b, accelerator: b200, accelerators: 2, {cases.TINY}, checkpoint.num_checkpoints_write: 2, checkpoint.num_checkpoints_read: 2"
 NOW = datetime(2026, 1, 1)

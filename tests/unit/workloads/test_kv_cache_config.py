@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
+import kv_cache_cases as cases
 import pytest
 
 from pytest_mlpstorage.errors import ConfigurationError
-
-sys.path.append(str(Path(__file__).parent))
-import kv_cache_cases as cases
 
 
 def refused(folder, section, *assignments):

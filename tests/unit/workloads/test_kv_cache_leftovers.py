@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from kv_cache_cases import SMALL, Ranks, do, plan_of
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError, FileSystemError, MPIError
 from pytest_mlpstorage.kvcache import leftovers as engine
@@ -18,9 +19,6 @@ from pytest_mlpstorage.launch.supervisor import Outcome
 from pytest_mlpstorage.workloads import kv_cache_leftovers
 from pytest_mlpstorage.workloads.kv_cache import WORKLOAD
 from pytest_mlpstorage.workloads.kv_cache_leftovers import clean_up
-
-sys.path.append(str(Path(__file__).parent))
-from kv_cache_cases import SMALL, Ranks, do, plan_of
 
 
 @pytest.fixture

@@ -11,7 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import kv_cache_cases as cases
 import pytest
+from kv_cache_cases import do, plan_of
+from official_stand_in import write_copy
 
 from pytest_mlpstorage.cluster.mounts import mount_of
 from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError
@@ -25,11 +28,6 @@ from pytest_mlpstorage.verdict import Severity
 from pytest_mlpstorage.workloads import execute as execution
 from pytest_mlpstorage.workloads import kv_cache_official, kv_cache_preflight, stamping
 from pytest_mlpstorage.workloads.kv_cache import WORKLOAD
-
-sys.path.append(str(Path(__file__).parent))
-import kv_cache_cases as cases
-from kv_cache_cases import do, plan_of
-from official_stand_in import write_copy
 
 QUICK = "  start_delay: 0s\n  end_delay: 0s\n  inter_option_delay: 0s\n  trials: 1\n"
 

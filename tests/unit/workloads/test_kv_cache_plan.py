@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
+import kv_cache_cases as cases
 import pytest
+from kv_cache_cases import plan_of
 
 from pytest_mlpstorage.editions import edition
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.rules.kv_cache_commands import passes_of, recorded_options
 from pytest_mlpstorage.units import GIB, MIB
 from pytest_mlpstorage.workloads.kv_cache import WORKLOAD
-
-sys.path.append(str(Path(__file__).parent))
-import kv_cache_cases as cases
-from kv_cache_cases import plan_of
 
 NINE = [f"option{option}-trial{trial}" for option in (1, 2, 3) for trial in range(3)]
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from pathlib import Path
 
+import kv_cache_cases as cases
 import pytest
+from kv_cache_cases import plan_of
 
 from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.kvcache import probe
 from pytest_mlpstorage.units import GIB
 from pytest_mlpstorage.verdict import Finding, Severity
 from pytest_mlpstorage.workloads import kv_cache_preflight
-
-sys.path.append(str(Path(__file__).parent))
-import kv_cache_cases as cases
-from kv_cache_cases import plan_of
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
+from kv_cache_cases import SMALL, Ranks, do, plan_of
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError, FileSystemError
 from pytest_mlpstorage.results.tree import read_tree
@@ -16,9 +16,6 @@ from pytest_mlpstorage.workloads import kv_cache_series
 from pytest_mlpstorage.workloads.kv_cache import WORKLOAD
 from pytest_mlpstorage.workloads.kv_cache_series import passes, publish, standing_run
 from pytest_mlpstorage.workloads.series import Resumption
-
-sys.path.append(str(Path(__file__).parent))
-from kv_cache_cases import SMALL, Ranks, do, plan_of
 
 FOUR = ["option1-trial0", "option1-trial1", "option2-trial0", "option2-trial1"]
 

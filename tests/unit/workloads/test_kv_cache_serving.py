@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
+import kv_cache_cases as cases
 import pytest
+from kv_cache_cases import plan_of
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError
 from pytest_mlpstorage.units import GIB, MIB
@@ -18,10 +19,6 @@ from pytest_mlpstorage.workloads.kv_cache_changes import change_findings, work_c
 from pytest_mlpstorage.workloads.kv_cache_figures import shown, view_of
 from pytest_mlpstorage.workloads.kv_cache_job import job_of
 from pytest_mlpstorage.workloads.kv_cache_serving import serving_findings, serving_of
-
-sys.path.append(str(Path(__file__).parent))
-import kv_cache_cases as cases
-from kv_cache_cases import plan_of
 
 SERVING = "  profile: serving\n"
 TRACE = "  trace: {format: mooncake, path: t.jsonl}\n"

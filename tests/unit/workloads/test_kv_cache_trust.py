@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
+from kv_cache_cases import SMALL, Ranks, do, plan_of
+from kv_ranks import sound_evidence
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError
 from pytest_mlpstorage.workloads.kv_cache import WORKLOAD
 from pytest_mlpstorage.workloads.kv_cache_series import passes
 from pytest_mlpstorage.workloads.kv_cache_trust import trust_of
-
-sys.path.append(str(Path(__file__).parent))
-from kv_cache_cases import SMALL, Ranks, do, plan_of
-from kv_ranks import sound_evidence
 
 WARM = "93.0% of what was read lay in this host's memory before it was read: those reads were not of storage"
 UNCOUNTED = "/proc/self/io counted 12 bytes read where 4096 were asked (0.00 of them; 0.98 to 1.1 wanted)"

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
+from vector_database_cases import PGVECTOR, SMALL, plan_of, summary
 
 from pytest_mlpstorage.verdict import Category, Severity
 from pytest_mlpstorage.workloads.vector_database_checks import load_findings, run_findings, series_findings
-
-sys.path.append(str(Path(__file__).parent))
-from vector_database_cases import PGVECTOR, SMALL, plan_of, summary
 
 STRICT = "  thresholds: {cold_proof: required}\n" + SMALL
 

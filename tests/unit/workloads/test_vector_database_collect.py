@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from vector_database_cases import SMALL, plan_of, summary
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError
 from pytest_mlpstorage.launch.supervisor import Outcome
 from pytest_mlpstorage.vectordb.run_files import official_figures
 from pytest_mlpstorage.vectordb.samples import SAMPLE, Status, WorkerSamples, phase_statistics, save_worker
 from pytest_mlpstorage.workloads.vector_database_collect import collect
-
-sys.path.append(str(Path(__file__).parent))
-from vector_database_cases import SMALL, plan_of, summary
 
 NOW = dt.datetime(2026, 11, 26)
 OUTCOME = Outcome(0, None, 9.0, None, None, "", (), (), "r", (), NOW, NOW)

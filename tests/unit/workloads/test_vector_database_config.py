@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
+import vector_database_cases as cases
+from vector_database_cases import MILVUS, PGVECTOR, SMALL, ZVEC, plan_of
 
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.workloads.base import Step
 from pytest_mlpstorage.workloads.vector_database import WORKLOAD
 from pytest_mlpstorage.workloads.vector_database_job import job_of, make_job
 from pytest_mlpstorage.workloads.vector_database_records import result_of_plan
-
-sys.path.append(str(Path(__file__).parent))
-import vector_database_cases as cases
-from vector_database_cases import MILVUS, PGVECTOR, SMALL, ZVEC, plan_of
 
 
 def refused(folder, section, *assignments):

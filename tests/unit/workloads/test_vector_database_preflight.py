@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from vector_database_cases import MILVUS, PGVECTOR, SMALL, plan_of
 
 from pytest_mlpstorage.vectordb import probe
 from pytest_mlpstorage.verdict import Severity
 from pytest_mlpstorage.workloads import vector_database_preflight as preflight
 from pytest_mlpstorage.workloads.base import Collected
 from pytest_mlpstorage.workloads.vector_database_state import begin_load, finish_load
-
-sys.path.append(str(Path(__file__).parent))
-from vector_database_cases import MILVUS, PGVECTOR, SMALL, plan_of
 
 
 @pytest.fixture(autouse=True)

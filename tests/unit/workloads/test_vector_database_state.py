@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
-from pathlib import Path
 
 import pytest
+from vector_database_cases import SMALL, plan_of, summary
 
 from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.results.layout import parse_result_path
@@ -24,9 +23,6 @@ from pytest_mlpstorage.workloads.vector_database_state import (
     read_state,
     require_collection,
 )
-
-sys.path.append(str(Path(__file__).parent))
-from vector_database_cases import SMALL, plan_of, summary
 
 DATASET = {"sha256": "abc", "fingerprint": "def", "contrast": 2.5}
 
