@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from pytest_mlpstorage.launch.job import Host, HostLike, Job
+from pytest_mlpstorage.launch.job import Job
 from pytest_mlpstorage.results.atomic import file_system_error
+from pytest_mlpstorage.workloads.client_hosts import client_hosts
 from pytest_mlpstorage.workloads.kv_cache_changes import work_changes
 from pytest_mlpstorage.workloads.kv_cache_official import official_job
 from pytest_mlpstorage.workloads.kv_cache_plan import KVCachePlan, place_of
@@ -46,7 +47,7 @@ def make_job(plan: KVCachePlan, step: Step, *, staged: Path, scratch: Path, writ
         ranks=plan.ranks,
         program=("-m", "pytest_mlpstorage.kvcache" if plan.official is None else "pytest_mlpstorage.kvcache.official", str(path)),
         env={"MLPS_PROGRESS": str(scratch / "progress.jsonl")},
-        hosts=_hosts(plan),
+        hosts=client_hosts(plan.config.cluster.hosts, plan.section.clients_per_host),
         cwd=scratch,
         mpi_args=plan.config.launch.mpi_args,
         oversubscribe=plan.config.launch.oversubscribe,
@@ -88,11 +89,3 @@ def job_of(plan: KVCachePlan, step: Step, output: Path, run_datetime: str) -> KV
         serving=serving_of(plan, option),
         changed=work_changes(plan, option) if plan.section.profile == OFFICIAL_WORK else (),
     )
-
-
-def _hosts(plan: KVCachePlan) -> tuple[HostLike, ...]:
-    """The hosts with the clients that each gets; a single host that was left to the launcher stays so."""
-    hosts = plan.config.cluster.hosts
-    if len(hosts) == 1 and hosts[0].slots is None:
-        return hosts
-    return tuple(Host(host.name, plan.section.clients_per_host) for host in hosts)

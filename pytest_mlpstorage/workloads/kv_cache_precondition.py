@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError
-from pytest_mlpstorage.launch.job import Host, HostLike, Job
+from pytest_mlpstorage.launch.job import Job
 from pytest_mlpstorage.launch.supervisor import require_success, run_job
 from pytest_mlpstorage.results.atomic import file_system_error, write_json
 from pytest_mlpstorage.results.coerce import integer
@@ -21,13 +21,14 @@ from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.layout import SCRATCH, STAGING
 from pytest_mlpstorage.units import MIB, format_bytes, format_seconds
 from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
+from pytest_mlpstorage.workloads.client_hosts import client_hosts
 from pytest_mlpstorage.workloads.kv_cache_leftovers import clean_up
 from pytest_mlpstorage.workloads.kv_cache_sizing import asked_dir
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.launch.job import Launcher
     from pytest_mlpstorage.workloads.execute import Voice
-    from pytest_mlpstorage.workloads.kv_cache_plan import KVCachePlan
+from pytest_mlpstorage.workloads.kv_cache_plan import KVCachePlan
 
 __all__ = ["precondition", "precondition_findings", "precondition_record", "preconditioned", "what_precondition_does"]
 
@@ -113,7 +114,7 @@ def precondition(plan: KVCachePlan, *, launcher: Launcher, voice: Voice) -> None
         ranks=plan.ranks,
         program=("-m", "pytest_mlpstorage.kvcache.precondition", str(scratch / "precondition.json")),
         env={"MLPS_PROGRESS": str(scratch / "progress.jsonl")},
-        hosts=_hosts(plan),
+        hosts=client_hosts(plan.config.cluster.hosts, plan.section.clients_per_host),
         cwd=scratch,
         mpi_args=config.launch.mpi_args,
         oversubscribe=config.launch.oversubscribe,
@@ -167,10 +168,3 @@ def _record(plan: KVCachePlan) -> Path:
     who = [str(plan.cache_dir), [host.name for host in plan.config.cluster.hosts], plan.ranks]
     name = hashlib.sha256(json.dumps(who).encode()).hexdigest()[:16]
     return plan.config.results_dir / STAGING / "precondition" / f"{name}.json"
-
-
-def _hosts(plan: KVCachePlan) -> tuple[HostLike, ...]:
-    hosts = plan.config.cluster.hosts
-    if len(hosts) == 1 and hosts[0].slots is None:
-        return hosts
-    return tuple(Host(host.name, plan.section.clients_per_host) for host in hosts)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_mlpstorage.launch.job import Host, HostLike, Job
+from pytest_mlpstorage.launch.job import Job
 from pytest_mlpstorage.results.atomic import file_system_error
+from pytest_mlpstorage.workloads.client_hosts import client_hosts
 from pytest_mlpstorage.workloads.separation import write_separation
 from pytest_mlpstorage.workloads.vector_database_plan import VectorPlan
 from pytest_mlpstorage.workloads.vector_database_records import storage_backend
@@ -36,12 +37,12 @@ def make_job(plan: VectorPlan, step: Step, *, staged: Path, scratch: Path, write
         if step.phase == "run" and plan.entry.uri is None:
             write_separation(plan.config, plan.config.data_dir, staged)
         job_of(plan, step, staged).write(path)
-    ranks = 1 if step.phase == "datagen" else plan.ranks
+    ranks, hosts = 1 if step.phase == "datagen" else plan.ranks, plan.config.cluster.hosts
     return Job(
         ranks=ranks,
         program=("-m", "pytest_mlpstorage.vectordb", str(path)),
         env={"MLPS_PROGRESS": str(scratch / "progress.jsonl")},
-        hosts=_hosts(plan, ranks),
+        hosts=hosts[:1] if ranks == 1 else client_hosts(hosts, plan.section.clients_per_host),
         cwd=scratch,
         mpi_args=plan.config.launch.mpi_args,
         oversubscribe=plan.config.launch.oversubscribe,
@@ -89,13 +90,3 @@ def job_of(plan: VectorPlan, step: Step, staged: Path) -> VectorJob:
         storage_backend=storage_backend(plan),
         thresholds={one.name: one.to_json() for one in plan.thresholds.values()},
     )
-
-
-def _hosts(plan: VectorPlan, ranks: int) -> tuple[HostLike, ...]:
-    """The hosts with the clients that each gets; a single host that was left to the launcher stays so."""
-    hosts = plan.config.cluster.hosts
-    if ranks == 1:
-        return hosts[:1]
-    if len(hosts) == 1 and hosts[0].slots is None:
-        return hosts
-    return tuple(Host(host.name, plan.section.clients_per_host) for host in hosts)
