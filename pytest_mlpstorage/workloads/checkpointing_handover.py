@@ -77,7 +77,8 @@ def hand_over(command: Sequence[str] | None, written: datetime, *, deadline_seco
         try:
             code = process.wait(deadline_seconds)
         except subprocess.TimeoutExpired as error:
-            how = "was ended" if _end(process) else "could not be ended: it hangs in the kernel"
+            alive = _end(process)
+            how = f"could not be ended: {alive}" if alive else "was ended"
             raise _failed(f"took longer than {format_seconds(deadline_seconds)}, and {how}", command, _tail(output), cause=None) from error
         except BaseException:
             # Ctrl-C reaches this process only: the command has a session of its own.
@@ -99,15 +100,17 @@ def _die_with_caller() -> None:
     die_with_parent(signal.SIGKILL)
 
 
-def _end(process: subprocess.Popen[bytes]) -> bool:
-    """Kill the process group of a command; whether the command is gone. One that hangs in the kernel takes no signal."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+def _end(process: subprocess.Popen[bytes]) -> str:
+    """Kill the process group of a command; why the command lives on, or an empty text."""
     try:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(_AFTER_KILL_SECONDS)
+    except PermissionError:
+        return "it runs as another user"
     except subprocess.TimeoutExpired:
-        return False
-    return True
+        return "it hangs in the kernel"
+    return ""
 
 
 def _tail(output: Any) -> list[str]:

@@ -138,3 +138,33 @@ def test_the_record_of_a_hand_over_has_the_gap():
         "gap_seconds": 4.0,
         "allowed_gap_seconds": 30,
     }
+
+
+@pytest.fixture
+def refused(monkeypatch):
+    """A signal to the command is refused, as one to ``sudo`` is: process groups that were to be killed, and are when the test is over."""
+    kill, groups = os.killpg, []
+
+    def refuse(group, _signal):
+        groups.append(group)
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "killpg", refuse)
+    yield groups
+    for group in groups:
+        try:
+            kill(group, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def test_a_command_that_may_not_be_ended_is_told_at_its_deadline(refused):
+    with pytest.raises(BenchmarkExecutionError, match=r"took longer than .* and could not be ended: it runs as another user"):
+        hand_over(["sleep", "60"], NOW, deadline_seconds=0.2, environment={})
+    assert len(refused) == 1
+
+
+def test_a_command_that_failed_is_told_by_its_code_where_what_it_left_may_not_be_ended(refused):
+    with pytest.raises(BenchmarkExecutionError, match="ended with exit 1"):
+        hand_over(["false"], NOW, deadline_seconds=60, environment={})
+    assert len(refused) == 1
