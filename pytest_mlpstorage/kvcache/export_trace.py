@@ -51,6 +51,7 @@ def export(job: KVCacheJob, out: Path, *, form: str = "official", rank: int = 0,
     schedule = job.schedule(rank)
     if schedule.chunk_tokens:
         raise ConfigurationError("the work of this pass is shared chunks, which these forms of traces do not know")
+    how = _how(job, schedule)  # of the whole pass: its documents are numbered after its requests
     if seconds is not None:
         early = int((schedule.requests["t_arrival_ns"] < seconds * 1e9).sum())
         schedule = dataclasses.replace(schedule, requests=schedule.requests[:early])
@@ -59,10 +60,10 @@ def export(job: KVCacheJob, out: Path, *, form: str = "official", rank: int = 0,
     policy = TierPolicy(limits, eviction=job.workload.eviction)
     try:
         if form == "fio":
-            write_fio_iolog(out, schedule, model, policy, **_how(job, schedule))
+            write_fio_iolog(out, schedule, model, policy, **how)
         else:
             with out.open("w", encoding="ascii") as lines:
-                lines.writelines(official_trace(schedule, model, policy, **_how(job, schedule)))
+                lines.writelines(official_trace(schedule, model, policy, **how))
     except OSError as error:
         raise file_system_error("cannot write the trace", out, error) from error
     return len(schedule)
@@ -81,6 +82,7 @@ def _how(job: KVCacheJob, schedule: Schedule) -> dict[str, Any]:
             first_entry=first,
             options=workload.rag,
         )
+        how |= {"top_k": workload.rag.top_k_chunks, "distribution": workload.rag.retrieval_distribution}
     return how
 
 

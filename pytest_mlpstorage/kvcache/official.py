@@ -83,11 +83,15 @@ def run_rank(job: OfficialJob, rank: int) -> None:
     with RankDirectory(job.cache_dir, rank) as directory:
         mount = mount_of(directory.path)
         before = kernel_bytes(mount)
-        watched = watch(
-            job.command(rank), environment, cwd=folder, cache=directory.path, heartbeat=lambda s, moved: _tell(progress, job, s, moved)
-        )
+        try:
+            watched = watch(
+                job.command(rank), environment, cwd=folder, cache=directory.path, heartbeat=lambda s, moved: _tell(progress, job, s, moved)
+            )
+        finally:
+            # Without its mark nobody would remove what the program left, however it was ended.
+            ours = directory.mark_again()
         after = kernel_bytes(mount)
-        if not directory.mark_again() and directory.path.exists():
+        if not ours and directory.path.exists():
             notes.append(Note("cache", "warning", f"the official program made {directory.path} anew, so that what is in it is left there"))
         progress.say("clean-up")
     if watched.code:

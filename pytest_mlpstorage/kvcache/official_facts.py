@@ -15,14 +15,13 @@ from pytest_mlpstorage.kvcache.official_view import late_lower_bound
 from pytest_mlpstorage.kvcache.official_watch import Watched
 from pytest_mlpstorage.kvcache.rank_block import FACTS, LATENCIES, Block
 from pytest_mlpstorage.kvcache.trust import DirectProof, KernelBytes, Moved, Note, prove_direct
-from pytest_mlpstorage.kvcache.trust_client import usable_cores
+from pytest_mlpstorage.kvcache.trust_client import CPU_MOST, usable_cores
 from pytest_mlpstorage.kvcache.trust_interposers import interposer_notes
 from pytest_mlpstorage.results.coerce import Reading
 from pytest_mlpstorage.units import GIB, MIB
 
 __all__ = ["Outside", "asked_bytes", "block", "evidence", "with_block"]
 
-_CPU_MOST: Final = 0.85
 _READ_LEAST: Final = 0.9
 _NO_LOG: Final = "the official program keeps no log of its operations, only sums over a longer time"
 _NOT_TOLD: Final = "the official program does not tell"
@@ -100,7 +99,7 @@ def block(job: OfficialJob, rank: int, raw: Mapping[str, Any], seen: Outside) ->
         "durability": ("fsync", ""),
         "backend": ("official", ""),
         "client_cpu_seconds_per_gib": (watched.cpu_s / moved if moved else None, "nothing was moved"),
-        "client_bound": (True if share > _CPU_MOST else None, "only its processor time is known from outside, and it was not at its limit"),
+        "client_bound": (True if share > CPU_MOST else None, "only its processor time is known from outside, and it was not at its limit"),
         "peak_rss_mib": (watched.peak_rss_bytes / MIB or None, "it ended before anybody looked"),
         "verify_level": ("none", ""),
         "read_gib": (asked.read / GIB or None, "no byte was read from storage in the pass"),

@@ -20,7 +20,8 @@ from typing import IO, Final
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError
 from pytest_mlpstorage.kvcache.io_buffered import Residency
-from pytest_mlpstorage.launch.processes import descendants, die_with_parent, end_all
+from pytest_mlpstorage.kvcache.rank_directory import TOKEN_NAME
+from pytest_mlpstorage.launch.processes import descendants, die_with_parent, end_all, take_orphans
 from pytest_mlpstorage.launch.usage import tree_usage
 from pytest_mlpstorage.units import KIB
 
@@ -63,6 +64,8 @@ def watch(
 ) -> Watched:
     """Run a command to its end; nothing of it is left when this returns or raises. ``heartbeat`` gets seconds and bytes moved."""
     residency, peak = Residency(), _Peak()
+    # A wrapper that ends may leave the program that it started: it is ours then, and is found.
+    take_orphans()
     before = _cpu_seconds()
     begun = time.monotonic()
     try:
@@ -86,9 +89,8 @@ def watch(
             _sample(cache, residency)
             heartbeat(seconds, usage.storage_read_bytes + usage.storage_write_bytes)
     finally:
-        # A wrapper that ends may leave the program that it started.
         mine = os.getpid()
-        end_all(lambda: [pid for pid in descendants(mine) if pid != mine], grace_seconds=_GRACE_SECONDS)
+        end_all(lambda: descendants(mine), grace_seconds=_GRACE_SECONDS, collect=True)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_LOOK_SECONDS)
         tail.close()
@@ -144,7 +146,8 @@ def _sample(cache: Path, residency: Residency) -> None:
     names = []
     with contextlib.suppress(OSError), os.scandir(cache) as entries:
         for entry in entries:
-            names.append(entry.name)
+            if entry.name != TOKEN_NAME:
+                names.append(entry.name)
             if len(names) == _MOST_NAMES:
                 break
     for name in random.sample(names, min(_SAMPLE, len(names))):

@@ -139,6 +139,11 @@ def _timed(schedule: Schedule, warmup: int, window: int) -> Schedule:
     rows = schedule.requests.copy()
     rows["t_arrival_ns"] -= warmup
     kept = int(np.searchsorted(rows["t_arrival_ns"], window))
+    if not kept:
+        raise ConfigurationError(
+            f"no request arrives within {(warmup + window) / NANOSECONDS_PER_SECOND:g} s of warm-up and window",
+            suggestion="a higher kvcache.load.rate, or a longer kvcache.duration",
+        )
     return dataclasses.replace(
         schedule,
         requests=rows[:kept],

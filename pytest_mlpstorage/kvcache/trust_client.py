@@ -13,17 +13,30 @@ from typing import Any, Final
 
 from pytest_mlpstorage.kvcache.trust import Note
 
-__all__ = ["SWITCH_INTERVAL", "ClientLoad", "SwitchInterval", "WakeProbe", "client_notes", "core_notes", "start_notes", "usable_cores"]
+__all__ = [
+    "CPU_MOST",
+    "SWITCH_INTERVAL",
+    "ClientLoad",
+    "SwitchInterval",
+    "WakeProbe",
+    "client_notes",
+    "core_notes",
+    "start_notes",
+    "usable_cores",
+]
 
 SWITCH_INTERVAL: Final = 0.0005
 """Seconds after which a thread must let go of the interpreter."""
+
+CPU_MOST: Final = 0.85
+"""Share of its cores that a client may use; one that uses more was the limit itself."""
 
 _SLEEP: Final = 0.001
 _STEPS: Final = 8
 """Bins a factor of two: each is 9 % wide."""
 
 _BINS: Final = 40 * _STEPS
-_CPU_MOST, _CONTENT_MOST, _WAKE_MOST = 0.85, 0.25, 0.10
+_CONTENT_MOST, _WAKE_MOST = 0.25, 0.10
 
 
 class SwitchInterval:
@@ -128,14 +141,14 @@ class ClientLoad:
     @property
     def bound(self) -> bool:
         """``client_bound``."""
-        return self.cpu_share > _CPU_MOST or self.content_share > _CONTENT_MOST or self.percentiles_are_client_side
+        return self.cpu_share > CPU_MOST or self.content_share > _CONTENT_MOST or self.percentiles_are_client_side
 
 
 def client_notes(load: ClientLoad) -> Sequence[Note]:
     """Say which limits the client exceeded, with figures."""
     notes = []
-    if load.cpu_share > _CPU_MOST:
-        notes.append(f"this rank used {load.cpu_share:.0%} of its {load.cores} cores ({_CPU_MOST:.0%} at most): start more ranks or hosts")
+    if load.cpu_share > CPU_MOST:
+        notes.append(f"this rank used {load.cpu_share:.0%} of its {load.cores} cores ({CPU_MOST:.0%} at most): start more ranks or hosts")
     if load.content_share > _CONTENT_MOST:
         notes.append(
             f"stamping and checking took {load.content_share:.0%} of the time objects were under way ({_CONTENT_MOST:.0%} at most): "

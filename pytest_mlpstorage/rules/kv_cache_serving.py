@@ -41,7 +41,7 @@ def serving_sentences(part: Mapping[str, Any], trials: int | None) -> Iterator[s
         yield f"All {requests:,.0f} requests were done after {finish:,.4g} s, by the slowest client."
     backlog = number(part.get("backlog_share"))
     if backlog is not None:
-        yield f"At the end of the window {backlog:.1%} of the requests that had arrived were not done."
+        yield f"At the end of the window {backlog:.1%} of the requests that had arrived waited, besides those in service."
     hits, lookups = number(part.get("chunk_hit_rate")), number(part.get("chunk_lookups"))
     if hits is not None and lookups is not None:
         size = number(part.get("chunk_bytes"))

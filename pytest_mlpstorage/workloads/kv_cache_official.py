@@ -162,8 +162,8 @@ def official_findings(plan: KVCachePlan) -> Iterator[Finding]:
             severity=Severity.INFO if whatif else Severity.WARNING,
             field="capacity",
         )
-    largest = max(plan.options, key=lambda o: _AT_ONCE * min(o.users, 500) * o.largest_entry_bytes)
-    most = _AT_ONCE * min(largest.users, 500) * largest.largest_entry_bytes * plan.section.clients_per_host
+    largest = max(plan.options, key=lambda option: option.workers * option.largest_entry_bytes)
+    most = _AT_ONCE * largest.workers * largest.largest_entry_bytes * plan.section.clients_per_host
     for host in plan.cluster.hosts[: plan.hosts]:
         if host.memory["MemAvailable"] < most:
             yield _told(

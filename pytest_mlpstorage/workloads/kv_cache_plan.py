@@ -17,7 +17,7 @@ from pytest_mlpstorage.results.layout import STAGING, result_path
 from pytest_mlpstorage.results.records import LeafMetadata
 from pytest_mlpstorage.units import GIB, MIB, format_bytes, format_seconds
 from pytest_mlpstorage.workloads.base import Case, Step
-from pytest_mlpstorage.workloads.kv_cache_serving import serving_identity, warmup_seconds
+from pytest_mlpstorage.workloads.kv_cache_serving import serving_identity, trace_content, warmup_seconds
 from pytest_mlpstorage.workloads.kv_cache_settings import KVCacheSection
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class KVCachePlan:
             "hosts": [host.name for host in self.config.cluster.hosts],
             "clients_per_host": self.section.clients_per_host,
         }
-        what |= serving_identity(self.section)
+        what |= serving_identity(self.section) | trace_content(self)
         if self.official is not None:
             copy = self.official.copy
             what["engine"] = [copy.digest, copy.python, self.official.form, self.official.preload]

@@ -7,12 +7,12 @@ import hashlib
 import json
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_mlpstorage.errors import BenchmarkExecutionError
+from pytest_mlpstorage.errors import BenchmarkExecutionError, MLPStorageError, MPIError
 from pytest_mlpstorage.launch.job import Job
 from pytest_mlpstorage.launch.supervisor import require_success, run_job
 from pytest_mlpstorage.results.atomic import file_system_error, write_json
@@ -28,7 +28,7 @@ from pytest_mlpstorage.workloads.kv_cache_sizing import asked_dir
 if TYPE_CHECKING:
     from pytest_mlpstorage.launch.job import Launcher
     from pytest_mlpstorage.workloads.execute import Voice
-from pytest_mlpstorage.workloads.kv_cache_plan import KVCachePlan
+    from pytest_mlpstorage.workloads.kv_cache_plan import KVCachePlan
 
 __all__ = ["precondition", "precondition_findings", "precondition_record", "preconditioned", "what_precondition_does"]
 
@@ -36,6 +36,9 @@ _TIMES: Final = 2
 """Of the capacity that passes use, so that an array has neither free blocks nor old data that it knows."""
 
 _USED_SHARE: Final = (95, 100)
+_FREE_VARIES: Final = (9, 10)
+"""Without a capacity it is of what is free, which is never the same twice: what was written for this share of it still counts."""
+
 _SLOWEST_BYTES_PER_SECOND: Final = 20 * MIB
 """Of one client; slower than this the launch is taken to hang."""
 
@@ -72,7 +75,9 @@ def precondition_record(plan: KVCachePlan) -> Mapping[str, Any] | None:
     if raw is None:
         return None
     written = integer(raw.get("bytes_per_client"))
-    wanted = _TIMES * plan.capacity_bytes if plan.capacity_bytes is not None else 1
+    wanted = _TIMES * capacity_per_client(plan)
+    if plan.capacity_bytes is None:
+        wanted = wanted * _FREE_VARIES[0] // _FREE_VARIES[1]
     return raw if written is not None and written >= wanted else None
 
 
@@ -103,13 +108,12 @@ def precondition(plan: KVCachePlan, *, launcher: Launcher, voice: Voice) -> None
 
     config, held = plan.config, capacity_per_client(plan)
     scratch = config.results_dir / STAGING / SCRATCH / secrets.token_hex(6)
-    try:
-        scratch.mkdir(parents=True)
-        asked_dir(plan.section, config).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise file_system_error("cannot make the folder that preconditioning works in", scratch, error) from error
+    for folder in (asked_dir(plan.section, config), scratch):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise file_system_error("cannot make a folder that preconditioning works in", folder, error) from error
     work = Precondition(str(plan.cache_dir), str(scratch), _TIMES * held, held, plan.section.io.path)
-    write_json(scratch / "precondition.json", dataclasses.asdict(work))
     job = Job(
         ranks=plan.ranks,
         program=("-m", "pytest_mlpstorage.kvcache.precondition", str(scratch / "precondition.json")),
@@ -119,8 +123,8 @@ def precondition(plan: KVCachePlan, *, launcher: Launcher, voice: Voice) -> None
         mpi_args=config.launch.mpi_args,
         oversubscribe=config.launch.oversubscribe,
     )
-    done = False
     try:
+        write_json(scratch / "precondition.json", dataclasses.asdict(work))
         outcome = run_job(
             launcher, job, stdout=scratch / "stdout.log", stderr=scratch / "stderr.log",
             deadline_seconds=_GRACE_SECONDS + _TIMES * held * plan.ranks / _SLOWEST_BYTES_PER_SECOND,
@@ -129,12 +133,21 @@ def precondition(plan: KVCachePlan, *, launcher: Launcher, voice: Voice) -> None
         )  # fmt: skip
         require_success(outcome)
         _keep(plan, _told(plan, scratch), outcome.elapsed_seconds, voice)
-        done = True
-    finally:
-        if not done:
-            for line in clean_up(plan, scratch=scratch, launcher=launcher):
+    except BaseException as error:
+        if not isinstance(error, MPIError):  # by which it is told that no rank began
+            for line in _left_behind(plan, scratch, launcher):
                 voice.say(f"left behind: {line}")
+        raise
+    finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _left_behind(plan: KVCachePlan, scratch: Path, launcher: Launcher) -> Sequence[str]:
+    """Have removed what the ranks could not remove. What fails here is told, and hides nothing that failed before."""
+    try:
+        return clean_up(plan, scratch=scratch, launcher=launcher)
+    except (MLPStorageError, OSError) as second:
+        return (" ".join(str(second).split()),)
 
 
 def _told(plan: KVCachePlan, scratch: Path) -> list[Mapping[str, Any]]:

@@ -5,14 +5,17 @@ Neither is the work of the rule book, so neither is ever CLOSED: a closed config
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pytest_mlpstorage.config.sections import Directory
 from pytest_mlpstorage.errors import ConfigurationError, MLPStorageError
-from pytest_mlpstorage.units import parse_duration
+from pytest_mlpstorage.units import MIB, parse_duration
 from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OFFICIAL_WORK", "LoadSection", "PolicySection", "TraceSection", "check_profile", "chunk_tokens", "durability_of", "serving_findings",
-    "serving_identity", "serving_of", "warmup_seconds", "workers_of",
+    "serving_identity", "serving_of", "trace_content", "warmup_seconds", "workers_of",
 ]  # fmt: skip
 
 OFFICIAL_WORK: Final = "mlc-v3"
@@ -62,7 +65,7 @@ class TraceSection(_Part):
     """``kvcache.trace``: a recorded stream of requests, for ``replay``; each client plays all of it."""
 
     format: Annotated[Literal["mooncake", "burstgpt"], Field(description="How the file is written")]
-    path: Annotated[str, Field(min_length=1, description="The file; a relative path is taken from this file's directory")]
+    path: Annotated[Directory, Field(description="The file; a relative path is taken from this file's directory")]
     speedup: Annotated[float, Field(ge=0, description="The gaps of the trace are divided by it; 0 leaves none")] = 1.0
     passes: Annotated[int, Field(ge=1, le=1000, description="How often it is played; each pass has entries of its own")] = 1
 
@@ -180,14 +183,35 @@ def serving_findings(plan: KVCachePlan) -> Iterator[Finding]:
         rule="MLPS-KVC-4",
     )
     try:
-        for option in plan.options:
-            serving = serving_of(plan, option)
-            if serving is not None and serving.trace is not None:
-                from pytest_mlpstorage.kvcache.serving_work import read_trace
+        all_options = [serving_of(plan, option) for option in plan.options]
+        for trace in {serving.trace for serving in all_options if serving is not None and serving.trace is not None}:
+            from pytest_mlpstorage.kvcache.serving_work import read_trace
 
-                read_trace(serving.trace)
+            read_trace(trace)
     except MLPStorageError as error:
         yield Finding(error.message, measured=str(error.suggestion or ""), field="kvcache.load", rule="MLPS-KVC-4")
+
+
+def trace_content(plan: KVCachePlan) -> dict[str, str]:
+    """The hash of a trace, whose path alone does not tell what is played; nothing where there is none, or none that can be read."""
+    trace = plan.section.trace
+    if trace is None:
+        return {}
+    path = _trace_path(plan.config, trace)
+    try:
+        now = path.stat()
+        return {"trace_sha256": _sha256(path, now.st_size, now.st_mtime_ns)} if path.is_file() else {}
+    except OSError:  # the preflight reads it, and says so
+        return {}
+
+
+@functools.lru_cache(maxsize=8)
+def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(MIB):
+            found.update(part)
+    return found.hexdigest()
 
 
 def _trace_path(config: SuiteConfig, trace: TraceSection) -> Path:

@@ -136,8 +136,8 @@ class KVCacheSection(BaseModel):
         None
     )
     workload_config: Annotated[
-        str | None,
-        Field(min_length=1, description="A config.yaml of the official benchmark; a relative path is taken from this file's directory"),
+        Directory | None,
+        Field(description="A config.yaml of the official benchmark; a relative path is taken from this file's directory"),
     ] = None
     capacity: Annotated[
         Size | None,

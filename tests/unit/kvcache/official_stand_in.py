@@ -32,6 +32,9 @@ if "anew" in words:
     import shutil
     shutil.rmtree(cache)
     cache.mkdir()
+if "leaves" in words:  # a process that outlives it
+    import subprocess
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(cache)])
 if "fails" in words:
     sys.exit("No space left on the pretended device")
 if "hangs" in words:

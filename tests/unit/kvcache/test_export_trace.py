@@ -54,6 +54,23 @@ def test_documents_are_read_where_the_job_has_them(tmp_path):
     assert len(rows(tmp_path / "t.csv")) > len(rows(tmp_path / "u.csv"))
 
 
+def test_how_documents_are_retrieved_is_as_the_job_says(tmp_path):
+    one = job(rag=True, duration_seconds=30.0)
+    few = dataclasses.replace(one.workload, rag=dataclasses.replace(one.workload.rag, top_k_chunks=1))
+    export(one, tmp_path / "t.csv")
+    export(dataclasses.replace(one, workload=few), tmp_path / "u.csv")
+    assert len(rows(tmp_path / "t.csv")) > len(rows(tmp_path / "u.csv"))
+
+
+def test_the_first_seconds_are_those_of_the_whole_trace_entry_by_entry(tmp_path):
+    one = job(rag=True, duration_seconds=30.0)
+    export(one, tmp_path / "t.csv")
+    export(one, tmp_path / "u.csv", seconds=15.0)
+    part = rows(tmp_path / "u.csv")
+    assert any(int(row["Key"].removeprefix("entry_")) >= len(one.schedule(0)) for row in part), "documents are among them"
+    assert rows(tmp_path / "t.csv")[: len(part)] == part
+
+
 def test_only_so_many_seconds_are_written_for_fio(tmp_path):
     whole, part = export(job(), tmp_path / "a", form="fio"), export(job(), tmp_path / "b", form="fio", seconds=2.0)
     assert 0 < part < whole

@@ -16,9 +16,12 @@ import pytest
 from official_stand_in import write_copy
 
 from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.kvcache import official_watch
+from pytest_mlpstorage.kvcache.io_buffered import Residency
 from pytest_mlpstorage.kvcache.official_copy import folder_digest
 from pytest_mlpstorage.kvcache.official_facts import with_block
 from pytest_mlpstorage.kvcache.official_job import OfficialJob
+from pytest_mlpstorage.kvcache.rank_directory import RankDirectory
 from pytest_mlpstorage.kvcache.run_summary import read_ranks
 
 PARAMETERS = {
@@ -184,10 +187,11 @@ def test_a_program_that_makes_its_folder_anew_leaves_what_is_in_it_and_that_is_t
     assert one.notes()["cache"] == ("warning", f"the official program made {one.cache}/rank_0 anew, so that what is in it is left there")
 
 
+@pytest.mark.parametrize("words", [["hangs"], ["wipes", "hangs"]], ids=" ".join)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_pass_that_is_told_to_end_ends_the_program_and_removes_its_files(number, make):
+def test_a_pass_that_is_told_to_end_ends_the_program_and_removes_its_files(number, words, make):
     one = make("wrapper")
-    process = one.start("hangs")
+    process = one.start(*words)
     end = time.monotonic() + 30
     while not list(one.cache.glob("rank_0/*.npy")):
         assert time.monotonic() < end
@@ -198,6 +202,22 @@ def test_a_pass_that_is_told_to_end_ends_the_program_and_removes_its_files(numbe
     assert ("told to end by SIGINT" in errors) == (number == signal.SIGINT)
     assert list(one.cache.iterdir()) == []
     assert str(one.copy) not in subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("form", ["program", "wrapper"])
+def test_what_the_program_leaves_running_is_ended_with_it(form, make):
+    one = make(form)
+    began = time.monotonic()
+    assert one.run("leaves")[0] == 0
+    assert time.monotonic() - began < 50
+    assert str(one.cache) not in subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+
+
+def test_the_mark_of_the_folder_is_none_of_the_program_s_files(make):
+    residency = Residency()
+    with RankDirectory(make().cache, 0) as directory:
+        official_watch._sample(directory.path, residency)
+        assert residency.sampled_bytes == 0
 
 
 def test_another_copy_than_was_planned_with_is_refused(make):

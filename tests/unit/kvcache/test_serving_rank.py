@@ -268,6 +268,11 @@ def test_a_trace_that_is_shorter_than_its_warm_up_is_told(tmp_path):
         a_job(tmp_path, short).schedule(0)
 
 
+def test_a_rate_at_which_no_request_comes_in_time_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="no request arrives"):
+        Rank(a_job(tmp_path, dataclasses.replace(OPEN, rate_per_second=1e-6)), Alone()).run()
+
+
 def test_a_list_that_is_too_long_to_compile_is_refused_at_once(tmp_path):
     with pytest.raises(ConfigurationError, match="more than are compiled beforehand") as told:
         a_job(tmp_path, dataclasses.replace(CLOSED, requests=60_000, chunk_tokens=16)).schedule(0)

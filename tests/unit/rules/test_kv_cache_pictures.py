@@ -252,7 +252,7 @@ def test_an_open_load_tells_what_was_left_over(tree):
     part = {**SERVING, "load": "open", "rate_per_second": 7.5, "backlog_share": 0.021, "finished": False, "request_latency_ms": None}
     block(tree, serving={**part, "latencies": "from the intended arrival"})
     assert "requests arrive at 7.5 a second at each client" in said(tree)
-    assert "At the end of the window 2.1% of the requests that had arrived were not done." in said(tree)
+    assert "At the end of the window 2.1% of the requests that had arrived waited, besides those in service." in said(tree)
     assert "were done after" not in said(tree)
     assert shown(tree).distributions[0].why == "no request ended in the window"
     block(tree, serving={**part, "rate_per_second": None})

@@ -102,3 +102,4 @@ def test_a_cache_directory_of_its_own_is_looked_at_and_locked_with_the_storage_u
 def test_a_blank_that_a_user_fills_in_collects(tmp_path):
     config = cases.load(tmp_path, cases.text('  cache_dir: "<fast>"\n' + cases.CLOSED))
     assert [place.key for place in config.placeholders] == ["kvcache.cache_dir"]
+    assert config.storage_dirs == (tmp_path / "mlps-data",), "other families run, and nobody locks a folder of that name"

@@ -1,24 +1,22 @@
-"""Profiles ``serving`` and ``replay`` of the configuration, keys that make another work, and the filling of storage before it."""
+"""Profiles ``serving`` and ``replay`` of the configuration, and keys that make another work."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from pathlib import Path
 
 import kv_cache_cases as cases
 import pytest
 from kv_cache_cases import plan_of
 
-from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError
-from pytest_mlpstorage.units import GIB, MIB
+from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.units import MIB
 from pytest_mlpstorage.verdict import Category, Severity
-from pytest_mlpstorage.workloads import kv_cache_precondition, kv_cache_preflight
+from pytest_mlpstorage.workloads import kv_cache_preflight
 from pytest_mlpstorage.workloads.kv_cache import WORKLOAD
 from pytest_mlpstorage.workloads.kv_cache_changes import change_findings, work_changes
 from pytest_mlpstorage.workloads.kv_cache_figures import shown, view_of
 from pytest_mlpstorage.workloads.kv_cache_job import job_of
-from pytest_mlpstorage.workloads.kv_cache_serving import serving_findings, serving_of
+from pytest_mlpstorage.workloads.kv_cache_serving import serving_findings
 
 SERVING = "  profile: serving\n"
 TRACE = "  trace: {format: mooncake, path: t.jsonl}\n"
@@ -146,17 +144,6 @@ def test_every_key_of_serving_reaches_the_ranks(tmp_path):
     assert (job.max_concurrent_allocations, job.durability) == (5, "fsync")
 
 
-def test_a_trace_is_found_beside_the_configuration_and_read_before_anything_runs(tmp_path):
-    section = "  profile: replay\n" + TRACE + "  load: {model: open}\n" + cases.CLOSED
-    plan = plan_of(tmp_path, section, division="open")
-    findings = list(serving_findings(plan))
-    assert [f.severity for f in findings] == [Severity.INFO, Severity.ERROR]
-    assert "t.jsonl cannot be read" in findings[1].message
-    (tmp_path / "t.jsonl").write_text(json.dumps({"timestamp": 0, "input_length": 9, "output_length": 1, "hash_ids": [1]}) + "\n")
-    assert [f.severity for f in serving_findings(plan)] == [Severity.INFO]
-    assert serving_of(plan, plan.options[0]).trace.path == str(tmp_path / "t.jsonl")
-
-
 REFUSED = {
     "a load in mlc-v3": ("  load: {outstanding: 2}\n", "open", "kvcache.load: has no meaning in profile mlc-v3"),
     "a policy in mlc-v3": ("  policy: {order: fifo}\n", "open", "kvcache.policy: has no meaning"),
@@ -206,91 +193,3 @@ def test_figures_of_serving_are_its_own_and_their_latencies_carry_their_label():
     assert view_of({**ENTRY, "trial_count": 2})["requests_per_second"] == 3.25 / 2
     entry = {"mlps": {**ENTRY["mlps"], "serving": {**PART, "load": "open"}}}
     assert view_of(entry)["request_from_arrival_p95_ms"] == 2.4
-
-
-# -- the storage before -----------------------------------------------------------------------------------------------------
-
-
-class Voices:
-    beat = echo = None
-
-    def __init__(self):
-        self.lines = []
-
-    def say(self, line):
-        self.lines.append(line)
-
-
-def filled(plan, monkeypatch, ranks=1, **more):
-    """The item, with a launch that does in this process what its ranks would do."""
-    from pytest_mlpstorage.kvcache import precondition as program
-
-    started = []
-
-    def run_job(_launcher, job, **_how):
-        started.append(job)
-        for rank in range(ranks):
-            monkeypatch.setenv("OMPI_COMM_WORLD_RANK", str(rank))
-            assert program.main([job.program[-1]]) == 0
-        return type("Outcome", (), {"returncode": 0, "elapsed_seconds": 2.0})()
-
-    monkeypatch.setattr(kv_cache_precondition, "run_job", run_job)
-    monkeypatch.setattr(kv_cache_precondition, "require_success", lambda _outcome: None)
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-    voice = Voices()
-    WORKLOAD.precondition(plan, launcher=None, voice=voice, **more)
-    return started, voice.lines
-
-
-SMALL = "  precondition: true\n  capacity: 8MiB\n" + cases.CLOSED
-
-
-def test_twice_the_capacity_is_written_once_recorded_and_removed(tmp_path, monkeypatch):
-    plan = dataclasses.replace(plan_of(tmp_path, SMALL, division="open"), cache_dir=tmp_path / "data" / "kv_cache")
-    assert "writes 16.00 MiB, twice what it uses" in WORKLOAD.what_precondition_does(plan)
-    assert kv_cache_precondition.preconditioned(plan) == "not declared"
-    started, lines = filled(plan, monkeypatch)
-    assert len(started) == 1
-    assert "the storage was filled: 16.00 MiB by 1 client(s)" in lines[0]
-    record = kv_cache_precondition.precondition_record(plan)
-    assert (record["bytes_per_client"], record["clients"], record["ranks"][0]["bytes_held"]) == (16 * MIB, 1, 8 * MIB)
-    assert not (tmp_path / "data" / "kv_cache").exists()
-    assert list((plan.config.results_dir / ".mlps" / "scratch").iterdir()) == []
-    assert kv_cache_precondition.preconditioned(plan) == "written"
-    assert filled(plan, monkeypatch) == ([], [])
-    assert "not repeated: 16.00 MiB a client" in WORKLOAD.what_precondition_does(plan)
-    assert kv_cache_precondition.precondition_record(dataclasses.replace(plan, capacity_bytes=9 * MIB)) is None
-    assert list(WORKLOAD.precondition_findings(plan)) == []
-
-
-def test_a_client_that_does_not_say_what_it_wrote_is_an_error_and_nothing_is_recorded(tmp_path, monkeypatch):
-    plan = dataclasses.replace(plan_of(tmp_path, SMALL, division="open"), cache_dir=tmp_path / "data" / "kv_cache")
-    with pytest.raises(BenchmarkExecutionError, match="1 of 1 client"):
-        filled(plan, monkeypatch, ranks=0)
-    assert kv_cache_precondition.precondition_record(plan) is None
-    assert list((plan.config.results_dir / ".mlps" / "scratch").iterdir()) == []
-
-
-def test_storage_that_nobody_declares_filled_is_a_warning_and_in_whatif_information(tmp_path):
-    def findings(section="", division="closed"):
-        return list(WORKLOAD.precondition_findings(plan_of(tmp_path, section + cases.CLOSED, division=division)))
-
-    (finding,) = findings()
-    assert (finding.rule, finding.severity, finding.category) == ("MLPS-KVC-1", Severity.WARNING, Category.CLOSED)
-    assert findings(division="whatif")[0].severity is Severity.INFO
-    assert findings("  preconditioned: true\n") == findings("  precondition: true\n") == []
-
-
-def test_what_is_declared_or_not_wanted_writes_nothing(tmp_path, monkeypatch):
-    for section, words in (("  preconditioned: true\n", "as you declare"), ("", "is not filled before")):
-        plan = plan_of(tmp_path, section + cases.CLOSED)
-        assert words in WORKLOAD.what_precondition_does(plan)
-        assert filled(plan, monkeypatch) == ([], [])
-    assert kv_cache_precondition.preconditioned(plan_of(tmp_path, "  preconditioned: true\n" + cases.CLOSED)) == "declared"
-
-
-def test_without_a_capacity_it_is_the_share_of_what_is_free(tmp_path):
-    plan = plan_of(tmp_path, "  precondition: true\n  clients_per_host: 2\n" + cases.CLOSED)
-    free = plan.cluster.hosts[0].mount(plan.config.data_dir).free_bytes
-    assert free > GIB
-    assert kv_cache_precondition.capacity_per_client(plan) == free * 95 // 100 // 2
