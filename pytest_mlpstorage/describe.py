@@ -26,8 +26,8 @@ def describe_system(session: BenchmarkSession) -> list[str]:
     already, and what asking the hosts raises.
     """
     config = session.config
-    if config.placeholders:
-        keys = ", ".join(setting.key for setting in config.placeholders)
+    if blanks := config.blanks():
+        keys = ", ".join(setting.key for setting in blanks)
         raise ConfigurationError(
             f"the configuration still holds placeholders: {keys}", suggestion="set them in the file or with --mlps-set"
         )

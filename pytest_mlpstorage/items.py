@@ -81,9 +81,8 @@ class BenchmarkItem:
         self.node.user_properties.append((name, value if isinstance(value, str) else records.encode(value)))
 
     def _preflight(self, case: Case) -> None:
-        config = self.session.config
-        if config.placeholders:
-            lines = [f"{s.key} = {s.value} ({s.origin})" for s in config.placeholders]
+        if blanks := self.session.config.blanks(case.family):
+            lines = [f"{s.key} = {s.value} ({s.origin})" for s in blanks]
             pytest.fail(
                 "the configuration still holds placeholders; set them in the file or with --mlps-set:\n  " + "\n  ".join(lines),
                 pytrace=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def suites_asked(config: pytest.Config) -> frozenset[str]:
     asked = set()
     for argument in config.args:
         name = argument.split("::", 1)[0]
-        path = (config.invocation_params.dir / name).resolve()
+        path = Path(os.path.realpath(config.invocation_params.dir / name))
         for suite in SUITES:
             module = f"pytest_mlpstorage.suites.{suite}"
             if (

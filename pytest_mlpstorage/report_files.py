@@ -9,7 +9,7 @@ from stat import S_ISDIR
 
 import pytest
 
-__all__ = ["unwritable_reports"]
+__all__ = ["report_path", "unwritable_reports"]
 
 _FILES = (("--html", "htmlpath"), ("--junitxml", "xmlpath"))
 _FOLDERS = (("--mlps-output", "mlps_output"),)
@@ -24,10 +24,17 @@ def unwritable_reports(config: pytest.Config) -> list[str]:
         for option, name in options:
             given = config.getoption(name, None)
             if given is not None:
-                path = config.invocation_params.dir / Path(os.path.expandvars(given)).expanduser()
-                why = _why_not(path, folder=folder)
+                try:
+                    why = _why_not(report_path(config, given), folder=folder)
+                except RuntimeError:  # pathlib's word for it
+                    why = f"there is no home directory for {given.split('/', 1)[0]}"
                 found += [f"{option}={given}: {why}"] if why else []
     return found
+
+
+def report_path(config: pytest.Config, given: str) -> Path:
+    """Where a report goes, as pytest takes its own. Raises RuntimeError for the home directory of a user who has none."""
+    return config.invocation_params.dir / Path(os.path.expandvars(given)).expanduser()
 
 
 def _why_not(path: Path, *, folder: bool) -> str:

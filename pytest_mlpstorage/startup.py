@@ -8,13 +8,14 @@ import warnings
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.options import config_dirs, empty_suites, suites_asked
-from pytest_mlpstorage.report_files import unwritable_reports
+from pytest_mlpstorage.report_files import report_path, unwritable_reports
 from pytest_mlpstorage.stash import LOCKS, PROFILE, SESSION, TREE, TREE_ROOT
 
 if TYPE_CHECKING:
@@ -118,10 +119,16 @@ def _check_edition(config: pytest.Config) -> None:
 
 
 def _tree_root(config: pytest.Config, given: str) -> Path:
-    root = (config.invocation_params.dir / Path(given).expanduser()).resolve()
-    if not root.is_dir():
-        what = "that is a file and no directory" if root.exists() else "there is no such directory"
-        raise pytest.UsageError(f"--results-dir={given}: {what} ({root})")
+    # The words of os.path: those of pathlib raise for the home of nobody and for a loop of links.
+    root = Path(os.path.realpath(config.invocation_params.dir / os.path.expanduser(given)))  # noqa: PTH111
+    try:
+        why = "" if S_ISDIR(root.stat().st_mode) else "that is a file and no directory"
+    except (FileNotFoundError, NotADirectoryError):
+        why = "there is no such directory"
+    except OSError as error:
+        why = f"it cannot be looked at: {error.strerror}"
+    if why:
+        raise pytest.UsageError(f"--results-dir={given}: {why} ({root})")
     from pytest_mlpstorage.results.tree import read_tree
 
     tree = read_tree(root, edition=config.getoption("mlps_edition"))
@@ -183,7 +190,7 @@ def report(config: pytest.Config) -> None:
         tree=config.stash.get(TREE, None),
         profile=config.stash[PROFILE],
         whatif=session is not None and session.config.division.value == "whatif",
-        output_dir=(config.invocation_params.dir / output) if output is not None else None,
+        output_dir=report_path(config, output) if output is not None else None,
     )
     if session is not None and session.dry_run and config.getoption("capture") != "no":
         config.pluginmanager.register(DryRunReport(), "mlpstorage-dry-run")
@@ -218,7 +225,7 @@ def lock(config: pytest.Config) -> None:
     session = config.stash.get(SESSION, None)
     if session is None or session.dry_run or config.option.collectonly or "benchmarks" not in suites_asked(config):
         return
-    if session.config.placeholders:
+    if session.config.blanks():
         return  # nothing will be run, and a folder named "<…>" is nobody's wish
     from pytest_mlpstorage.results.lock import data_lock, results_lock
     from pytest_mlpstorage.results.sweep import sweep_stale

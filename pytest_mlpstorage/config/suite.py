@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from pydantic import BaseModel
 
+from pytest_mlpstorage.config.sections import PLACEHOLDER
 from pytest_mlpstorage.config.tree import Origin, Setting
 from pytest_mlpstorage.verdict import Division
 
@@ -127,7 +128,7 @@ class SuiteConfig:
     """Everything a session runs with. ``path`` is the YAML (None: no file); both directories are absolute.
 
     ``settings`` holds every effective value; ``placeholders`` those still written as ``<…>``, which collect and must
-    fail before anything is launched.
+    fail before anything that needs them is launched.
     """
 
     path: Path | None
@@ -149,7 +150,13 @@ class SuiteConfig:
         """``data_dir`` and each other directory on the storage under test that is named: they are looked at and locked."""
         named = [item.parameters[_FOLDER].value for family in self.families.values() for item in family.items if _FOLDER in item.parameters]
         named += [folder for family in self.families.values() if (folder := getattr(family.own, _CACHE, None)) is not None]
-        return tuple(dict.fromkeys((self.data_dir, *(Path(str(folder)) for folder in named))))
+        told = [str(folder) for folder in named if not PLACEHOLDER.search(str(folder))]
+        return tuple(dict.fromkeys((self.data_dir, *map(Path, told))))
+
+    def blanks(self, family: str | None = None) -> tuple[Setting, ...]:
+        """The placeholders that a family needs filled in, or that all of them do: those in the sections of others keep nobody waiting."""
+        sections = self.families.keys() - {family}
+        return tuple(blank for blank in self.placeholders if blank.key.partition(".")[0] not in sections)
 
     def with_settings(self, extra: Iterable[Setting]) -> SuiteConfig:
         """A copy that also knows the values which the edition gave or which were computed.

@@ -53,13 +53,11 @@ def find_launcher(name: str = "auto", environ: Mapping[str, str] | None = None) 
     environ = os.environ if environ is None else environ
     known = providers()
     if "/" in name:
-        launcher = _at(Path(name).expanduser(), known)
+        launcher = _at(Path(os.path.expanduser(name)), known)  # noqa: PTH111 - pathlib raises for the home of nobody
     elif name == "auto":
-        found = list(_found(known.values(), environ))
         kind = (library_kind(environ) or (None, None))[1]
-        launcher = (
-            next((one for one in found if kind is None or _fits(one, kind)), None) or next(iter(found), None) or _missing(known, environ)
-        )
+        fitting = (one for one in _found(known.values(), environ) if kind is None or _fits(one, kind))
+        launcher = next(fitting, None) or next(_found(known.values(), environ), None) or _missing(known, environ)
     elif name in known:
         launcher = next(_found([known[name]], environ), None) or _missing({name: known[name]}, environ)
     else:

@@ -41,8 +41,8 @@ _LABEL_ROOM = 14
 """Pixels that two labels at the right are apart at least."""
 
 _NAMES_WIDTH, _ROW = 190, 24
-_LEAST_MS: Final = 1e-3
-"""What a logarithmic axis begins with at the lowest; a time below it is a clock's grain."""
+_LEAST_MS, _MOST_MS = 1e-3, 1e12
+"""What a logarithmic axis begins and ends with at most: a time below is a clock's grain, and one above (30 years) no clock's at all."""
 
 MARKS: Final = {
     "mean": "M-4,0H4M0,-4V4",
@@ -134,13 +134,13 @@ def times_chart(points: Sequence[str], distributions: Sequence[Distribution]) ->
     known = [one for one in distributions if one.values]
     if not known:
         return ""
-    values = [max(value, _LEAST_MS) for one in known for value in one.values]
+    values = [_on_axis(value) for one in known for value in one.values]
     first, last = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     last = max(last, first + 1)
     right, bottom = _WIDTH - 30, _TOP + _ROW * len(known)
 
     def x(value: float) -> float:
-        return _NAMES_WIDTH + (right - _NAMES_WIDTH) * (math.log10(max(value, _LEAST_MS)) - first) / (last - first)
+        return _NAMES_WIDTH + (right - _NAMES_WIDTH) * (math.log10(_on_axis(value)) - first) / (last - first)
 
     parts = []
     for decade in range(first, last + 1):
@@ -160,6 +160,10 @@ def times_chart(points: Sequence[str], distributions: Sequence[Distribution]) ->
         place += 58
     words = "; ".join(f"{one.name} {', '.join(f'{p} {v:.4g} ms' for p, v in zip(points, one.values, strict=False))}" for one in known)
     return _svg(_WIDTH, bottom + 44, words, parts)
+
+
+def _on_axis(milliseconds: float) -> float:
+    return min(max(milliseconds, _LEAST_MS), _MOST_MS)
 
 
 def axis_time(milliseconds: float) -> str:

@@ -42,10 +42,13 @@ def sync_directory(path: Path) -> None:
 
 
 def sync_tree(root: Path) -> None:
-    """Force every file and every name below a directory to disk. Raises OSError."""
+    """Force every file and every name below a directory to disk; what a link leads to is elsewhere. Raises OSError."""
     for directory, _, names in os.walk(root):
         for name in names:
-            descriptor = os.open(Path(directory, name), os.O_RDONLY | os.O_CLOEXEC)
+            file = Path(directory, name)
+            if file.is_symlink() or not file.is_file():
+                continue
+            descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 os.fsync(descriptor)
             finally:

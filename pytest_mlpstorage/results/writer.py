@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from pytest_mlpstorage.errors import FileSystemError
-from pytest_mlpstorage.results.atomic import file_system_error, sync_directory, write_json
+from pytest_mlpstorage.results.atomic import file_system_error, sync_directory, sync_tree, write_json
 from pytest_mlpstorage.results.layout import STAGING, check_component, is_timestamp, parse_result_path
 from pytest_mlpstorage.results.processes import Holder
 
@@ -164,7 +164,7 @@ class LeafWriter:
         """
         self._require_open()
         try:
-            _sync_tree(self.path)
+            sync_tree(self.path)
             self.final.parent.mkdir(parents=True, exist_ok=True)
             if os.path.lexists(self.final):  # rename would replace an empty directory
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self.final))
@@ -206,20 +206,6 @@ class LeafWriter:
 
 class _NameTaken(FileSystemError):
     """The place of a leaf is taken, by a leaf or by another writer."""
-
-
-def _sync_tree(path: Path) -> None:
-    for directory, _, names in os.walk(path):
-        for name in names:
-            file = Path(directory, name)
-            if not file.is_file() or file.is_symlink():
-                continue
-            descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        sync_directory(Path(directory))
 
 
 def remove_home(home: Path) -> None:

@@ -42,7 +42,7 @@ def copy_of_package(folder: Path) -> dict[str, str]:
 
 
 def scaled(edition: dict[str, Any]) -> dict[str, Any]:
-    """The data of edition 3.0 with a data set of MiB, runs of seconds, a language model of two ranks and caches of two users."""
+    """The data of edition 3.0 with a data set of MiB, runs of seconds, a language model of two ranks and caches of three users."""
     edition = {key: value for key, value in edition.items() if not key.startswith("x-")}
     _training(edition["training"])
     _checkpointing(edition["checkpointing"])

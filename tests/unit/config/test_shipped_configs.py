@@ -46,6 +46,8 @@ def test_closed_and_open_collect_with_the_blanks_a_user_fills_in(name, division,
     assert config.division is division
     address = ["vectordb.workloads.0.uri"] if name == "closed.yaml" else []
     assert [placeholder.key for placeholder in config.placeholders] == BLANKS + address
+    assert [blank.key for blank in config.blanks("training")] == [blank.key for blank in config.blanks()] == BLANKS
+    assert [blank.key for blank in config.blanks("vectordb")] == BLANKS + address
     assert config.families["training"].own.model_dump() == {"warmup_runs": None, "measured_runs": None}
     assert {entry[2] for entry in _entries(config)} == {8}
 

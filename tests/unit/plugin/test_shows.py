@@ -116,3 +116,21 @@ def test_collection_imports_nothing_heavy(module, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, env=dict(os.environ), check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_one_family_still_has_to_be_told_keeps_no_other_from_running(pytester):
+    told = [f"--mlps-set={key}" for key in ("submitter=acme", "system=box", "data_dir=data", "results_dir=results")]
+    result = pytester.runpytest(
+        BENCHMARKS,
+        "--mlps-config=closed.yaml",
+        *told,
+        "-k",
+        "test_preflight and (unet3d or milvus)",
+        "-p",
+        "no:cacheprovider",
+        "--mlps-dry-run",
+    )
+    text = result.stdout.str()
+    assert text.count("still holds placeholders") == 1
+    assert "vectordb.workloads.0.uri" in text
+    assert "unet3d-b200: 8 simulated accelerators" in text

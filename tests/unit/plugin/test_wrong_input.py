@@ -163,14 +163,31 @@ def test_an_option_of_the_benchmarks_without_a_configuration_says_what_is_missin
         (None, ["needs a results tree", "--results-dir=DIR"]),
         ("nowhere", ["no such directory"]),
         (__file__, ["that is a file and no directory"]),
+        ("loop", ["cannot be looked at", "Too many levels of symbolic links"]),
+        ("x" * 300, ["cannot be looked at", "File name too long"]),
+        ("~no-such-user/tree", ["no such directory"]),
         (".", ["no result is in", "closed,open,whatif"]),
     ],
 )
 def test_rules_without_a_tree_name_what_they_looked_for(pytester, folder, words):
+    pytester.path.joinpath("loop").symlink_to("loop")
     arguments = [] if folder is None else [f"--results-dir={folder}"]
     result = pytester.runpytest(RULES, *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert [word for word in words if word not in said(result)] == []
+
+
+def test_a_report_in_the_home_of_nobody_is_refused(pytester):
+    result = pytester.runpytest(BENCHMARKS, "--mlps-config=quick.yaml", "--mlps-output=~no-such-user/out")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--mlps-output=~no-such-user/out: there is no home directory for ~no-such-user" in said(result)
+
+
+def test_a_loop_of_links_among_the_paths_to_collect_is_no_concern_of_ours(pytester):
+    pytester.path.joinpath("loop").symlink_to("loop")
+    pytester.makepyfile("def test_one(): pass")
+    result = pytester.runpytest("loop/test_x.py", ".")
+    assert "INTERNALERROR" not in said(result)
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
@@ -259,3 +276,10 @@ def test_reports_may_go_where_nothing_is_yet_and_other_projects_are_not_asked(py
     pytester.makepyfile("def test_x(): pass")
     result = pytester.runpytest_subprocess("--junitxml=.", "-p", "no:cacheprovider")
     assert "--junitxml=.: " not in said(result)
+
+
+def test_a_launcher_in_the_home_of_nobody_is_told_as_one_that_is_not_there(pytester):
+    setting = "--mlps-set=launch.launcher=~no-such-user/mpirun"
+    result = pytester.runpytest(BENCHMARKS, "--mlps-config=quick.yaml", setting, "--mlps-dry-run", "-k", "test_preflight and llama3-8b")
+    assert "launch.launcher: there is no program at ~no-such-user/mpirun" in said(result)
+    assert "RuntimeError" not in said(result)

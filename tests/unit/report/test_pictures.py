@@ -271,6 +271,13 @@ def test_a_page_without_pictures_has_no_style_for_them():
     assert lines[1] == "    option 1 read 1.500, Nodes 2"
 
 
+def test_a_time_that_no_clock_measures_ends_no_page():
+    absurd = Distribution("entry loaded", (3.0, 2.0, 10.0, 20.0, 30.0, 1.7e308), "read")
+    drawn = times_chart(POINTS, (absurd,))
+    assert drawn.count('class="grid"') < 30
+    assert "max 1.7e+308 ms" in drawn
+
+
 class Report:
     """What the collector reads of a report."""
 

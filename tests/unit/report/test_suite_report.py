@@ -38,6 +38,12 @@ def session(suite, request):
     )
 
 
+def test_a_folder_of_reports_is_made_where_the_start_looked_for_it(suite):
+    suite.runpytest(RULES, "--results-dir=tree", "--mlps-output=~/out", "-k", "2.1.17", "-p", "no:cacheprovider")
+    assert (suite.path / "out" / "verdicts.json").is_file()  # pytester's own folder is the home directory
+    assert not (suite.path / "~").exists()
+
+
 def test_every_report_says_the_same_with_and_without_workers(session):
     pytester, result = session
     assert result.ret == pytest.ExitCode.TESTS_FAILED

@@ -140,7 +140,7 @@ def test_an_operating_system_without_a_name_is_not_known():
 
 def session(tmp_path, *, dry_run=False, **given):
     config = {
-        "placeholders": (),
+        "blanks": tuple,
         "edition": "3.0",
         "system": "fastfs",
         "submitter": "acme",
@@ -167,7 +167,7 @@ def test_a_dry_run_shows_the_draft_and_writes_nothing(tmp_path):
 
 def test_placeholders_and_editions_without_a_schema_are_errors(tmp_path):
     with pytest.raises(ConfigurationError, match="placeholders: system"):
-        describe_system(session(tmp_path, placeholders=(SimpleNamespace(key="system"),)))
+        describe_system(session(tmp_path, blanks=lambda: (SimpleNamespace(key="system"),)))
     with pytest.raises(ConfigurationError, match="no schema"):
         describe_system(session(tmp_path, edition="2.0"))
     assert list(tmp_path.iterdir()) == []
