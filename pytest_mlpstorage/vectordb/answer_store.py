@@ -15,8 +15,9 @@ import numpy as np
 
 from pytest_mlpstorage.errors import FileSystemError, ValidationError
 from pytest_mlpstorage.results.atomic import file_system_error
+from pytest_mlpstorage.vectordb.engine import Metric
 from pytest_mlpstorage.vectordb.generator import Dataset, Ids, Vectors
-from pytest_mlpstorage.vectordb.truth import Answers, Metric, exact_answers
+from pytest_mlpstorage.vectordb.truth import Answers, exact_answers
 
 __all__ = ["AnswerStore", "StoredAnswers"]
 

@@ -12,17 +12,14 @@ from typing import Final, Literal, get_args
 import numpy as np
 
 from pytest_mlpstorage.config.problems import did_you_mean
-from pytest_mlpstorage.editions.families import VectorDatabaseEdition
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.vectordb.engine import Capabilities, IndexFamily, IndexSpec, Metric, ParameterSpec, Value
-from pytest_mlpstorage.verdict import Division
 
 __all__ = [
     "LARGEST_DIMENSION",
     "CheckedParameters",
     "check_parameters",
     "check_spec",
-    "division_problems",
     "family_of",
     "name_problem",
     "query_problem",
@@ -119,26 +116,6 @@ def check_spec(capabilities: Capabilities, spec: IndexSpec, engine: str, *, clam
     if problems:
         raise ConfigurationError(f"{engine} cannot make the collection", details=problems, suggestion="correct these values")
     return check_parameters(family, spec.build, clamp=clamp)
-
-
-def division_problems(
-    edition: VectorDatabaseEdition, division: Division, engine: str, family: str, build: Mapping[str, object], search: Mapping[str, object]
-) -> list[str]:
-    """What of a choice the division does not allow (5.6.2 to 5.6.5); nothing for ``whatif``, and no keys for other databases in OPEN."""
-    keys = [*(f"index.{name}" for name in build), *(f"search.{name}" for name in search)]
-    if division is Division.CLOSED:
-        databases, tokens, allowed = edition.databases_closed, edition.index_types_closed, edition.closed_keys
-    elif division is Division.OPEN and engine in edition.databases_closed:
-        databases, tokens, allowed = edition.databases_open, edition.index_types_open, (*edition.closed_keys, *edition.open_keys)
-    else:
-        return []
-    found = []
-    if engine not in databases:
-        found.append(f"{division.value} allows the database {' or '.join(databases)} only, not {engine}")
-    if family not in tokens:
-        found.append(f"{division.value} allows the index types {', '.join(tokens)} only, not {family}")
-    found += [f"{division.value} does not allow the parameter {key}" for key in keys if key not in allowed]
-    return found
 
 
 def vectors_problem(ids: object, vectors: object, dim: int) -> str | None:

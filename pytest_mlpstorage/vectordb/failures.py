@@ -23,8 +23,6 @@ def words_of(error: BaseException) -> dict[str, Any]:
         details = {str(key): str(value) for key, value in error.details.items()} | ({"cause": cause} if cause else {})
         kind = next((base.__name__ for base in type(error).__mro__ if base.__name__ in _KINDS), "BenchmarkExecutionError")
         return {"event": "failed", "kind": kind, "message": error.message, "details": details, "suggestion": error.suggestion}
-    if isinstance(error, KeyboardInterrupt):
-        return {"event": "failed", "kind": "BenchmarkExecutionError", "message": "interrupted", "details": {}, "suggestion": ""}
     last = traceback.extract_tb(error.__traceback__)
     where = {"where": f"{last[-1].filename}:{last[-1].lineno}"} if last else {}
     return {

@@ -6,28 +6,24 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias, cast, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.nested import plain
 from pytest_mlpstorage.ranks.job_file import fields_of, read_job
 from pytest_mlpstorage.results.atomic import write_json
-from pytest_mlpstorage.vectordb.engine import IndexSpec, Metric
+from pytest_mlpstorage.vectordb.engine import IndexSpec, Metric, Value
 
-__all__ = ["ANSWERS", "SAMPLES", "STATE_DIR", "DataSource", "VectorJob"]
+__all__ = ["ANSWERS", "SAMPLES", "DataSource", "VectorJob"]
 
 Phase = Literal["datagen", "run"]
 Queries = Literal["planted", "heldout"]
-Value: TypeAlias = "int | float | str"
 
 SAMPLES: Final = "samples"
 """Folder of a run's leaf with one file a worker and phase: seconds, number of the query, status."""
 
 ANSWERS: Final = "answers"
 """Folder beside the run's leaf files, of what workers answered; the program removes it when recall is known."""
-
-STATE_DIR: Final = "state"
-"""Below an index's own folder: what a server that the suite starts itself keeps."""
 
 _WHAT: Final = "vector database job"
 _LARGEST: Final = 2**53

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import logging
-import re
 import socket
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -15,6 +14,7 @@ import psutil
 
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.results.processes import start_ticks_of
+from pytest_mlpstorage.vectordb.address import address_shown
 from pytest_mlpstorage.vectordb.engine import EngineError, EngineUnavailableError, ProcessIdentity
 
 __all__ = ["CALL_SECONDS", "CLIENT_INSTALL", "Connection", "client_versions"]
@@ -25,7 +25,6 @@ CALL_SECONDS: Final = 15.0
 
 _CONNECT_SECONDS: Final = 10.0
 _DEFAULT_PORT: Final = 19530
-_SECRET: Final = re.compile(r"(?<=://)([^:@/]*):[^@/]+(?=@)")
 
 _GONE: Final = ("UNAVAILABLE", "closed channel", "Fail connecting")
 """Words of failures that say that nobody is there."""
@@ -38,7 +37,7 @@ class Connection:
 
     def __init__(self, where: str) -> None:
         self.pymilvus = _client()
-        self.where = _SECRET.sub(r"\1:***", where)
+        self.where = address_shown(where)
         self._address = _split(where, self.where)
         self._client: Any = None
         try:

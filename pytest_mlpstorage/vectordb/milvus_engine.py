@@ -6,7 +6,6 @@ Run here against a server 2.3.5, which has no DiskANN. Milvus 2.6 and later, and
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,9 +18,9 @@ from pytest_mlpstorage.vectordb.engine import (
     EngineError,
     EngineStats,
     IndexSpec,
-    ProcessIdentity,
     Progress,
 )
+from pytest_mlpstorage.vectordb.long_call import LongCall
 from pytest_mlpstorage.vectordb.milvus_collection import (
     ID_FIELD,
     INDEX,
@@ -34,6 +33,7 @@ from pytest_mlpstorage.vectordb.milvus_collection import (
 from pytest_mlpstorage.vectordb.milvus_connection import Connection, client_versions
 from pytest_mlpstorage.vectordb.milvus_searcher import MilvusSearcher
 from pytest_mlpstorage.vectordb.milvus_tables import BATCH, CAPABILITIES, LARGEST_SHARDS, index_parameters
+from pytest_mlpstorage.vectordb.server_engine import ServerEngine
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,18 +50,13 @@ _LONG_FLUSH_SECONDS: Final = 3600.0
 _IDS_A_QUERY: Final = 16_384
 
 
-class MilvusEngine:
+class MilvusEngine(ServerEngine[Connection]):
     """A collection ``spec.name`` of the server at ``where`` (http://[user:password@]host:port[/database])."""
 
-    name = "milvus"
+    name, product, kind = "milvus", "Milvus", "collection"
 
     def __init__(self) -> None:
-        self._spec: IndexSpec | None = None
-        self._where = ""
-        self._connection: Connection | None = None
-        self._searcher: MilvusSearcher | None = None
-        self._taken = False
-        """Whether ``create`` or ``attach`` made the collection ours to drop."""
+        super().__init__()
         self._unflushed = True
         self._loaded: list[range] = []
         """Ids that this object inserted: Milvus takes an id twice without a word."""
@@ -69,7 +64,7 @@ class MilvusEngine:
     def version(self) -> Mapping[str, str]:
         """Of the client, and once there is a connection, of the server."""
         told = {**client_versions(), "licence": "Apache-2.0"}
-        connection = self._connection or (self._searcher.connection if self._searcher is not None else None)
+        connection = self._any_connection
         if connection is None:
             return {"engine": "Milvus", **told}
         server = str(connection.call("tell its version", connection.client.get_server_version))
@@ -178,13 +173,8 @@ class MilvusEngine:
         except BaseException:
             connection.close()
             raise
-        self._spec, self._where, self._searcher = spec, where, MilvusSearcher(connection, spec, VECTOR_FIELD)
-        return self._searcher
-
-    def reads(self) -> list[ProcessIdentity] | None:
-        """The server's process, where it is one and of this machine."""
-        connection = self._connection or (self._searcher.connection if self._searcher is not None else None)
-        return connection.server_processes() if connection is not None else None
+        self._spec, self._where, self._searching = spec, where, connection
+        return MilvusSearcher(connection, spec, VECTOR_FIELD)
 
     def evict(self) -> str:
         """Release the collection, which takes its index out of the server's memory until it is opened again."""
@@ -200,58 +190,30 @@ class MilvusEngine:
     def server(self) -> None:
         """None: a server of Milvus is always somebody's."""
 
-    def close(self) -> None:
-        """End the builder's connection; a searcher has its own."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def _reach(self, where: str) -> Connection:
+        return Connection(where)
 
-    def drop(self) -> None:
-        """Remove the collection with its index; that ends a build too."""
-        spec, where = self._spec, self._where
-        if not self._taken or spec is None:
-            return
-        connection = self._connection or self._connect(spec, where)
+    def _remove(self, connection: Connection, spec: IndexSpec) -> None:
         connection.call("remove the collection", connection.client.drop_collection, spec.name)
-        self._taken = False
-        self.close()
 
     def _connect(self, spec: IndexSpec, where: str) -> Connection:
-        self.close()
-        self._spec, self._where, self._taken, self._unflushed, self._loaded = spec, where, False, True, []
-        self._connection = Connection(where)
-        return self._connection
-
-    def _opened(self) -> tuple[IndexSpec, Connection]:
-        if self._spec is None or self._connection is None:
-            raise EngineError("no collection of Milvus is open", suggestion="create or attach one first")
-        return self._spec, self._connection
-
-    def _error(self, message: str, todo: str) -> EngineError:
-        spec, connection = self._opened()
-        details = {"address": connection.where, "collection": spec.name, "index": f"{spec.family}, {spec.dim} dimensions, {spec.metric}"}
-        return EngineError(f"Milvus: {message}", details=details, suggestion=todo)
+        self._unflushed, self._loaded = True, []
+        return super()._connect(spec, where)
 
     def _flush(self, connection: Connection, progress: Progress) -> None:
         """In a thread, for it takes as long as there is to write; whether the server still answers is asked meanwhile."""
         assert self._spec is not None
-        name, failures, finished = self._spec.name, list[BaseException](), threading.Event()
+        name = self._spec.name
 
-        def run() -> None:
-            try:
-                connection.call("flush the collection", connection.client.flush, name, seconds=_LONG_FLUSH_SECONDS)
-            except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for it
-                failures.append(error)
-            finally:
-                finished.set()
+        def flush() -> None:
+            connection.call("flush the collection", connection.client.flush, name, seconds=_LONG_FLUSH_SECONDS)
 
-        threading.Thread(target=run, name="milvus flush", daemon=True).start()
-        progress(None)
-        while not finished.wait(_POLL_SECONDS):
+        def answers() -> None:
             self._index_state(connection)
-            progress(None)
-        if failures:
-            raise failures[0]
+
+        flushing = LongCall("milvus flush", flush)
+        flushing.wait(progress, answers)
+        flushing.result()
 
     def _index_state(self, connection: Connection) -> Mapping[str, Any]:
         """What the server says of the index. EngineError where it says that it failed."""

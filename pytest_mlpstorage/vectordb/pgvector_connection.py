@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import socket
 import struct
 import threading
@@ -17,6 +16,7 @@ import psutil
 
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.results.processes import start_ticks_of
+from pytest_mlpstorage.vectordb.address import address_shown
 from pytest_mlpstorage.vectordb.deadline import Deadline
 from pytest_mlpstorage.vectordb.engine import EngineError, EngineUnavailableError, ProcessIdentity
 
@@ -28,7 +28,6 @@ CALL_SECONDS: Final = 20.0
 
 _CONNECT_SECONDS: Final = 10
 _CANCEL_SECONDS: Final = 2.0
-_SECRET: Final = re.compile(r"(?<=:)[^:@/]+(?=@)|(?<=password=)(?:'[^']*'|[^\s&]+)", re.IGNORECASE)
 
 
 class Connection:
@@ -36,7 +35,7 @@ class Connection:
 
     def __init__(self, where: str) -> None:
         self.psycopg, adapt = _client()
-        self.where = _SECRET.sub("***", where)
+        self.where = address_shown(where)
         self._deadline: Deadline | None = None
         self._late = ""
         if not where:
@@ -52,8 +51,10 @@ class Connection:
                 keepalives_count=3,
             )
         except self.psycopg.ProgrammingError as error:
+            # The client's words hold pieces of the address.
+            words = f": {error}" if self.where == where else ""
             raise ConfigurationError(
-                f"{self.where!r} is no address of a PostgreSQL server: {error}",
+                f"{self.where!r} is no address of a PostgreSQL server{words}",
                 suggestion="write it as postgresql://user@host:5432/database, or as host=… user=… dbname=…",
             ) from error
         except self.psycopg.Error as error:
@@ -130,7 +131,10 @@ class Connection:
             self._deadline.due = 0.0
 
     def server_processes(self) -> list[ProcessIdentity] | None:
-        """The server and its children where they run on this machine and tell what they read; else None."""
+        """The server and its children where they run on this machine and tell what they read; else None.
+
+        What a child read is counted in the server once it ended.
+        """
         server = self._server_pid()
         if server is None or not os.access(f"/proc/{server}/io", os.R_OK):
             return None

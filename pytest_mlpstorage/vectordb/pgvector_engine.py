@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,14 +15,15 @@ from pytest_mlpstorage.vectordb.engine import (
     EngineError,
     EngineStats,
     IndexSpec,
-    ProcessIdentity,
     Progress,
 )
+from pytest_mlpstorage.vectordb.long_call import LongCall
 from pytest_mlpstorage.vectordb.pgvector_connection import CALL_SECONDS, Connection, client_versions
 from pytest_mlpstorage.vectordb.pgvector_searcher import PgvectorSearcher
 from pytest_mlpstorage.vectordb.pgvector_server import PostgresServer
 from pytest_mlpstorage.vectordb.pgvector_table import build_index, effective, index_of, is_file_of, quoted, require_table
 from pytest_mlpstorage.vectordb.pgvector_tables import BATCH, CAPABILITIES, LARGEST_DIMENSION
+from pytest_mlpstorage.vectordb.server_engine import ServerEngine
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PgvectorEngine"]
 
-_SIGN_OF_LIFE_SECONDS: Final = 1.0
 _GIVE_UP_SECONDS: Final = 10.0
 _ROWS_A_SECOND: Final = 50_000
 """That a server surely counts, on a bad day."""
@@ -42,24 +41,20 @@ _PROGRESS: Final = """
     from pg_stat_progress_create_index where relid = %s::regclass"""
 
 
-class PgvectorEngine:
+class PgvectorEngine(ServerEngine[Connection]):
     """A table ``spec.name`` of the database at ``where``, which is an address as libpq takes it (postgresql://user@host/database)."""
 
-    name = "pgvector"
+    name = product = "pgvector"
+    kind = "table"
 
     def __init__(self) -> None:
-        self._spec: IndexSpec | None = None
-        self._where = ""
-        self._connection: Connection | None = None
-        self._searcher: PgvectorSearcher | None = None
+        super().__init__()
         self._server = PostgresServer()
-        self._taken = False
-        """Whether ``create`` or ``attach`` made the table ours to drop."""
 
     def version(self) -> Mapping[str, str]:
         """Of the extension, and once there is a connection, of the server."""
         told = {**client_versions(), "licence": "PostgreSQL"}
-        connection = self._connection or (self._searcher.connection if self._searcher is not None else None)
+        connection = self._any_connection
         if connection is None:
             return {"engine": "pgvector", **told}
         ((extension, server, method),) = connection.rows(
@@ -121,32 +116,23 @@ class PgvectorEngine:
     def build(self, progress: Progress) -> BuildReport:
         """Vacuum and build the index, in a thread, while another connection looks how far it is."""
         spec, connection = self._opened()
-        began, failures, finished = time.perf_counter(), list[BaseException](), threading.Event()
+        began, watcher = time.perf_counter(), Connection(self._where)
 
-        def run() -> None:
-            try:
-                build_index(connection, spec)
-            except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for it
-                failures.append(error)
-            finally:
-                finished.set()
+        def fraction() -> float | None:
+            found = watcher.rows("say how far the index is", _PROGRESS, [quoted(spec.name)])
+            return min(1.0, found[0][0]) if found and found[0][0] is not None else None
 
-        watcher = Connection(self._where)
-        builder = threading.Thread(target=run, name="pgvector build", daemon=True)
         try:
-            builder.start()
-            progress(None)
-            while not finished.wait(_SIGN_OF_LIFE_SECONDS):
-                found = watcher.rows("say how far the index is", _PROGRESS, [quoted(spec.name)])
-                progress(min(1.0, found[0][0]) if found and found[0][0] is not None else None)
-        except BaseException:
-            connection.cancel()
-            builder.join(_GIVE_UP_SECONDS)
-            raise
+            building = LongCall("pgvector build", lambda: build_index(connection, spec))
+            try:
+                building.wait(progress, fraction)
+            except BaseException:
+                connection.cancel()
+                building.ended(_GIVE_UP_SECONDS)
+                raise
         finally:
             watcher.close()
-        if failures:
-            raise failures[0]
+        building.result()
         return BuildReport(time.perf_counter() - began, effective(spec, index_of(connection, spec)))
 
     def stats(self) -> EngineStats:
@@ -174,17 +160,12 @@ class PgvectorEngine:
             found = index_of(connection, spec)
             if found is None:
                 raise EngineError(f"pgvector: the table {spec.name} has no valid index {spec.family}", suggestion="build it first")
-            self._searcher = PgvectorSearcher(connection, spec, CAPABILITIES.families[spec.family], quoted(spec.name), found[0])
+            searcher = PgvectorSearcher(connection, spec, CAPABILITIES.families[spec.family], quoted(spec.name), found[0])
         except BaseException:
             connection.close()
             raise
-        self._spec, self._where = spec, where
-        return self._searcher
-
-    def reads(self) -> list[ProcessIdentity] | None:
-        """The server and all its processes, where they are of this machine; a process that ends is still counted in the server."""
-        connection = self._connection or (self._searcher.connection if self._searcher is not None else None)
-        return connection.server_processes() if connection is not None else None
+        self._spec, self._where, self._searching = spec, where, connection
+        return searcher
 
     def evict(self) -> str:
         """Nothing of a server whose address was given: its buffers are its owner's. One of ours is stopped and started by who holds it."""
@@ -192,7 +173,7 @@ class PgvectorEngine:
 
     def index_files(self) -> list[Path] | None:
         """The files of the table, of what it keeps aside and of its indexes; None where the server's directory is not of this machine."""
-        connection = self._connection or (self._searcher.connection if self._searcher is not None else None)
+        connection = self._any_connection
         if connection is None or self._spec is None or connection.server_processes() is None:
             return None
         try:
@@ -214,34 +195,8 @@ class PgvectorEngine:
         """A server of the suite's own."""
         return self._server
 
-    def close(self) -> None:
-        """End the builder's connection; a searcher has its own."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def _reach(self, where: str) -> Connection:
+        return Connection(where)
 
-    def drop(self) -> None:
-        """Remove the table with its index."""
-        spec, where = self._spec, self._where
-        if not self._taken or spec is None:
-            return
-        connection = self._connection or self._connect(spec, where)
+    def _remove(self, connection: Connection, spec: IndexSpec) -> None:
         connection.rows(f"remove the table {spec.name}", f"drop table if exists {quoted(spec.name)}")
-        self._taken = False
-        self.close()
-
-    def _connect(self, spec: IndexSpec, where: str) -> Connection:
-        self.close()
-        self._spec, self._where, self._taken = spec, where, False
-        self._connection = Connection(where)
-        return self._connection
-
-    def _opened(self) -> tuple[IndexSpec, Connection]:
-        if self._spec is None or self._connection is None:
-            raise EngineError("no table of pgvector is open", suggestion="create or attach one first")
-        return self._spec, self._connection
-
-    def _error(self, message: str, todo: str) -> EngineError:
-        spec, connection = self._opened()
-        details = {"address": connection.where, "table": spec.name, "index": f"{spec.family}, {spec.dim} dimensions, {spec.metric}"}
-        return EngineError(f"pgvector: {message}", details=details, suggestion=todo)

@@ -107,9 +107,11 @@ class PostgresServer:
     def stop(self) -> None:
         """End the server within half a minute; its data stay."""
         process, self._process = self._process, None
-        if process is not None:
-            process.stop()
-        self._remove_sockets()
+        try:
+            if process is not None:
+                process.stop()
+        finally:
+            self._remove_sockets()
 
     def _socket_folder(self, folder: Path, user: OrdinaryUser) -> Path:
         """Beside the data, or where that path is too long for a socket, a temporary folder."""
@@ -186,7 +188,7 @@ def _settings(sockets: Path) -> list[str]:
     """Small buffers of its own, so that the page cache and the device serve; memory for a build; nothing that reads on its own account."""
     memory = max(64, min(2048, psutil.virtual_memory().available // 4 // MIB))
     # Several builders share their memory through /dev/shm, which containers make small.
-    parallel = min(4, len(os.sched_getaffinity(0))) - 1 if shutil.disk_usage("/dev/shm").free // MIB > memory + 64 else 0  # noqa: S108
+    parallel = min(4, len(os.sched_getaffinity(0))) - 1 if _shared_memory_bytes() // MIB > memory + 64 else 0
     values = {
         "listen_addresses": "",
         "port": _PORT,
@@ -200,6 +202,13 @@ def _settings(sockets: Path) -> list[str]:
         "logging_collector": "off",
     }
     return [word for name, value in values.items() for word in ("-c", f"{name}={value}")]
+
+
+def _shared_memory_bytes() -> int:
+    try:
+        return shutil.disk_usage("/dev/shm").free  # noqa: S108
+    except OSError:
+        return 0  # there is none
 
 
 def _end_orphans(data: Path) -> None:

@@ -139,13 +139,14 @@ def run_searches(job: VectorJob, file: Path, world: World, place: Place, progres
         world.barrier(crew.look)
         place.stop()
         progress.say("cool")
-        cooling = run.cooled(files, found["evicted"], running=found["engine"]["form"] == "server" and not place.own_server)
+        embedded = found["engine"]["form"] == "embedded"
+        cooling = run.cooled(files, found["evicted"], running=not embedded and not place.own_server)
         where = place.start()
         world.barrier(crew.look)
         progress.say("open")
         crew.say(where=where)
         opened = crew.wait("opened", job.open_deadline_seconds)
-        seen = _seen(run, opened, files)
+        seen = _Seen(_processes(run, opened), _on_device(job, files, embedded=embedded))
         direct = direct_files(seen.processes or (), files) if run.leads else DirectFiles(0, 0)
         phases = {name: run.phase(crew, name, seen) for name in job.phases}
         crew.say(do="close")
@@ -188,15 +189,19 @@ def _facts(found: Mapping[str, Any], gathered: Sequence[Any], offsets: Mapping[s
     )
 
 
-def _seen(run: _Run, opened: Sequence[Mapping[str, Any]], files: Sequence[Path] | None) -> _Seen:
+def _processes(run: _Run, opened: Sequence[Mapping[str, Any]]) -> tuple[ProcessIdentity, ...] | None:
     """The engine's processes on this host, as the workers of all ranks here name them. They were all opened when this is asked."""
     mine = [None if one["reads"] is None else tuple((pid, start) for pid, start in one["reads"]) for one in opened]
     everywhere = run.world.all(mine)
     here = [reads for rank, of_rank in enumerate(everywhere) if run.hosts[rank] == run.hosts[run.world.rank] for reads in of_rank]
-    processes = None if any(reads is None for reads in here) else tuple(sorted({who for reads in here for who in reads or ()}))
-    folder = run.place.where if not run.place.own_server else run.job.server_dir
-    local = next(iter(files or ()), Path(folder))
-    return _Seen(processes, local if local.exists() else None)
+    return None if any(reads is None for reads in here) else tuple(sorted({who for reads in here for who in reads or ()}))
+
+
+def _on_device(job: VectorJob, files: Sequence[Path] | None, *, embedded: bool) -> Path | None:
+    """A path on the device that holds the collection. The address of a server is none: it may be longer than a name can be."""
+    folder = job.server_dir or (job.where if embedded else "")
+    path = next(iter(files or ()), Path(folder) if folder else None)
+    return path if path is not None and path.exists() else None
 
 
 def _make_folders(output: Path) -> None:

@@ -18,7 +18,7 @@ from pytest_mlpstorage.vectordb.generator import contrast
 from pytest_mlpstorage.vectordb.job import ANSWERS, SAMPLES
 from pytest_mlpstorage.vectordb.leaf_files import SCHEMA, SUMMARY, collection_facts, config_file, engine_block
 from pytest_mlpstorage.vectordb.run_recall import PhaseRecall, recall_of_phases
-from pytest_mlpstorage.vectordb.samples import PhaseStatistics, phase_statistics, read_workers
+from pytest_mlpstorage.vectordb.samples import OVERLAP_LEAST, PhaseStatistics, phase_statistics, read_workers
 from pytest_mlpstorage.vectordb.witnesses import ReadCount
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["RunFacts", "official_figures", "scored_phase", "write_run"]
 
 _TIES_WORTH_A_WARNING: Final = 0.001
-_OVERLAP_LEAST: Final = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,7 +184,7 @@ def _notes(facts: RunFacts, statistics: Mapping[str, PhaseStatistics], recalls: 
             notes.append(
                 f"{name} phase is drifting: {found.halves[0]:.0f} and {found.halves[1]:.0f} QPS in its halves" if found.halves else ""
             )
-        if found.hosts > 1 and (found.overlap is None or found.overlap < _OVERLAP_LEAST):
+        if found.hosts > 1 and (found.overlap is None or found.overlap < OVERLAP_LEAST):
             shared = "nothing" if found.overlap is None else f"{found.overlap:.0%}"
             notes.append(f"{name} phase: the windows of the hosts have {shared} in common, so their rates cannot be added")
     notes += [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,9 @@ from pytest_mlpstorage.vectordb.queries import queries_of
 from pytest_mlpstorage.vectordb.truth import Answers, exact_answers, recall_by_query
 
 if TYPE_CHECKING:
+    from pytest_mlpstorage.vectordb.engine import Metric
     from pytest_mlpstorage.vectordb.generator import Dataset, Vectors
     from pytest_mlpstorage.vectordb.job import VectorJob
-    from pytest_mlpstorage.vectordb.truth import Metric
 
 __all__ = ["PhaseRecall", "Recalls", "recall_of_phases"]
 
@@ -76,6 +77,6 @@ def _answered(folder: Path, phase: str, k: int) -> tuple[Any, Any]:
             with np.load(path, allow_pickle=False) as stored:
                 numbers.append(stored[f"{phase}_numbers"])
                 ids.append(stored[f"{phase}_ids"])
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ValidationError("the answers of a worker cannot be read", details={"file": path}, cause=error) from error
     return np.concatenate(numbers), np.concatenate(ids)

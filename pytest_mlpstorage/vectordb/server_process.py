@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from pytest_mlpstorage.vectordb import become
 from pytest_mlpstorage.vectordb.engine import EngineError
 
@@ -91,16 +93,24 @@ class ServerProcess:
         folder: Path | None = None,
     ) -> None:
         """Start it and wait. Raises EngineError with the end of its log where it is not ready in time."""
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                user.command(program, with_parent=self._with_parent),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                cwd=folder,
-                start_new_session=True,
-            )
+        try:
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    user.command(program, with_parent=self._with_parent),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=environment,
+                    cwd=folder,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise EngineError(
+                f"the {self._name} server cannot be started: {error.strerror}",
+                details={"log": self._log},
+                suggestion="see that its folder can be written to, and how many processes this user may have (ulimit -u)",
+                cause=error,
+            ) from error
         until = time.monotonic() + seconds
         try:
             while not ready():
@@ -118,14 +128,26 @@ class ServerProcess:
         process, self._process = self._process, None
         if process is None:
             return
+        children = _children(process.pid)
         if process.poll() is None and not _is_frozen(process.pid):
             process.send_signal(self._ask_to_end)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(self._end_seconds)
         if process.poll() is None:
             process.kill()
-        process.wait(_KILL_SECONDS)
-        # Its children leave when it is gone; one that does not is of its session.
+        try:
+            process.wait(_KILL_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise EngineError(
+                f"the {self._name} server does not end, {_KILL_SECONDS:g} s after it was killed",
+                details={"pid": process.pid, "log": self._log},
+                suggestion="see the kernel's log: it may wait for a disk or a network filesystem that does not answer",
+                cause=error,
+            ) from error
+        # Its children leave when it is gone. One that does not may have a session of its own, as all of PostgreSQL's.
+        for child in psutil.wait_procs(children, timeout=_KILL_SECONDS)[1]:
+            with contextlib.suppress(psutil.Error):
+                child.kill()
         until = time.monotonic() + _KILL_SECONDS
         with contextlib.suppress(ProcessLookupError):
             while time.monotonic() < until:
@@ -143,6 +165,13 @@ class ServerProcess:
             details={"log": self._log, "its last lines": " | ".join(line.strip() for line in lines if line.strip()) or "none"},
             suggestion="see the log; another folder, another user or the address of a server that runs already may be the way out",
         )
+
+
+def _children(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
 
 
 def _is_frozen(pid: int) -> bool:

@@ -10,17 +10,17 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError
+from pytest_mlpstorage.vectordb.engine import Metric
 from pytest_mlpstorage.vectordb.generator import BLOCK_ROWS, Dataset, Ids, Vectors
 
 __all__ = ["TIE", "Answers", "Recall", "SelfCheck", "exact_answers", "recall", "recall_by_query", "self_check"]
 
-Metric = Literal["COSINE", "L2", "IP"]
 Scores = npt.NDArray[np.float64]
 
 TIE: Final = 1e-6

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -57,12 +57,19 @@ class Worker:
     def __init__(self, job_file: Path, role: str, rank: int, number: int, *, engine: str) -> None:
         self.number, self.role, self.engine = number, role, engine
         self.phase = "start"
-        self._heart = Heart()
         environment = without_launcher() | (dict.fromkeys(_ONE_THREAD, "1") if role == "search" else {})
-        words = [str(job_file), role, str(rank), str(number), str(self._heart.fileno())]
-        command = [sys.executable, "-m", "pytest_mlpstorage.vectordb.worker", *words]
-        pipe, handed_on = subprocess.PIPE, (self._heart.fileno(),)
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, pass_fds=handed_on)
+        try:
+            self._heart = Heart()
+            words = [str(job_file), role, str(rank), str(number), str(self._heart.fileno())]
+            command = [sys.executable, "-m", "pytest_mlpstorage.vectordb.worker", *words]
+            pipe, handed_on = subprocess.PIPE, (self._heart.fileno(),)
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, pass_fds=handed_on)
+        except OSError as error:
+            raise BenchmarkExecutionError(
+                f"worker {number} ({role}) cannot be started: {error.strerror}",
+                suggestion="see how many files and processes this user may have (ulimit -n, ulimit -u), or use fewer workers",
+                cause=error,
+            ) from error
         self._buffer = b""
 
     @property
@@ -152,8 +159,7 @@ class Crew:
 
     def look(self) -> None:
         """See whether one of them is gone, while they are to be silent; raises as ``hear`` does."""
-        ready, _, _ = select.select(self.workers, [], [], 0)
-        for worker in ready:
+        for worker in _speaking(self.workers, 0):
             for said in worker.hear():
                 raise BenchmarkExecutionError(f"worker {worker.number} said {said['event']} out of turn")
 
@@ -176,8 +182,7 @@ class Crew:
         beats = {worker: (worker.beats, time.monotonic()) for worker in self.workers}
         answers: dict[int, dict[str, Any]] = {}
         while waiting:
-            ready, _, _ = select.select(list(waiting), [], [], _TICK_SECONDS)
-            for worker in ready:
+            for worker in _speaking(waiting, _TICK_SECONDS):
                 for said in worker.hear():
                     if said["event"] == event:
                         answers[worker.number] = said
@@ -198,6 +203,14 @@ class Crew:
                     raise _late(worker, limit)
             idle()
         return [answers[worker.number] for worker in self.workers]
+
+
+def _speaking(workers: Iterable[Worker], seconds: float) -> list[Worker]:
+    """Those that say something, or are gone, within so long. By poll, as select knows no descriptor beyond 1023."""
+    by_descriptor, poll = {worker.fileno(): worker for worker in workers}, select.poll()
+    for descriptor in by_descriptor:
+        poll.register(descriptor, select.POLLIN)
+    return [by_descriptor[descriptor] for descriptor, _ in poll.poll(seconds * 1000)]
 
 
 _KEYS: Final = {"load": "vectordb.load_deadline", "build": "vectordb.build_deadline"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ from pytest_mlpstorage.vectordb.engine import (
     ProcessIdentity,
     Progress,
 )
+from pytest_mlpstorage.vectordb.long_call import LongCall
 from pytest_mlpstorage.vectordb.zvec_searcher import ZvecSearcher
 from pytest_mlpstorage.vectordb.zvec_tables import CAPABILITIES, LARGEST_BATCH, index_parameters
 
@@ -36,7 +36,6 @@ __all__ = ["INSTALL", "ZvecEngine"]
 INSTALL: Final = "python -m pip install 'pytest-mlpstorage[vectordb]' (or: python -m pip install 'zvec>=0.8,<0.9')"
 
 _FIELD: Final = "v"
-_SIGN_OF_LIFE_SECONDS: Final = 1.0
 _KINDS: Final = {".proxima": "index", ".wal": "log", ".log": "log"}
 
 _FAILURES: Final = (RuntimeError, ValueError, KeyError, TypeError, OSError)
@@ -57,7 +56,7 @@ class ZvecEngine:
         self._path = Path()
         self._collection: Any = None
         self._ours = False
-        self._builder: threading.Thread | None = None
+        self._builder: LongCall | None = None
 
     def version(self) -> Mapping[str, str]:
         """Its version, licence, and the way in which it reads in this process: io_uring, libaio or pread."""
@@ -122,28 +121,19 @@ class ZvecEngine:
         What ``progress`` raises is passed on, but the build cannot be interrupted: the process can only end then, by an abort of zvec.
         """
         spec, collection = self._opened()
-        zvec, failures, finished = _zvec(None, self._build_threads), list[BaseException](), threading.Event()
+        zvec, began = _zvec(None, self._build_threads), time.perf_counter()
 
-        def run() -> None:
-            try:
-                collection.flush()
-                collection.optimize(zvec.OptimizeOption(concurrency=self._build_threads))
-            except _FAILURES as error:
-                failures.append(error)
-            finally:
-                finished.set()
+        def build() -> None:
+            collection.flush()
+            collection.optimize(zvec.OptimizeOption(concurrency=self._build_threads))
 
-        began = time.perf_counter()
-        # A daemon: where the caller gives up, by a deadline of its own, nothing waits for a build that cannot be interrupted.
-        self._builder = threading.Thread(target=run, name="zvec build", daemon=True)
-        self._builder.start()
-        progress(None)
-        while not finished.wait(_SIGN_OF_LIFE_SECONDS):
-            progress(None)
-        self._builder.join()
+        building = self._builder = LongCall("zvec build", build)
+        building.wait(progress)
         self._builder = None
-        if failures:
-            raise self._error("the index cannot be built", "look at the free space; the rows are kept", failures[0]) from failures[0]
+        try:
+            building.result()
+        except _FAILURES as error:
+            raise self._error("the index cannot be built", "look at the free space; the rows are kept", error) from error
         if (completeness := self._completeness()) != 1.0:
             raise self._error(
                 f"the index holds {completeness:.2%} of the rows after its build", "build again, or create the collection anew"

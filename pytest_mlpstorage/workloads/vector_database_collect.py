@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError
 from pytest_mlpstorage.results.coerce import number
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Step
 
 __all__ = ["collect", "phase_of"]
-
-_OVERLAP_LEAST: Final = 0.9
 
 
 def _bad(message: str, **details: object) -> BenchmarkExecutionError:
@@ -115,12 +113,14 @@ def _run(plan: VectorPlan, staged: Path, summary: Mapping[str, Any]) -> dict[str
 
 def _overlap(phase: Mapping[str, Any], name: str) -> None:
     """Rates of hosts are added only where the hosts searched at the same time (§8.4)."""
+    from pytest_mlpstorage.vectordb.samples import OVERLAP_LEAST
+
     hosts, overlap = number(phase.get("hosts")) or 1, number(phase.get("window_overlap"))
-    if hosts > 1 and (overlap is None or overlap < _OVERLAP_LEAST):
+    if hosts > 1 and (overlap is None or overlap < OVERLAP_LEAST):
         raise _bad(
             f"the {name} phases of the hosts do not lie at the same time, so their rates cannot be added",
             overlap="unknown" if overlap is None else f"{overlap:.0%}",
-            required=f"at least {_OVERLAP_LEAST:.0%}",
+            required=f"at least {OVERLAP_LEAST:.0%}",
         )
 
 

@@ -33,7 +33,7 @@ _LOADER_BYTES: Final = 512 * MIB
 def preflight(plan: VectorPlan) -> Iterator[Finding]:
     """All that stands in the way of this plan, and what a reader should know of it."""
     yield from preflight_rules(plan)
-    yield from _division(plan)
+    yield from _shards(plan)
     yield from _engine(plan)
     yield from _shape(plan)
     for host in plan.cluster.hosts[: plan.hosts] if plan.entry.uri is None else ():
@@ -47,8 +47,8 @@ def preflight(plan: VectorPlan) -> Iterator[Finding]:
     yield from mpi_findings(plan.config, plan.ranks)
 
 
-def _division(plan: VectorPlan) -> Iterator[Finding]:
-    """Parameters and indexes that the division does not allow, where no rule on the plan says so already."""
+def _shards(plan: VectorPlan) -> Iterator[Finding]:
+    """Shards that the engine has not; what a division allows is said by the rules on the plan."""
     if plan.shards > 1 and plan.embedded:
         yield Finding(
             f"{plan.entry.engine} has no shards",
@@ -65,7 +65,9 @@ def _engine(plan: VectorPlan) -> Iterator[Finding]:
     spec = {"name": plan.name, "dim": plan.dim, "metric": plan.metric, "family": plan.entry.index_type, "shards": plan.shards}
     asked = {"where": plan.entry.uri or "", "spec": {**spec, "build": dict(plan.build)}}
     try:
-        done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+        done = subprocess.run(
+            command, input=json.dumps(asked), capture_output=True, text=True, errors="replace", timeout=_PROBE_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
         yield _unusable(plan, f"{plan.entry.engine} did not answer within {_PROBE_SECONDS:g} s", plan.address or "its package", "")
         return

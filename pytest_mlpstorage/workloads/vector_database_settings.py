@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -25,7 +24,6 @@ __all__ = [
     "SCALES",
     "VectorEntry",
     "VectorSection",
-    "address_shown",
     "contradictions",
     "known_to_the_edition",
     "vector_rules",
@@ -62,10 +60,6 @@ OFFICIAL_KEYS: Final[Mapping[str, KeySpec]] = {
     "run.num_query_processes": KeySpec("int", help="Searching processes of each client, each in a closed loop (default 1)", minimum=1),
 }
 """The parameters of the rule book that this suite can set, and those of engines that it ships."""
-
-
-_SECRET: Final = re.compile(r"(?<=://)([^:@/]*:)[^/?]+(?=@)|(password=)(?:'[^']*'|[^\s&]+)", re.IGNORECASE)
-"""A password in a URL, and in PostgreSQL's words."""
 
 
 class VectorSection(BaseModel):
@@ -127,11 +121,6 @@ class VectorEntry(BaseModel):
     storage_backend: Annotated[
         str | None, Field(min_length=1, description="What the server keeps its data on, such as s3; recorded (rule 5.5.1)")
     ] = None
-
-
-def address_shown(uri: str) -> str:
-    """An address as a result and a plan tell it: without its password, for both are published."""
-    return _SECRET.sub(r"\1\2***", uri)
 
 
 def vector_rules(edition_name: str) -> VectorDatabaseEdition:

@@ -11,16 +11,17 @@ from pytest_mlpstorage.config import Origin, Setting, SuiteConfig
 from pytest_mlpstorage.editions import edition
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.units import parse_duration
+from pytest_mlpstorage.vectordb.address import address_shown
 from pytest_mlpstorage.verdict import Division
 from pytest_mlpstorage.workloads.vector_database_plan import BENCHMARK, BUILD_SECONDS_PER_NUMBER, LOAD_BYTES_PER_SECOND, VectorPlan
-from pytest_mlpstorage.workloads.vector_database_settings import FAMILY, SCALES, VectorEntry, VectorSection, address_shown, vector_rules
+from pytest_mlpstorage.workloads.vector_database_settings import FAMILY, SCALES, VectorEntry, VectorSection, vector_rules
 from pytest_mlpstorage.workloads.vector_database_thresholds import thresholds_of
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import ClusterFacts
     from pytest_mlpstorage.workloads.base import Case
 
-__all__ = ["case_settings", "make_plan", "runs_of", "scale_of"]
+__all__ = ["case_settings", "make_plan", "scale_of"]
 
 _ENGINE_PARAMETERS: Final = "engine_parameters"
 _NOT_OF_THE_INDEX: Final = ("metric_type", _ENGINE_PARAMETERS)
@@ -31,11 +32,6 @@ def scale_of(section: VectorSection) -> tuple[int, int]:
     """Vectors and dimensions: those that are given, the scale's in place of the others."""
     rows, dim = SCALES[section.scale]
     return section.num_vectors or rows, section.dimension or dim
-
-
-def runs_of(section: VectorSection, edition_name: str) -> int:
-    """How many runs."""
-    return section.runs or vector_rules(edition_name).runs
 
 
 def make_plan(case: Case, section: VectorSection, config: SuiteConfig, cluster: ClusterFacts) -> VectorPlan:

@@ -9,9 +9,8 @@ import pytest
 
 from pytest_mlpstorage.editions import edition as edition_of
 from pytest_mlpstorage.errors import ConfigurationError
-from pytest_mlpstorage.vectordb.check import check_parameters, check_spec, division_problems, family_of, query_problem, vectors_problem
+from pytest_mlpstorage.vectordb.check import check_parameters, check_spec, family_of, query_problem, vectors_problem
 from pytest_mlpstorage.vectordb.engine import Capabilities, IndexFamily, IndexSpec, ParameterSpec
-from pytest_mlpstorage.verdict import Division
 
 FAMILY = IndexFamily(
     "DISKANN",
@@ -130,27 +129,6 @@ def test_shards_are_allowed_where_the_engine_has_them():
 @pytest.fixture(scope="module")
 def edition():
     return edition_of("3.0").vector_database
-
-
-@pytest.mark.parametrize(
-    ("division", "engine", "family", "build", "search", "count"),
-    [
-        (Division.CLOSED, "milvus", "DISKANN", ("max_degree", "search_list_size"), ("search_ef",), 0),
-        (Division.CLOSED, "milvus", "HNSW", ("M", "ef_construction"), ("search_ef",), 0),
-        (Division.CLOSED, "zvec", "DISKANN", (), (), 1),
-        (Division.CLOSED, "milvus", "IVF_FLAT", (), (), 1),
-        (Division.CLOSED, "milvus", "DISKANN", ("pq_chunk_num",), ("nprobe",), 2),
-        (Division.OPEN, "milvus", "IVF_FLAT", (), (), 0),
-        (Division.OPEN, "milvus", "IVF_FLAT", ("nlist",), (), 1),
-        (Division.OPEN, "milvus", "CURVED", (), (), 1),
-        (Division.OPEN, "zvec", "CURVED", ("nlist",), ("nprobe",), 0),
-        (Division.WHATIF, "milvus", "CURVED", ("nlist",), ("nprobe",), 0),
-    ],
-)
-def test_the_division_says_which_databases_indexes_and_keys_it_allows(edition, division, engine, family, build, search, count):
-    found = division_problems(edition, division, engine, family, dict.fromkeys(build, 1), dict.fromkeys(search, 1))
-    assert len(found) == count
-    assert all(line.startswith(division.value) for line in found)
 
 
 def block(rows=20, dim=8, first=5):

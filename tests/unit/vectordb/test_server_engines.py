@@ -7,7 +7,7 @@ import pytest
 from pytest_mlpstorage.editions import edition as load_edition
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.vectordb import milvus_collection, milvus_connection, pgvector_connection, pgvector_server, pgvector_table
-from pytest_mlpstorage.vectordb.check import check_parameters, division_problems
+from pytest_mlpstorage.vectordb.check import check_parameters
 from pytest_mlpstorage.vectordb.engine import EngineError, IndexSpec
 from pytest_mlpstorage.vectordb.milvus_engine import MilvusEngine
 from pytest_mlpstorage.vectordb.milvus_tables import CAPABILITIES as MILVUS
@@ -15,7 +15,6 @@ from pytest_mlpstorage.vectordb.milvus_tables import index_parameters, search_pa
 from pytest_mlpstorage.vectordb.pgvector_engine import PgvectorEngine
 from pytest_mlpstorage.vectordb.pgvector_tables import CAPABILITIES as PGVECTOR
 from pytest_mlpstorage.vectordb.pgvector_tables import search_settings
-from pytest_mlpstorage.verdict import Division
 
 
 @pytest.mark.parametrize(
@@ -52,14 +51,17 @@ def test_settings_of_pgvector_are_those_of_the_index_and_allow_k_rows():
     assert search_settings(ivf, {"nprobe": 3}, 50) == {"ivfflat.probes": 3}
 
 
-def test_milvus_is_what_closed_allows_and_pgvector_is_not():
+def test_milvus_is_what_closed_allows_with_the_parameters_that_it_has_and_pgvector_is_of_open():
     edition = load_edition("3.0").vector_database
     assert edition is not None
-    for token in ("DISKANN", "HNSW", "AISAQ"):
-        values = check_parameters(MILVUS.families[token], {}).values
-        assert division_problems(edition, Division.CLOSED, "milvus", token, values, {"search_ef": 200}) == []
-    assert division_problems(edition, Division.CLOSED, "pgvector", "HNSW", {}, {})
-    assert division_problems(edition, Division.OPEN, "pgvector", "HNSW", {}, {}) == []
+    assert "milvus" in edition.databases_closed
+    assert "pgvector" not in edition.databases_closed
+    assert "pgvector" in edition.databases_open
+    assert {"DISKANN", "HNSW", "AISAQ"} <= set(edition.index_types_closed)
+    for token in edition.index_types_closed:
+        family = MILVUS.families[token]
+        keys = {*(f"index.{one.name}" for one in family.build), *(f"search.{one.name}" for one in family.search)}
+        assert keys <= set(edition.closed_keys), token
 
 
 @pytest.mark.parametrize(
@@ -102,17 +104,38 @@ def test_what_would_make_pymilvus_start_something_else_is_refused(address):
         milvus_connection._split(address, "shown")
 
 
+class Refusing:
+    """A client that reaches nobody."""
+
+    Error, ProgrammingError = OSError, ValueError
+
+    def connect(self, *_arguments, **_named):
+        raise OSError("nobody is there")
+
+
 @pytest.mark.parametrize(
-    ("pattern", "address", "shown"),
+    ("address", "shown"),
     [
-        (pgvector_connection._SECRET, "postgresql://me:word@host/db", "postgresql://me:***@host/db"),
-        (pgvector_connection._SECRET, "postgresql://me@host/db?password=word&port=1", "postgresql://me@host/db?password=***&port=1"),
-        (pgvector_connection._SECRET, "host=x password='a word' user=me", "host=x password=*** user=me"),
-        (pgvector_connection._SECRET, "postgresql://host:5432/db", "postgresql://host:5432/db"),
+        ("postgresql://me:word@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://me:wo:rd@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://me:w@rd@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://me@host/db?password=word&port=1", "postgresql://me@host/db?password=***&port=1"),
+        ("host=x password='a word' user=me", "host=x password=*** user=me"),
+        ("postgresql://host:5432/db", "postgresql://host:5432/db"),
     ],
 )
-def test_an_address_is_shown_without_its_password(pattern, address, shown):
-    assert pattern.sub("***", address) == shown
+def test_an_address_is_told_without_its_password(monkeypatch, address, shown):
+    monkeypatch.setattr(pgvector_connection, "_client", lambda: (Refusing(), None))
+    with pytest.raises(EngineError) as caught:
+        pgvector_connection.Connection(address)
+    assert caught.value.details["address"] == shown
+
+
+def test_an_address_that_is_none_is_told_without_its_password(monkeypatch):
+    monkeypatch.setattr(milvus_connection, "_client", lambda: None)
+    with pytest.raises(ConfigurationError) as caught:
+        milvus_connection.Connection("ftp://me:w@rd@host:19530")
+    assert caught.value.message == "'ftp://me:***@host:19530' is no address of a Milvus server"
 
 
 @pytest.mark.parametrize(
@@ -140,6 +163,14 @@ def test_a_server_is_ready_when_its_own_file_says_so(tmp_path):
         assert pgvector_server._is_ready(tmp_path, 77) is ready
     file.write_text("77\n")
     assert not pgvector_server._is_ready(tmp_path, 77)
+
+
+def test_where_no_memory_can_be_shared_a_server_builds_with_one_process(monkeypatch, tmp_path):
+    def none(_path):
+        raise FileNotFoundError(2, "No such file or directory", "/dev/shm")
+
+    monkeypatch.setattr(pgvector_server.shutil, "disk_usage", none)
+    assert "max_parallel_maintenance_workers=0" in pgvector_server._settings(tmp_path)
 
 
 @pytest.mark.parametrize("kind", [PgvectorEngine, MilvusEngine])

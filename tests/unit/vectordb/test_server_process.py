@@ -52,6 +52,62 @@ def test_a_server_is_awaited_and_ended_by_its_signal(process, tmp_path):
     process.stop()
 
 
+def test_a_server_whose_log_cannot_be_written_is_refused_with_what_to_do(process, tmp_path):
+    (tmp_path / "server.log").mkdir()
+    with pytest.raises(EngineError, match="the test server cannot be started: Is a directory") as caught:
+        start(process, "", ready=lambda: True)
+    assert caught.value.details == {"log": tmp_path / "server.log"}
+    assert process.pid is None
+
+
+def test_children_with_sessions_of_their_own_do_not_outlive_their_server(process, tmp_path, monkeypatch):
+    ready = tmp_path / "ready"
+    child = f"import os, pathlib, time; os.setsid(); pathlib.Path({str(ready)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    start(
+        process,
+        f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])",
+        ready=lambda: ready.exists() and ready.read_text(),
+    )
+    left = psutil.Process(int(ready.read_text()))
+    left.suspend()
+    monkeypatch.setattr(server_process, "_KILL_SECONDS", 0.5)
+    try:
+        process.stop()
+        psutil.wait_procs([left], timeout=5)
+        assert not left.is_running()
+    finally:
+        if left.is_running():
+            left.kill()
+
+
+def test_a_server_that_not_even_a_kill_ends_is_told_by_its_pid(process):
+    class Stuck(subprocess.Popen):
+        """Waits for a disk that does not answer."""
+
+        pid = 77
+
+        def __init__(self):
+            pass
+
+        def __del__(self):
+            pass
+
+        def poll(self):
+            return None
+
+        def wait(self, timeout=None):
+            raise subprocess.TimeoutExpired("server", timeout)
+
+        def send_signal(self, number):
+            pass
+
+    process._process = Stuck()
+    with pytest.raises(EngineError, match="the test server does not end") as caught:
+        process.stop()
+    assert caught.value.details["pid"] == 77
+    process.stop()
+
+
 def test_a_server_that_is_frozen_is_not_waited_for(tmp_path):
     ready = tmp_path / "ready"
     frozen = ServerProcess("test", tmp_path / "server.log", ask_to_end=signal.SIGTERM, end_seconds=60.0)

@@ -15,6 +15,8 @@ from pytest_mlpstorage.workloads import vector_database_preflight as preflight
 from pytest_mlpstorage.workloads.base import Collected
 from pytest_mlpstorage.workloads.vector_database_state import begin_load, finish_load
 
+REAL_RUN = subprocess.run
+
 
 @pytest.fixture(autouse=True)
 def answer(monkeypatch):
@@ -132,6 +134,17 @@ def test_a_server_of_the_suite_serves_one_host(tmp_path):
 
 def test_an_index_in_memory_is_told_to_be_no_measure_of_storage(tmp_path):
     assert "no verdict on storage" in one(plan_of(tmp_path, SMALL.replace("DISKANN", "HNSW"), division="open"), "MLPS-VDB-03").message
+
+
+def test_an_engine_that_prints_what_is_no_text_is_heard_all_the_same(tmp_path, monkeypatch):
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nprintf '\\377\\376 noise\\n' | tee /dev/stderr\necho '{\"message\": \"it broke\"}'\n")
+    program.chmod(0o755)
+    plan = plan_of(tmp_path, SMALL)
+    monkeypatch.setattr(preflight.subprocess, "run", REAL_RUN)
+    monkeypatch.setattr(preflight.sys, "executable", str(program))
+    (finding,) = preflight._engine(plan)
+    assert finding.message == "it broke"
 
 
 def test_the_probe_tells_versions_and_the_error_of_an_engine_that_is_not_there(capfd, monkeypatch):
