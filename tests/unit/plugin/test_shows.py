@@ -130,7 +130,7 @@ def test_what_one_family_still_has_to_be_told_keeps_no_other_from_running(pytest
         "no:cacheprovider",
         "--mlps-dry-run",
     )
-    text = result.stdout.str()
+    text = result.stdout.str().split("short test summary info")[0]  # which repeats whole messages where CI is set
     assert text.count("still holds placeholders") == 1
     assert "vectordb.workloads.0.uri" in text
     assert "unet3d-b200: 8 simulated accelerators" in text
