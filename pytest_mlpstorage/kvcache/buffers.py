@@ -6,6 +6,7 @@ import array
 import collections
 import contextlib
 import mmap
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Final
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError
 from pytest_mlpstorage.units import KIB, MIB
 
-__all__ = ["BUDGET_BYTES", "LARGEST_CHUNK", "SMALLEST_CHUNK", "Arena", "Lane", "Words", "chunk_bytes", "huge_memory", "noise"]
+__all__ = ["BUDGET_BYTES", "LARGEST_CHUNK", "SMALLEST_CHUNK", "Arena", "Lane", "Words", "arena_soon", "chunk_bytes", "huge_memory", "noise"]
 
 BUDGET_BYTES: Final = 384 * MIB
 """Of all lanes of a rank."""
@@ -75,6 +76,8 @@ class Lane:
         self.key: Words = np.zeros(1, dtype="<u8")
         self.base: Words = np.zeros(1, dtype="<u8")
         """What the block at hand is XORed with, and its first stamp."""
+        self.holds: int | None = None
+        """The key of the whole chunk of noise that lies here but for its stamps; None where something else does, or may."""
         self.partial = 0
         """Bytes of the chunk at hand that were moved before a call that failed."""
         # Arrays of the standard library, not of numpy: one value is stored in half the time.
@@ -98,7 +101,7 @@ class Arena:
         self._memory, whole = huge_memory(lanes * chunk)
         # A fork beside a read under way would, on kernels before 6.3, let the bytes arrive in a page that is no longer ours.
         self._memory.madvise(mmap.MADV_DONTFORK)
-        whole[:: mmap.PAGESIZE] = bytes(len(whole) // mmap.PAGESIZE)
+        np.frombuffer(whole, dtype=np.uint8)[:: mmap.PAGESIZE] = 0  # by numpy, which lets other threads of Python go on
         self._views = [whole[start : start + chunk] for start in range(0, len(whole), chunk)]
         whole.release()
         self._free = collections.deque(Lane(view) for view in self._views)
@@ -107,9 +110,11 @@ class Arena:
     def take(self) -> Lane:
         """A lane that nobody else has: the one given back last, whose memory may still lie in the processor's cache."""
         try:
-            return self._free.pop()
+            lane = self._free.pop()
         except IndexError:
             raise BenchmarkExecutionError(f"more than {self._lanes} objects are under way: memory was made for no more") from None
+        lane.holds = None
+        return lane
 
     def give(self, lane: Lane) -> None:
         """Give a lane back."""
@@ -129,3 +134,11 @@ class Arena:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def arena_soon(lanes: int, chunk: int) -> Future[Arena]:
+    """An arena that a thread of its own brings in: the first touch of its memory takes as long as all else before the first byte."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="arena")
+    arena = pool.submit(Arena, lanes, chunk)
+    pool.shutdown(wait=False)
+    return arena

@@ -115,7 +115,7 @@ class ObjectTarget:
                         views = [lane.buffer[:length]]
                     fill(lane, mark, index, length)
                     if index == 0:
-                        lane.buffer[:HEADER_BYTES] = header
+                        lane.buffer[:HEADER_BYTES], lane.holds = header, None
                     submitted[index] = clock()
                     moved = os.pwritev(descriptor, views, offset)
                     completed[index] = clock()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.kvcache.buffers import chunk_bytes
 from pytest_mlpstorage.kvcache.io import Durability
 from pytest_mlpstorage.kvcache.population import offered_requests_per_second, population
 from pytest_mlpstorage.kvcache.schedule import FloodOptions, compile_flood
@@ -139,6 +140,11 @@ class KVCacheJob:
     def workers(self) -> int:
         """Threads that serve requests, one each at a time."""
         return min(self.users if self.serving is None else self.serving.outstanding, MOST_WORKERS)
+
+    @property
+    def arena(self) -> tuple[int, int]:
+        """Lanes of a rank's buffers, and bytes of each."""
+        return self.workers, self.chunk_bytes or chunk_bytes(self.workers)
 
     @property
     def warmup_seconds(self) -> float:

@@ -18,13 +18,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(file: Path, start: Start) -> None:
+    from pytest_mlpstorage.kvcache.buffers import arena_soon
     from pytest_mlpstorage.kvcache.job import KVCacheJob
+
+    job = KVCacheJob.load(file)
+    arena = arena_soon(*job.arena)  # while the rest is loaded
+
     from pytest_mlpstorage.kvcache.leftovers import remove_leftovers
     from pytest_mlpstorage.kvcache.rank import Rank
 
     # The supervisor names the run in the environment of all that it starts.
-    job = KVCacheJob.load(file)
     job = dataclasses.replace(job, run_id=job.run_id or os.environ.get("MLPS_RUN_ID", ""))
     # What ranks of this host left that were killed: they cannot remove it, and nobody else will before the next run.
     start.on_failure = lambda: remove_leftovers(job.cache_dir, job.processes)
-    Rank(job, start.world(job.processes)).run()
+    Rank(job, start.world(job.processes), arena).run()

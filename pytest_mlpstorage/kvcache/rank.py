@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError, FileSystemError, MPIError
 from pytest_mlpstorage.kvcache.accounting import WindowAccount
-from pytest_mlpstorage.kvcache.buffers import Arena, chunk_bytes
+from pytest_mlpstorage.kvcache.buffers import Arena, arena_soon
 from pytest_mlpstorage.kvcache.documents import make_documents
 from pytest_mlpstorage.kvcache.events import NANOSECONDS_PER_SECOND, REQUEST_EVENT_DTYPE, EventLog
 from pytest_mlpstorage.kvcache.io import Stop
@@ -34,6 +34,8 @@ from pytest_mlpstorage.kvcache.work import Schedule
 from pytest_mlpstorage.ranks.world import LEAST_OVERLAP, World
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from pytest_mlpstorage.kvcache.io_buffered import BufferedTarget
     from pytest_mlpstorage.kvcache.rank_facts import Measured
 
@@ -49,10 +51,11 @@ class Rank:
     What is needed only after the pass is loaded after it, so that the first byte does not wait for it.
     """
 
-    def __init__(self, job: KVCacheJob, world: World) -> None:
+    def __init__(self, job: KVCacheJob, world: World, arena: Future[Arena] | None = None) -> None:
         if world.size != job.processes:
             raise MPIError(f"the KV cache job is for {job.processes} ranks, but {world.size} were started")
         self._job, self._world = job, world
+        self._arena = arena or arena_soon(*job.arena)
         path = os.environ.get("MLPS_PROGRESS") if world.rank == 0 else None
         self._progress = Progress(Path(path) if path else None, f"option {job.option} trial {job.trial}", world.size)
         self._stop = Stop()
@@ -108,10 +111,10 @@ class Rank:
         job, world, stop = self._job, self._world, self._stop
         probe = probe_target(place)
         capacity = self._capacity(probe)
-        model, chunk = job.workload.models[job.model], job.chunk_bytes or chunk_bytes(job.workers)
+        model, chunk = job.workload.models[job.model], job.arena[1]
         account = WindowAccount(schedule.duration_ns, makes_durable=job.durability != "none")
         with contextlib.ExitStack() as stack:
-            arena = stack.enter_context(Arena(job.workers, chunk))
+            arena = stack.enter_context(self._arena.result())
             content = Content(chunk, verify=job.verify, compressible_fraction=job.compressible_fraction, rank=world.rank)
             layout = self._layout(place, model)
             direct = job.io_path == "direct" and probe.direct

@@ -103,14 +103,22 @@ class Content:
         self._zero_from = _PAGE_WORDS - round(_PAGE_WORDS * compressible_fraction)
 
     def fill(self, lane: Lane, mark: Mark, block: int, length: int) -> None:
-        """Make the first ``length`` bytes of a lane, or up to 511 more, what that block of the object holds."""
-        lane.key[0] = mark.block_key(block) ^ self._of_rank
+        """Make the first ``length`` bytes of a lane, or up to 511 more, what that block of the object holds.
+
+        A lane that holds the block before is turned into this one where it lies, which takes half as long as making it from the noise.
+        """
+        key, held = mark.block_key(block) ^ self._of_rank, lane.holds
         lane.base[0] = mark.word + block * self._sectors
-        if length == self._chunk:  # nearly always; slices cost more than the rest
-            np.bitwise_xor(self._noise, lane.key, lane.words)
-        else:
+        if length != self._chunk:  # seldom; slices cost more than the rest
+            lane.key[0], lane.holds = key, None
             words = -(-length // _WORD_BYTES)
             np.bitwise_xor(self._noise[:words], lane.key, lane.words[:words])
+        elif held is None:
+            lane.key[0] = lane.holds = key
+            np.bitwise_xor(self._noise, lane.key, lane.words)
+        else:
+            lane.key[0], lane.holds = key ^ held, key
+            np.bitwise_xor(lane.words, lane.key, lane.words)
         if self._zero_from < _PAGE_WORDS:
             self._zeros(lane.words).fill(0)
         np.add(self._ramp, lane.base, lane.stamps)
@@ -140,6 +148,7 @@ class Content:
         first, words = HEADER_BYTES // _WORD_BYTES if block == 0 else 0, length // _WORD_BYTES
         key, begins = np.uint64(mark.block_key(block) ^ self._of_rank), block * self._chunk
         stamp = Stamp(mark.entry, mark.pass_no, begins // SECTOR_BYTES)
+        lane.holds = None
         cut = self._word(words, key, stamp).to_bytes(_WORD_BYTES, "little")[: length % _WORD_BYTES] if length % _WORD_BYTES else b""
         if lane.buffer[length - len(cut) : length] != cut:
             raise _content_differs(path, begins, words, stamp)

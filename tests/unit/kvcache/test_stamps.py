@@ -80,6 +80,30 @@ def test_what_was_filled_in_is_found_right(lane, verify, length, block, fraction
     content.check(lane, Mark(9, 1), block, length, PATH)
 
 
+@pytest.mark.parametrize("fraction", [0.0, 0.3])
+@pytest.mark.parametrize("checked", [None, "stamps", "full"])
+def test_a_block_made_of_the_one_before_is_what_it_is_in_a_lane_of_its_own(fraction, checked):
+    """Turning what lies there into the next block is a shortcut, and must be nothing else."""
+    content = Content(CHUNK, verify=checked or "stamps", compressible_fraction=fraction, rank=3)
+    wanted, steps = [], [(7, 0, CHUNK), (7, 1, CHUNK), (7, 2, CHUNK), (8, 2, CHUNK), (8, 3, 4096 + 512), (8, 4, CHUNK), (9, 0, CHUNK)]
+    for entry, block, length in steps:
+        with Arena(1, CHUNK) as fresh:
+            own = fresh.take()
+            content.fill(own, Mark(entry, 1), block, length)
+            wanted.append(bytes(own.buffer[:length]))
+    with Arena(1, CHUNK) as arena:
+        lane = arena.take()
+        for (entry, block, length), own in zip(steps, wanted, strict=True):
+            content.fill(lane, Mark(entry, 1), block, length)
+            assert bytes(lane.buffer[:length]) == own
+            if checked:
+                content.check(lane, Mark(entry, 1), block, length, PATH)
+            if block == 0:
+                lane.buffer[:4096], lane.holds = b" " * 4096, None
+        arena.give(lane)
+        assert arena.take().holds is None
+
+
 def damaged(lane, at, *, verify="stamps", fraction=0.0, length=CHUNK, block=1, mask=1):
     content = Content(CHUNK, verify=verify, compressible_fraction=fraction)
     content.fill(lane, Mark(7, 3), block, length)

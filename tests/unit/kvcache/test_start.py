@@ -14,7 +14,7 @@ from pytest_mlpstorage.errors import BenchmarkExecutionError
 from pytest_mlpstorage.kvcache import rank
 from pytest_mlpstorage.kvcache.rank import Rank
 from pytest_mlpstorage.ranks import world
-from pytest_mlpstorage.ranks.world import Alone, Clock, MPIWorld, _kernel
+from pytest_mlpstorage.ranks.world import Alone, Clock, MPIWorld
 
 
 def test_ranks_whose_windows_hardly_overlap_measured_nothing_together(tmp_path):
@@ -96,7 +96,7 @@ def clocks_of_two(monkeypatch, kernels, ahead_ns=0):
     boxes = {place: queue.Queue() for place in ((0, 1), (1, 0))}
     told, mine = threading.local(), {}
     true = time.perf_counter_ns
-    monkeypatch.setattr(world, "_kernel", lambda: kernels[told.rank])
+    monkeypatch.setattr(world, "kernel_of_clock", lambda: kernels[told.rank])
     monkeypatch.setattr(world.time, "perf_counter_ns", lambda: true() + (ahead_ns if getattr(told, "rank", 0) else 0))
 
     def one(number):
@@ -122,8 +122,3 @@ def test_how_far_another_clock_is_ahead_is_measured_to_within_what_is_said(monke
     first, second = clocks_of_two(monkeypatch, kernels, ahead)
     assert (first.offset_ns, first.error_ns) == (0, 0)
     assert abs(second.offset_ns - ahead) <= second.error_ns
-
-
-def test_a_kernel_is_known_by_its_start_and_its_view_of_time(tmp_path):
-    assert _kernel() == _kernel() != ""
-    assert _kernel(tmp_path) == ""
