@@ -19,18 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mlpstorage.cluster.collect import MARK
-from pytest_mlpstorage.cluster.facts import host_facts
 from pytest_mlpstorage.cluster.filesystem_probe import probe_separation
+from pytest_mlpstorage.cluster.host_probe import probe_of_team
+from pytest_mlpstorage.cluster.naming import read_names
+from pytest_mlpstorage.cluster.team import Team, facts_of_team
 
 _FAILED = 3
 
 
-def _separation(paths: list[str], rank: int) -> dict[str, Any]:
-    data, results = map(Path, paths)
-    return dataclasses.replace(probe_separation(data, results), probed_by_rank=rank).to_json()
-
-
-def _gather(out: str, describe: Callable[[int], dict[str, Any]], expected: int) -> None:
+def _gather(out: str, describe: Callable[[Team], dict[str, Any]], expected: int) -> None:
     from mpi4py import MPI
 
     world = MPI.COMM_WORLD
@@ -38,14 +35,11 @@ def _gather(out: str, describe: Callable[[int], dict[str, Any]], expected: int) 
         if expected and world.size != expected:
             raise RuntimeError(f"{expected} ranks were asked for, and MPI says {world.size}: launcher and library do not match")
         local = world.Split_type(MPI.COMM_TYPE_SHARED)
-        entries = world.gather(describe(world.rank) if local.rank == 0 else None)
-        if entries is not None:
-            text = json.dumps([entry for entry in entries if entry is not None])
-            if out == "-":
-                sys.stdout.write(f"{MARK}{text}\n")
-                sys.stdout.flush()
-            else:
-                Path(out).write_text(text + "\n", encoding="utf-8")
+        firsts = world.Split(0 if local.rank == 0 else MPI.UNDEFINED, world.rank)
+        if firsts != MPI.COMM_NULL:
+            entries = firsts.gather(describe(Team(firsts, world.rank, MPI.Get_library_version())))
+            if entries is not None:
+                _write(out, entries)
     except BaseException:  # noqa: BLE001 - nothing may leave this rank alive while others wait for it
         traceback.print_exc()
         sys.stderr.flush()
@@ -53,18 +47,41 @@ def _gather(out: str, describe: Callable[[int], dict[str, Any]], expected: int) 
         os._exit(_FAILED)
 
 
+def _write(out: str, entries: list[dict[str, Any]]) -> None:
+    text = json.dumps(entries)
+    if out == "-":
+        sys.stdout.write(f"{MARK}{text}\n")
+        sys.stdout.flush()
+    else:
+        Path(out).write_text(text + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Parse the arguments and gather."""
     parser = argparse.ArgumentParser(prog="python -m pytest_mlpstorage.cluster")
     parser.add_argument("--out", required=True, help="file to write, or - for one line on stdout")
     parser.add_argument("--ranks", type=int, default=0, help="ranks that MPI must have")
+    parser.add_argument("--names", type=read_names, default={}, help="declared names of the hosts, with commas; NAME=OTHER known as OTHER")
     parser.add_argument("--separation", action="store_true", help="say whether the two PATHs, data and results, lie on one filesystem")
+    parser.add_argument(
+        "--probe", metavar="TOKEN", help="say too whether the PATHs can be used; pytest has left TOKEN in them, or - nothing"
+    )
+    parser.add_argument("--look-only", action="store_true", help="try the PATHs without making a file")
     parser.add_argument("paths", nargs="*")
     arguments = parser.parse_args()
-    if arguments.separation and len(arguments.paths) != 2:
-        parser.error("--separation needs two paths: that of the data and that of the results")
     paths = arguments.paths
-    describe = (lambda rank: _separation(paths, rank)) if arguments.separation else (lambda _rank: host_facts(paths).to_json())
+    if arguments.separation and len(paths) != 2:
+        parser.error("--separation needs two paths: that of the data and that of the results")
+
+    def describe(team: Team) -> dict[str, Any]:
+        if arguments.separation:
+            return dataclasses.replace(probe_separation(*map(Path, paths)), probed_by_rank=team.world_rank).to_json()
+        facts = facts_of_team(team, paths, arguments.names).to_json()
+        if arguments.probe is None:
+            return facts
+        probe = probe_of_team(team.ranks, paths, of_pytest=arguments.probe.strip("-"), write=not arguments.look_only)
+        return {**facts, "probe": probe.to_json()}
+
     _gather(arguments.out, describe, arguments.ranks)
 
 

@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from pytest_mlpstorage.cluster.procfs import read_text
+from pytest_mlpstorage.results.host_parts import MEMORY_FILESYSTEMS, Mount
 
 __all__ = ["MEMORY_FILESYSTEMS", "Mount", "mount_of"]
 
-MEMORY_FILESYSTEMS = frozenset({"tmpfs", "ramfs", "devtmpfs", "hugetlbfs"})
 _ESCAPE = re.compile(r"\\([0-7]{3})")
-
-
-@dataclasses.dataclass(frozen=True)
-class Mount:
-    """The filesystem below a path. ``path`` may not exist yet; its nearest existing parent is looked at then.
-
-    ``free_bytes`` is what this user may still write. ``device`` is the kernel's ``major:minor``: two paths with one
-    device are on one filesystem.
-    """
-
-    path: str
-    exists: bool
-    target: str
-    fstype: str
-    source: str
-    options: str
-    device: str
-    total_bytes: int
-    free_bytes: int
-    writable: bool
-
-    @property
-    def is_memory_fs(self) -> bool:
-        """Whether what is written here stays in memory: nothing measured there says anything of storage."""
-        return self.fstype in MEMORY_FILESYSTEMS
-
-    def to_json(self) -> dict[str, Any]:
-        """All fields, and ``is_memory_fs``."""
-        return {**dataclasses.asdict(self), "is_memory_fs": self.is_memory_fs}
 
 
 def _unescape(text: str) -> str:

@@ -18,6 +18,10 @@ _NETWORK_FIELDS = (
     "rx_bytes", "rx_packets", "rx_errors", "rx_dropped", "rx_fifo", "rx_frame", "rx_compressed", "rx_multicast",
     "tx_bytes", "tx_packets", "tx_errors", "tx_dropped", "tx_fifo", "tx_collisions", "tx_carrier", "tx_compressed",
 )  # fmt: skip
+_PROCESSOR_FIELDS = (
+    "processor", "vendor_id", "cpu family", "model", "model name", "stepping", "microcode", "cpu MHz", "cache size", "physical id",
+    "siblings", "core id", "cpu cores", "CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision",
+)  # fmt: skip
 _NO_LIMIT_BYTES = 1 << 60
 
 
@@ -41,14 +45,19 @@ def memory_bytes() -> dict[str, int]:
 
 
 def cpu_facts() -> dict[str, Any]:
-    """Model, sockets, cores and logical cores of the host, from /proc/cpuinfo; aarch64 names parts instead of models."""
+    """Model, sockets, cores and logical cores of the host, from /proc/cpuinfo; aarch64 names parts instead of models.
+
+    ``processors`` has the entry of the first logical core of each socket, without its flags.
+    """
     model, sockets, cores, logical = "", set(), set(), 0
+    first_of: dict[str, dict[str, str]] = {}
     for block in read_text("/proc/cpuinfo").split("\n\n"):
         fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in block.splitlines())}
         if "processor" in fields:
             logical += 1
             model = model or fields.get("model name", "")
             sockets.add(fields.get("physical id", "0"))
+            first_of.setdefault(fields.get("physical id", "0"), {key: fields[key] for key in _PROCESSOR_FIELDS if key in fields})
             cores.add((fields.get("physical id", "0"), fields.get("core id", fields["processor"])))
         model = model or (f"CPU part {fields['CPU part']}" if "CPU part" in fields else "")
     return {
@@ -57,6 +66,7 @@ def cpu_facts() -> dict[str, Any]:
         "cores": max(1, len(cores)),
         "logical_cores": logical or (os.cpu_count() or 1),
         "architecture": platform.machine(),
+        "processors": list(first_of.values()),
     }
 
 

@@ -30,6 +30,10 @@ def probe_every_host(
     if len({host.name for host in hosts}) <= 1 and all(is_local(host.name) for host in hosts):
         return probe_separation(data, results)
     if launcher is None:
-        raise MPIError(f"{len(hosts)} hosts cannot be asked without a launcher", suggestion="see launch.launcher in the configuration")
+        raise MPIError(
+            f"{len(hosts)} hosts cannot be asked without a launcher",
+            suggestion="see launch.launcher in the configuration",
+            code="MLPS-E310",
+        )
     entries = ask_hosts(launcher, hosts, ("--separation", str(data), str(results)), mpi_args)
     return FilesystemSeparation.of_hosts([FilesystemSeparation.from_json(entry) for entry in entries])

@@ -64,6 +64,7 @@ class Start:
             raise MPIError(
                 f"the job is for {processes} rank(s), but {world.size} were started",
                 suggestion="start it with as many ranks as its field processes says",
+                code="MLPS-E330",
             )
         return world
 
@@ -133,7 +134,7 @@ def failure_line(rank: int | None, error: BaseException, code: int) -> str:
         more = [f"{key}: {value}" for key, value in error.details.items()] + ([error.suggestion] if error.suggestion else [])
         if error.cause is not None and not isinstance(error.cause, OSError):  # the message has the words of those
             more.insert(0, f"{type(error.cause).__name__}: {error.cause}")
-        why = error.message + (f" ({'; '.join(more)})" if more else "")
+        why = f"[{error.code}] {error.message}" + (f" ({'; '.join(more)})" if more else "")
     elif isinstance(error, KeyboardInterrupt):
         why = str(error) or "interrupted"
     else:
@@ -172,8 +173,11 @@ def _start_mpi() -> Any:
             f"mpi4py or the MPI library that it needs cannot be loaded: {error}",
             suggestion="install mpi4py and an MPI, or put the MPI on the path",
             cause=error,
+            code="MLPS-E230",
         ) from error
     # The threads that move bytes never call MPI.
     if MPI.Init_thread(MPI.THREAD_FUNNELED) < MPI.THREAD_FUNNELED:
-        raise MPIError("this MPI does not allow a program with threads", suggestion="use an MPI that supports MPI_THREAD_FUNNELED")
+        raise MPIError(
+            "this MPI does not allow a program with threads", suggestion="use an MPI that supports MPI_THREAD_FUNNELED", code="MLPS-E340"
+        )
     return MPI

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
+
+from pytest_mlpstorage.cluster.clocks import clock_offsets, kernel_of_clock
 
 __all__ = ["LEAST_OVERLAP", "Alone", "Clock", "MPIWorld", "World", "launched_ranks", "this_rank", "without_launcher"]
 
@@ -17,9 +17,6 @@ LEAST_OVERLAP: Final = 0.99
 """Share of the window in which all ranks must have measured; of less, nothing is a figure of all of them."""
 
 _POLL_SECONDS: Final = 0.010
-_ROUNDS, _MOST_ROUNDS = 8, 200
-_KNOWN_NS: Final = 500_000
-"""How well a clock is to be known before fewer than the most rounds are enough: a busy host answers late, but not each time."""
 
 _SIZES: Final = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "SLURM_STEP_NUM_TASKS")
 
@@ -111,36 +108,7 @@ class MPIWorld:
         return found
 
     def clocks(self) -> list[Clock]:
-        """Ask each rank of another kernel in turn what time it is, some times; the quickest answer tells most."""
-        kernels = self.all(_kernel())
-        best = (0, 0)
-        for rank in (rank for rank in range(1, self.size) if not kernels[rank] or kernels[rank] != kernels[0]):
-            if self.rank == 0:
-                self._ranks.send(self._best_of(rank), dest=rank)
-            elif self.rank == rank:
-                while (asked := self._ranks.recv(source=0)) is None:
-                    self._ranks.send(time.perf_counter_ns(), dest=0)
-                best = asked
-        return self.all(Clock(socket.gethostname(), *best))
-
-    def _best_of(self, rank: int) -> tuple[int, int]:
-        best = self._ask(rank)
-        for done in range(1, _MOST_ROUNDS):
-            if done >= _ROUNDS and best[1] <= _KNOWN_NS:
-                break
-            best = min(best, self._ask(rank), key=lambda answer: answer[1])
-        return best
-
-    def _ask(self, rank: int) -> tuple[int, int]:
-        asked = time.perf_counter_ns()
-        self._ranks.send(None, dest=rank)
-        theirs = self._ranks.recv(source=rank)
-        answered = time.perf_counter_ns()
-        return theirs - (asked + answered) // 2, (answered - asked) // 2
-
-
-def _kernel(proc: Path = Path("/proc")) -> str:
-    """What ranks with one and the same clock have in common: the start of their kernel, and their view of its time. Empty if not known."""
-    with contextlib.suppress(OSError):
-        return f"{(proc / 'sys/kernel/random/boot_id').read_text(encoding='ascii').strip()} {(proc / 'self/ns/time').readlink()}"
-    return ""
+        """Measured between one rank of each kernel, in a tree."""
+        told = self.all((socket.gethostname(), kernel_of_clock()))
+        offsets = clock_offsets(self._ranks, [kernel for _, kernel in told], self.all, time.perf_counter_ns)
+        return [Clock(host, offset.offset_ns, offset.error_ns) for (host, _), offset in zip(told, offsets, strict=True)]

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mlpstorage.cluster.collect import collect_cluster
+from pytest_mlpstorage.cluster.collect import host_record
 from pytest_mlpstorage.cluster.facts import ClusterFacts, HostFacts, host_facts
 from pytest_mlpstorage.cluster.mounts import mount_of
 from pytest_mlpstorage.cluster.procfs import cgroup_memory_limit_bytes
+from pytest_mlpstorage.cluster.survey import survey_hosts
 from pytest_mlpstorage.errors import MPIError
 from pytest_mlpstorage.launch.job import Host
 
@@ -114,19 +115,29 @@ def test_what_hosts_do_not_agree_on_is_said_with_values_and_names(here):
 
 
 def test_one_local_host_is_described_without_a_launch():
-    cluster = collect_cluster(None, (Host("localhost"),), ["/"])
+    cluster = survey_hosts(None, (Host("localhost"),), ["/"], write=False).require()
     assert cluster.method == "local"
     assert cluster.hosts[0].mounts[0].path == "/"
 
 
 def test_declared_memory_is_used_exactly_where_it_was_declared():
-    cluster = collect_cluster(None, (), [], declared_memory_bytes=5)
+    cluster = survey_hosts(None, (), [], write=False, declared_memory_bytes=5).require()
     assert (cluster.total_memory_bytes, cluster.hosts[0].memory_declared, cluster.method) == (5, True, "local + declared memory")
 
 
 def test_other_hosts_cannot_be_asked_without_a_launcher():
     with pytest.raises(MPIError, match="2 hosts cannot be asked"):
-        collect_cluster(None, (Host("a"), Host("b")), [])
+        survey_hosts(None, (Host("a"), Host("b")), [], write=False)
+
+
+@pytest.mark.parametrize(
+    "bend", [lambda e: e.update(new=1), lambda e: e.pop("memory"), lambda e: e.update(mounts=3)], ids=["more", "less", "otherwise"]
+)
+def test_a_host_with_another_version_of_this_package_is_told(here, bend):
+    entry = {**here.to_json(), "name": "far", "package": "9.9"}
+    bend(entry)
+    with pytest.raises(MPIError, match=r"far has pytest-mlpstorage 9\.9 and describes itself otherwise"):
+        host_record(entry)
 
 
 def test_the_metadata_block_has_the_fields_of_the_official_one(here):

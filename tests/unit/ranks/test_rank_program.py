@@ -38,15 +38,15 @@ def test_the_job_file_is_the_only_argument(program, arguments):
 
 def test_a_failure_is_one_line_with_rank_host_and_reason():
     error = FileSystemError("cannot write /data/x:\n wrote 1 of 2 bytes", cause=OSError("hidden"))
-    expected = f"mlpstorage: rank 3 on {socket.gethostname()} ends the job (exit 4): cannot write /data/x: wrote 1 of 2 bytes\n"
+    expected = f"mlpstorage: rank 3 on {socket.gethostname()} ends the job (exit 4): [MLPS-E400] cannot write /data/x: wrote 1 of 2 bytes\n"
     assert failure_line(3, error, EXIT_REFUSED) == expected
 
 
 def test_details_the_cause_and_the_next_step_are_on_the_line():
     error = ConfigurationError("too many", details={"reads": 2, "writes": 1}, suggestion="read fewer")
-    assert failure_line(0, error, 4).endswith("(exit 4): too many (reads: 2; writes: 1; read fewer)\n")
+    assert failure_line(0, error, 4).endswith("(exit 4): [MLPS-E100] too many (reads: 2; writes: 1; read fewer)\n")
     error = EngineError("it\nbroke", details={"phase": "build"}, suggestion="mend it", cause=ValueError("why"))
-    assert failure_line(2, error, 4).endswith("ends the job (exit 4): it broke (ValueError: why; phase: build; mend it)\n")
+    assert failure_line(2, error, 4).endswith("ends the job (exit 4): [MLPS-E510] it broke (ValueError: why; phase: build; mend it)\n")
 
 
 def test_what_nobody_expected_is_told_by_its_kind_and_an_interrupt_by_its_name():
@@ -71,7 +71,7 @@ def test_a_program_that_fails_tells_why_does_what_is_to_be_done_and_ends(capsys,
         run_program("x", ["job.json"], work)
     assert ended.value.code == EXIT_REFUSED
     assert done == ["job.json"]
-    assert capsys.readouterr().err == f"mlpstorage: rank 5 on {socket.gethostname()} ends the job (exit 4): no\n"
+    assert capsys.readouterr().err == f"mlpstorage: rank 5 on {socket.gethostname()} ends the job (exit 4): [MLPS-E100] no\n"
 
 
 def test_what_nobody_expected_leaves_its_trace_before_the_line(capsys, unlaunched):
