@@ -3,6 +3,7 @@
 This room knows no workload family: each hands in its :class:`FamilySchema`.
 """
 
+from pytest_mlpstorage.config.allocation import Allocation, find_allocation
 from pytest_mlpstorage.config.find import find_config
 from pytest_mlpstorage.config.load import load_config
 from pytest_mlpstorage.config.problems import did_you_mean, nearest
@@ -14,6 +15,7 @@ from pytest_mlpstorage.config.suite import (
     EntryCheck,
     FamilyConfig,
     FamilySchema,
+    Given,
     HostSpec,
     ItemConfig,
     KeySpec,
@@ -23,11 +25,13 @@ from pytest_mlpstorage.config.suite import (
 from pytest_mlpstorage.config.tree import JSONValue, Origin, Setting
 
 __all__ = [
+    "Allocation",
     "Check",
     "ClusterConfig",
     "EntryCheck",
     "FamilyConfig",
     "FamilySchema",
+    "Given",
     "HostSpec",
     "ItemConfig",
     "JSONValue",
@@ -37,6 +41,7 @@ __all__ = [
     "Setting",
     "SuiteConfig",
     "did_you_mean",
+    "find_allocation",
     "find_config",
     "json_schema",
     "load_config",

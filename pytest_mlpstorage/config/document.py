@@ -60,14 +60,14 @@ def read_document(path: Path, shown: str, problems: Problems) -> Fields | None:
         text = _text_of(path, whole)
         node = _build(text, lambda mark: _mark_origin(shown, mark.line, mark.column), problems)
     except _Refused as refused:
-        problems.add(refused.origin, "", refused.text)
+        problems.add(refused.origin, "", refused.text, code="MLPS-E102")
         return None
     if node is None or (isinstance(node, Scalar) and node.value is None):
-        problems.add(whole, "", "the file is empty; needed a mapping of settings, such as division: closed")
+        problems.add(whole, "", "the file is empty; needed a mapping of settings, such as division: closed", code="MLPS-E102")
         return None
     if not isinstance(node, Fields):
         what = "a list" if isinstance(node, Items) else "a single value"
-        problems.add(node.origin, "", f"given {what} at the top; allowed a mapping of settings, such as division: closed")
+        problems.add(node.origin, "", f"given {what} at the top; allowed a mapping of settings, such as division: closed", code="MLPS-E102")
         return None
     return node
 
@@ -211,7 +211,7 @@ def _build(text: str, place: Callable[[Any], Origin], problems: Problems) -> Nod
             (name, key_origin), holder.key = holder.key, None
             if name in holder.entries:
                 first = holder.entries[name].key_origin
-                problems.add(key_origin, _path(stack, name), f"given twice, first at {first.where}; allowed once")
+                problems.add(key_origin, _path(stack, name), f"given twice, first at {first.where}; allowed once", code="MLPS-E113")
             else:
                 holder.entries[name] = Entry(key_origin, done)
     return top

@@ -23,7 +23,9 @@ __all__ = ["environment_layer", "family_keys", "variable_of"]
 
 _PREFIX: Final = "MLPS_"
 # Read by others: where torch comes from when the environment is made, and what the launcher tells its ranks.
-_NOT_OURS: Final = frozenset({"MLPS_TORCH_SOURCE", "MLPS_RUN_ID", "MLPS_PROGRESS", "MLPS_GUARD", "MLPS_DLIO_WORKER_LOG"})
+_NOT_OURS: Final = frozenset(
+    {"MLPS_TORCH_SOURCE", "MLPS_RUN_ID", "MLPS_PROGRESS", "MLPS_GUARD", "MLPS_RANK_NAME", "MLPS_SAMPLER", "MLPS_DLIO_WORKER_LOG"}
+)
 _LIKENESS: Final = 0.85
 _SUGGESTED: Final = 3
 
@@ -63,7 +65,7 @@ def environment_layer(
         origin, shown = Origin("environment", variable), [f"{family}.{key}" if family else key for family, key in found]
         if len(found) > 1:
             what = f"means {' or '.join(shown)}; allowed a name of one key: set it in the YAML or with --mlps-set"
-            problems.add(origin, "", what)
+            problems.add(origin, "", what, code="MLPS-E110")
             continue
         (family, key), node = found[0], parse_value(environ[variable], origin, shown[0], problems)
         if node is None:

@@ -97,7 +97,7 @@ class Section:
             for name, child in node.entries.items():
                 self._put(level, name, child, self.schema.item_model, f"{prefix}.{index}")
         if not entry.node.nodes:
-            self.problems.add(entry.node.origin, prefix, "given an empty list; allowed a list of at least one entry")
+            self.problems.add(entry.node.origin, prefix, "given an empty list; allowed a list of at least one entry", code="MLPS-E112")
 
     def _example(self) -> str:
         return next(iter(field_names(self.schema.item_model)), "model") if self.schema.item_model else "model"
@@ -160,7 +160,7 @@ class Section:
         for index, key, text in found:
             entries, official = nodes[index].entries, parameters.get(index, {})
             place = entries[key].node.origin if key in entries else official[key].origin if key in official else nodes[index].origin
-            self.problems.add(place, f"{schema.family}.{schema.item_key}.{index}.{key}", text)
+            self.problems.add(place, f"{schema.family}.{schema.item_key}.{index}.{key}", text, code="MLPS-E114")
 
     def merged_own(self) -> Fields:
         """The section's own keys: option > YAML > environment."""

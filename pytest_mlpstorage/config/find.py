@@ -32,7 +32,7 @@ def find_config(name: str, *, invocation_dir: Path, config_dirs: Sequence[Path])
             if os.path.lexists(file):
                 return file
         except (OSError, RuntimeError) as error:
-            problems.add(origin, "", f"given {name[:200]!r}; {error}")
+            problems.add(origin, "", f"given {name[:200]!r}; {error}", code="MLPS-E101")
             problems.raise_if_any()
         for candidate in (name, f"{name}.yaml"):
             if candidate in offered:
@@ -43,6 +43,6 @@ def find_config(name: str, *, invocation_dir: Path, config_dirs: Sequence[Path])
     what = f"given {name[:200]!r}, which is no file" if name.strip() else "given nothing"
     allowed = f"a YAML file, or one of {one_of(tuple(words))}" if words else "a YAML file"
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-    problems.add(origin, "", f"{what}; allowed {allowed}{hint}")
+    problems.add(origin, "", f"{what}; allowed {allowed}{hint}", code="MLPS-E101")
     problems.raise_if_any()
-    raise ConfigurationError(name)
+    raise ConfigurationError(name, code="MLPS-E101")

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from pytest_mlpstorage.config.document import read_document
 from pytest_mlpstorage.config.environment import environment_layer
 from pytest_mlpstorage.config.families import Section, own_settings, read_section
+from pytest_mlpstorage.config.hosts import settle_hosts
 from pytest_mlpstorage.config.problems import Problems, one_of
 from pytest_mlpstorage.config.sections import PLACEHOLDER, ClusterSection, LaunchSection, SuiteSection, host_parts
 from pytest_mlpstorage.config.sources import assignments_layer, options_layer
@@ -61,18 +62,20 @@ def load_config(
     merged = environment
     for layer in (own, assigned, given_options):
         merged = _over(merged, layer, own.origin)
+    merged = settle_hosts(merged, environ, base, problems)
     suite = validate(SuiteSection, merged, prefix="", problems=problems, also=tuple(by_name))
     edition, division = _edition(merged, editions, problems), _division(merged)
     configured = {name: section.config(edition, division) for name, section in sections.items()}
     if by_name and not sections and all(name in field_names(SuiteSection) for name in document.entries):
-        problems.add(document.origin, "", f"no workload family is configured; allowed {one_of(tuple(by_name))}")
+        problems.add(document.origin, "", f"no workload family is configured; allowed {one_of(tuple(by_name))}", code="MLPS-E112")
     _refuse_launcher(merged, launchers, problems)
+    _refuse_guessing(merged, problems)
     directories = {name: _directory(getattr(suite, name), base) for name in ("data_dir", "results_dir")} if suite else {}
     if directories:
         _refuse_nested(directories["data_dir"], directories["results_dir"], merged, problems)
     if problems:
         for place in _placeholders(merged, sections):
-            problems.add(place.origin, place.key, f"given {place.value!r}, a placeholder; allowed a value of your own")
+            problems.add(place.origin, place.key, f"given {place.value!r}, a placeholder; allowed a value of your own", code="MLPS-E120")
     problems.raise_if_any()
     assert suite is not None
     complete = {name: family for name, family in configured.items() if family is not None}
@@ -87,6 +90,8 @@ def load_config(
         cluster=ClusterConfig(
             tuple(HostSpec(*host_parts(host)) for host in suite.cluster.hosts),
             parse_size(suite.cluster.memory_per_host) if suite.cluster.memory_per_host else None,
+            suite.cluster.collect,
+            suite.cluster.ssh,
         ),
         launch=_launch(suite.launch),
         families=MappingProxyType(complete),
@@ -138,12 +143,28 @@ def _refuse_launcher(merged: Fields, launchers: Sequence[str], problems: Problem
         problems.bad_value("launch.launcher", node, f"{', '.join(names)} or /path/to/mpirun", candidates=names)
 
 
+def _refuse_guessing(merged: Fields, problems: Problems) -> None:
+    """Hosts that are not asked need their memory declared: most sizes follow from it."""
+    node, _, taken = at(merged, ("cluster", "collect"))
+    if len(taken) == 2 and isinstance(node, Scalar) and node.value == "declared":
+        _, _, memory = at(merged, ("cluster", "memory_per_host"))
+        if len(memory) < 2:
+            problems.add(
+                node.origin, "cluster.collect", "given 'declared', without cluster.memory_per_host; allowed mpi, ssh, or both keys"
+            )
+
+
 def _refuse_contradictions(assigned: Fields, options: Fields, problems: Problems) -> None:
     for key, scalar in leaves(options):
         way: Loc = tuple(key.split("."))
         node, _, taken = at(assigned, way)
         if len(taken) == len(way) and isinstance(node, Scalar) and node.text != scalar.text:
-            problems.add(scalar.origin, key, f"given {scalar.text!r}, and {node.text!r} by {node.origin.where}; allowed one of them")
+            problems.add(
+                scalar.origin,
+                key,
+                f"given {scalar.text!r}, and {node.text!r} by {node.origin.where}; allowed one of them",
+                code="MLPS-E113",
+            )
 
 
 def _directory(text: str, base: Path) -> Path:
@@ -165,7 +186,9 @@ def _refuse_nested(data: Path, results: Path, merged: Fields, problems: Problems
         return
     entry = merged.entries.get("results_dir") or merged.entries.get("data_dir")
     origin = entry.node.origin if entry else _DEFAULT
-    problems.add(origin, "results_dir", f"given {str(results)!r}, {what}; allowed two directories of which none is in the other")
+    problems.add(
+        origin, "results_dir", f"given {str(results)!r}, {what}; allowed two directories of which none is in the other", code="MLPS-E118"
+    )
 
 
 def _launch(section: LaunchSection) -> LaunchConfig:
@@ -175,6 +198,7 @@ def _launch(section: LaunchSection) -> LaunchConfig:
         heartbeat_seconds=parse_duration(section.heartbeat),
         stall_warning_seconds=parse_duration(section.stall_warning),
         stall_abort_seconds=parse_duration(section.stall_abort) if section.stall_abort else None,
+        sample_interval_seconds=parse_duration(section.sample_interval) or None,
         mpi_args=section.mpi_args,
         oversubscribe=section.oversubscribe,
     )

@@ -58,9 +58,9 @@ def collect(
         group = name.rpartition(".")[0]
         inside = [key.removeprefix(f"{group}.") for key in below.get(group, ())]
         allowed = one_of(inside) if inside else one_of(tuple(dict.fromkeys([*own, *(key.split(".")[0] for key in keys)])))
-        problems.add(entry.key_origin, shown, f"unknown key; allowed {allowed}", word=name, candidates=(*own, *keys))
+        problems.add(entry.key_origin, shown, f"unknown key; allowed {allowed}", word=name, candidates=(*own, *keys), code="MLPS-E110")
     elif name in into:
-        problems.add(entry.key_origin, shown, f"given twice, first at {into[name].key_origin.where}; allowed once")
+        problems.add(entry.key_origin, shown, f"given twice, first at {into[name].key_origin.where}; allowed once", code="MLPS-E113")
     else:
         into[name] = entry
 

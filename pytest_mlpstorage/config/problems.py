@@ -72,6 +72,7 @@ class Problem:
     text: str
     word: str = ""
     candidates: tuple[str, ...] = ()
+    code: str = "MLPS-E111"
 
     def line(self) -> str:
         """``file:line:col: key: given …; allowed …; did you mean …?``."""
@@ -91,9 +92,9 @@ class Problems:
     def __len__(self) -> int:
         return len(self._problems)
 
-    def add(self, origin: Origin, key: str, text: str, *, word: str = "", candidates: Iterable[str] = ()) -> None:
+    def add(self, origin: Origin, key: str, text: str, *, word: str = "", candidates: Iterable[str] = (), code: str = "MLPS-E111") -> None:
         """Note an error; the nearest of ``candidates`` to ``word`` is suggested."""
-        self._problems.append(Problem(origin, key, text, word, tuple(candidates)))
+        self._problems.append(Problem(origin, key, text, word, tuple(candidates), code))
 
     def bad_value(self, key: str, node: Node, allowed: str, *, candidates: Iterable[str] = ()) -> None:
         """Note that the value of ``key`` is not what is allowed there."""
@@ -102,21 +103,25 @@ class Problems:
             what += ", which YAML reads as true or false"
             allowed += " (put it in quotes)"
         word = node.text if isinstance(node, Scalar) and isinstance(node.value, str) else ""
-        self.add(node.origin, key, f"given {what}; allowed {allowed}", word=word, candidates=candidates)
+        words = tuple(candidates)
+        text = f"given {what}; allowed {allowed}"
+        self.add(node.origin, key, text, word=word, candidates=words, code="MLPS-E114" if words else "MLPS-E111")
 
-    def lines(self) -> list[str]:
-        """All errors, those of the file first, in the order of its lines."""
+    def lines(self, *, with_codes: bool = False) -> list[str]:
+        """All errors, those of the file first, in the order of its lines; each with its code where that is wanted."""
         order = {kind: index for index, kind in enumerate(_ORDER)}
         ranked = sorted(self._problems, key=lambda p: (order.get(p.origin.kind, 9), p.origin.line, p.origin.column))
-        lines = list(dict.fromkeys(problem.line() for problem in ranked[:_SHOWN]))
+        lines = list(dict.fromkeys(p.line() + (f" [{p.code}]" if with_codes else "") for p in ranked[:_SHOWN]))
         if len(ranked) > _SHOWN:
             lines.append(f"… and {len(ranked) - _SHOWN} more errors")
         return lines
 
     def raise_if_any(self) -> None:
-        """Raise ConfigurationError with every error, one a line, if there is one."""
-        lines = self.lines()
+        """Raise ConfigurationError with every error, one a line, if there is one; where they are of several kinds each line has a code."""
+        codes = {problem.code for problem in self._problems}
+        code = min(codes) if len(codes) == 1 else "MLPS-E100"
+        lines = self.lines(with_codes=len(codes) > 1)
         if len(lines) == 1:
-            raise ConfigurationError(lines[0])
+            raise ConfigurationError(lines[0], code=code)
         if lines:
-            raise ConfigurationError("\n".join([f"{len(self._problems)} errors in the configuration:", *lines]))
+            raise ConfigurationError("\n".join([f"{len(self._problems)} errors in the configuration:", *lines]), code=code)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
@@ -17,6 +17,9 @@ from pytest_mlpstorage.verdict import Division
 __all__ = ["PLACEHOLDER", "ClusterSection", "LaunchSection", "SuiteSection", "host_parts"]
 
 PLACEHOLDER: Final = re.compile(r"<[^<>\n]+>")
+SHORTEST_INTERVAL_SECONDS: Final = 0.1
+"""Of samples of a host: ten a second cost a hundredth of a core."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _HOST: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?::([1-9][0-9]{0,5}))?")
 
@@ -72,6 +75,18 @@ def _duration(text: str) -> str:
     return text
 
 
+def _program(words: tuple[str, ...]) -> tuple[str, ...]:
+    if not words:
+        raise ValueError("given an empty list; allowed a program and its arguments, such as [ssh, -F, my_config]")
+    return words
+
+
+def _interval(text: str) -> str:
+    if 0 < parse_duration(text) < SHORTEST_INTERVAL_SECONDS:
+        raise ValueError(f"allowed {SHORTEST_INTERVAL_SECONDS:g}s or longer, or 0s for none: a shorter one would cost what is measured")
+    return text
+
+
 def _size(text: str) -> str:
     if parse_size(text) <= 0:
         raise ValueError("allowed a size larger than 0B")
@@ -81,11 +96,12 @@ def _size(text: str) -> str:
 # What the configuration says in words of its own: a second word for it would contradict the first.
 _SAID_ELSEWHERE: Final = frozenset(
     {"-n", "-np", "--np", "-c", "--n", "--host", "-host", "-H", "--hostfile", "-hostfile", "--machinefile", "-machinefile"}
+    | {"-hosts", "--hosts", "-w", "--nodelist", "-N", "--nodes", "--ntasks"}
 )
 
 
 def _mpi_argument(text: str) -> str:
-    if text in _SAID_ELSEWHERE:
+    if text.partition("=")[0] in _SAID_ELSEWHERE:
         raise ValueError("accelerators and cluster.hosts say that already")
     return text
 
@@ -99,6 +115,7 @@ Host = Annotated[
 Directory = Annotated[str, AfterValidator(_path), WithJsonSchema({"type": "string", "minLength": 1})]
 # Kept as written, so that it can be shown as written; the core gets seconds and bytes (load.py).
 Duration = Annotated[str, AfterValidator(_duration), WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? *(ms|s|min|h|d)$"})]
+Interval = Annotated[str, AfterValidator(_interval), WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? *(ms|s|min|h|d)$"})]
 Size = Annotated[str, AfterValidator(_size), WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? *([KMGTP]iB|[kKMGTP]?B)$"})]
 
 
@@ -114,25 +131,48 @@ class ClusterSection(Section):
     hosts: Annotated[
         tuple[Host, ...],
         Field(
-            description="Hosts that run ranks: names or addresses, with slots as node1:4 (default: this machine)",
-            # Not min_length: pydantic would count only the hosts that are right, and tell of an empty list too.
-            json_schema_extra={"minItems": 1},
+            description="Hosts that run ranks: names or addresses, with slots as node1:4, or allocation: those of the Slurm job that "
+            "this runs in (default: this machine)",
+            # Not min_length: pydantic would count only the hosts that are right, and tell of an empty list too. The word stands
+            # only in the YAML: what is validated is the list that it means (hosts.py).
+            json_schema_extra=lambda schema: schema.update(
+                anyOf=[{"type": schema.pop("type"), "items": schema.pop("items"), "minItems": 1}, {"const": "allocation"}]
+            ),
         ),
         AfterValidator(_hosts),
     ] = ("localhost",)
+    host_file: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="File that names the hosts in place of cluster.hosts, one a line: node1, node1 slots=4 (Open MPI), node1:4 (MPICH)",
+        ),
+    ] = None
     memory_per_host: Annotated[
         Size | None,
         Field(
             description="Memory of each host, such as 512GiB; only to plan for hosts that cannot be asked (default: the hosts are asked)"
         ),
     ] = None
+    collect: Annotated[
+        Literal["mpi", "ssh", "declared"],
+        Field(
+            description="How the hosts are asked what they are: by a rank on each, by a login at each, or not at all, for a dry run: "
+            "each is then taken for one like this, with memory_per_host"
+        ),
+    ] = "mpi"
+    ssh: Annotated[
+        tuple[Annotated[str, Field(min_length=1)], ...],
+        Field(description="Program that logs in at a host where collect is ssh, and its arguments, such as [ssh, -F, my_config]"),
+        AfterValidator(_program),
+    ] = ("ssh",)
 
 
 class LaunchSection(Section):
     """``launch:``, how ranks are started and watched."""
 
     launcher: Annotated[
-        str, Field(min_length=1, description="MPI to start ranks with: auto, or the name of a launcher such as openmpi")
+        str, Field(min_length=1, description="What starts the ranks: auto, openmpi, mpich, slurm (srun), or the path of an mpirun or srun")
     ] = "auto"
     deadline: Annotated[
         Duration | None, Field(description="A launch is ended after this time, such as 2h (default: 3 x the predicted time and 10 min)")
@@ -142,6 +182,9 @@ class LaunchSection(Section):
     stall_abort: Annotated[
         Duration | None, Field(description="End the launch after this time without bytes, CPU or a declared wait (default: never)")
     ] = None
+    sample_interval: Annotated[
+        Interval, Field(description="What every host does is sampled this often while a launch is on, such as 1s; 0s takes no samples")
+    ] = "1s"
     mpi_args: Annotated[
         tuple[Annotated[str, AfterValidator(_mpi_argument)], ...],
         Field(description="Arguments put before the program of every launch, such as [--mca, btl, tcp]"),

@@ -72,7 +72,10 @@ def assignments_layer(
                 problems.add(_SET, key, f"given a whole section; allowed a key in it, such as {_example(sections[head].schema)}")
             else:
                 problems.add(
-                    _SET, key, f"the family {head} is not configured in {configured_in}; allowed {one_of(tuple(sections)) or 'none'}"
+                    _SET,
+                    key,
+                    f"the family {head} is not configured in {configured_in}; allowed {one_of(tuple(sections)) or 'none'}",
+                    code="MLPS-E110",
                 )
             continue
         _assign_unprefixed(key, node, families, sections, problems)
@@ -85,12 +88,20 @@ def _assign_unprefixed(key: str, node: Node, families: Sequence[FamilySchema], s
         sections[takers[0]].assign(key, Entry(_SET, node))
         return
     if takers:
-        problems.add(_SET, key, f"a key of {len(takers)} configured families; allowed {one_of([f'{family}.{key}' for family in takers])}")
+        problems.add(
+            _SET,
+            key,
+            f"a key of {len(takers)} configured families; allowed {one_of([f'{family}.{key}' for family in takers])}",
+            code="MLPS-E110",
+        )
         return
     elsewhere = [schema.family for schema in families if _takes(schema, key)]
     if elsewhere:
         problems.add(
-            _SET, key, f"a key of {one_of(elsewhere)}, which is not configured; allowed keys of {one_of(tuple(sections)) or 'none'}"
+            _SET,
+            key,
+            f"a key of {one_of(elsewhere)}, which is not configured; allowed keys of {one_of(tuple(sections)) or 'none'}",
+            code="MLPS-E110",
         )
         return
     candidates = [*suite_keys()]
@@ -101,7 +112,12 @@ def _assign_unprefixed(key: str, node: Node, families: Sequence[FamilySchema], s
             candidates += [f"{family}.{schema.item_key}.0.{name}" for name in field_names(schema.item_model)]
         candidates += schema.official_keys if len(sections) == 1 else [f"{family}.{name}" for name in schema.official_keys]
     problems.add(
-        _SET, key, "unknown key; allowed a key of the YAML, <family>.<official key> or an official key", word=key, candidates=candidates
+        _SET,
+        key,
+        "unknown key; allowed a key of the YAML, <family>.<official key> or an official key",
+        word=key,
+        candidates=candidates,
+        code="MLPS-E110",
     )
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "EntryCheck",
     "FamilyConfig",
     "FamilySchema",
+    "Given",
     "HostSpec",
     "ItemConfig",
     "KeySpec",
@@ -104,15 +105,20 @@ class HostSpec:
 
 @dataclasses.dataclass(frozen=True)
 class ClusterConfig:
-    """The hosts as declared. ``memory_per_host_bytes`` is used only where it is declared."""
+    """The hosts as declared. ``memory_per_host_bytes`` is used only where it is declared.
+
+    ``collect`` is how they are asked: ``mpi``, ``ssh`` (by the program ``ssh`` and its arguments), or ``declared``: not at all.
+    """
 
     hosts: tuple[HostSpec, ...] = (HostSpec("localhost"),)
     memory_per_host_bytes: int | None = None
+    collect: str = "mpi"
+    ssh: tuple[str, ...] = ("ssh",)
 
 
 @dataclasses.dataclass(frozen=True)
 class LaunchConfig:
-    """How ranks are started and watched; a deadline of None is computed for each launch."""
+    """How ranks are started and watched; a deadline of None is computed for each launch, an interval of None takes no samples."""
 
     launcher: str = "auto"
     deadline_seconds: float | None = None
@@ -121,6 +127,15 @@ class LaunchConfig:
     stall_abort_seconds: float | None = None
     mpi_args: tuple[str, ...] = ()
     oversubscribe: bool | None = None
+    sample_interval_seconds: float | None = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """What a user wrote beside the YAML: the values of ``--mlps-set``, and the ``MLPS_…`` variables; passwords among them."""
+
+    assignments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +143,7 @@ class SuiteConfig:
     """Everything a session runs with. ``path`` is the YAML (None: no file); both directories are absolute.
 
     ``settings`` holds every effective value; ``placeholders`` those still written as ``<…>``, which collect and must
-    fail before anything that needs them is launched.
+    fail before anything that needs them is launched. ``given`` is what would make it once more.
     """
 
     path: Path | None
@@ -144,6 +159,7 @@ class SuiteConfig:
     settings: tuple[Setting, ...]
     warnings: tuple[str, ...] = ()
     placeholders: tuple[Setting, ...] = ()
+    given: Given = Given()
 
     @property
     def storage_dirs(self) -> tuple[Path, ...]:

@@ -87,12 +87,12 @@ def _note(detail: ErrorDetails, model: type[BaseModel], node: Fields, prefix: st
     key = ".".join(part for part in (prefix, *map(str, loc if kind in {"missing", "extra_forbidden"} else taken)) if part)
     if kind == "missing":
         info = _field(model, loc)
-        problems.add(origin if taken else node.origin, key, f"missing; needed {_describe(info)}")
+        problems.add(origin if taken else node.origin, key, f"missing; needed {_describe(info)}", code="MLPS-E112")
     elif kind == "extra_forbidden":
         holder = _model_at(model, loc[:-1])
         known = tuple(field_names(holder)) if holder else ()
         names = (*known, *(also if len(loc) == 1 else ()))
-        problems.add(origin, key, f"unknown key; allowed {one_of(names)}", word=str(loc[-1]), candidates=names)
+        problems.add(origin, key, f"unknown key; allowed {one_of(names)}", word=str(loc[-1]), candidates=names, code="MLPS-E110")
     elif kind in {"enum", "literal_error"}:
         words = re.findall(r"'([^']*)'", context.get("expected", ""))
         problems.bad_value(key, target, one_of(words), candidates=words)

@@ -3,15 +3,16 @@
 Standard library only, and os instead of pathlib: the starter imports this file at every launch.
 """
 
-# ruff: noqa: PTH106, PTH108, PTH112, PTH114, PTH118, PTH119
+# ruff: noqa: PTH106, PTH108, PTH110, PTH112, PTH114, PTH118, PTH119
 from __future__ import annotations
 
 import contextlib
 import os
 
-__all__ = ["make_folder", "memory_folder", "remove_folder"]
+__all__ = ["make_folder", "memory_folder", "remove_folder", "remove_sessions"]
 
 _LONGEST_BASE = 45
+_SESSIONS = ("ompi", "prte", "prterun", "prted")
 
 
 def memory_folder(run_id: str) -> str:
@@ -30,6 +31,17 @@ def make_folder(run_id: str) -> str:
     if len(base) > _LONGEST_BASE and os.path.isdir("/tmp"):  # noqa: S108
         base = "/tmp"  # noqa: S108
     return tempfile.mkdtemp(prefix=f"mlps-{run_id}-", dir=base)
+
+
+def remove_sessions(pid: int) -> None:
+    """Remove what Open MPI's launcher or daemon of that process id has left, once it has ended, where it had no folder of the run's own."""
+    if os.path.exists(f"/proc/{pid}"):
+        return
+    for name in _SESSIONS:
+        folder = os.path.join("/tmp", f"{name}.{pid}")  # noqa: S108
+        with contextlib.suppress(OSError):
+            if os.lstat(folder).st_uid == os.geteuid():
+                remove_folder(folder, f".{pid}")
 
 
 def remove_folder(folder: str, run_id: str) -> None:

@@ -1,15 +1,15 @@
 """The guard of one rank: starts the rank's program and sees to it that nothing of it outlives the run.
 
-It is the parent of the program and takes in every orphan below it. A TCP line to the starter (``MLPS_GUARD`` =
-``address,port,token``) says how the program ended and brings the order to end it. The guard also ends everything when
-that line breaks, when its own parent dies and when it is sent SIGTERM, SIGINT or SIGHUP; so nothing is left on a host
+It is the parent of the program and takes in every orphan below it; over it is its keeper, and over that the launcher or its daemon. A TCP
+line to the starter (``MLPS_GUARD`` = ``address,port,token``) says how the program ended and brings the order to end it. The guard also
+ends everything when that line breaks, when its keeper dies and when it is sent SIGTERM, SIGINT or SIGHUP; so nothing is left on a host
 that is cut off. The line is text, one message a line, words separated by tabs:
 
 ====================================  ==================================================================
 guard → starter
 ``hello TOKEN RANK HOST PID``         first word; PID is the program's
 ``exit RANK CODE SIGNAL``             the program ended by itself: exit code, or the number of a signal
-``ended RANK WHY``                    the program is being ended from outside, and why
+``ended RANK WHY``                    the program is being ended from outside, and why: ``ORPHANED`` where nobody told the guard to
 ``usage RANK`` + fields of Usage      answer to ``usage``
 ``pong RANK``                         answer to ``ping``
 ``bye RANK`` + four io counters       nothing of the rank is left; bytes as in Usage, over the rank's whole life
@@ -32,21 +32,37 @@ import socket
 import sys
 import time
 
-from pytest_mlpstorage.launch.processes import descendants, die_with_parent, end_all, reap, spawn, take_orphans
+from pytest_mlpstorage.launch.daemon import end_daemon
+from pytest_mlpstorage.launch.folder import remove_sessions
+from pytest_mlpstorage.launch.processes import descendants, die_with_parent, end_all, parent_of, reap, spawn, take_orphans
+from pytest_mlpstorage.launch.sampler_child import SamplerChild
+from pytest_mlpstorage.launch.segments import remove_abandoned
 from pytest_mlpstorage.launch.usage import io_counters, tree_usage
 
-__all__ = ["CANNOT_START", "GUARD_VARIABLE", "SILENT_SECONDS", "main"]
+__all__ = ["CANNOT_START", "GUARD_VARIABLE", "ORPHANED", "RANK_NAME_VARIABLE", "SILENT_SECONDS", "UNREACHED", "main", "rank_here"]
 
 GUARD_VARIABLE = "MLPS_GUARD"
+RANK_NAME_VARIABLE = "MLPS_RANK_NAME"
+"""Names the variable that holds the rank's number, where others may have been inherited from a job that this one runs in."""
+
 SILENT_SECONDS = 10.0
-"""A guard that was pinged once, and then was not for so long, is cut off and ends its rank."""
+"""A guard of a job on other hosts that is not pinged for so long is cut off, and ends its rank."""
 
 CANNOT_START = 75
 """Exit code of a guard that could not start its rank (EX_TEMPFAIL)."""
 
+ORPHANED = "the launcher is gone"
+"""Why a rank is ended whose launcher, or that launcher's daemon on the host, has ended without a word."""
+
+UNREACHED = "the guard of rank %s on %s cannot reach the supervisor"
+"""How a guard that could not start its rank begins its line on stderr: with the rank and the host."""
+
 _CONNECT_SECONDS = 15.0
 _GRACE_SECONDS = 1.0
 _SAME_MOMENT_SECONDS = 0.03
+_NO_WORD = "no word from the supervisor"
+_LINE_BROKEN = "the supervisor is gone"
+_CUT_OFF = (_NO_WORD, _LINE_BROKEN)
 _RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
 
 
@@ -78,15 +94,18 @@ class _Line:
         return [line.decode() for line in lines]
 
 
-def _rank() -> str:
-    return next((os.environ[name] for name in _RANK_VARIABLES if name in os.environ), "-1")
+def rank_here() -> str:
+    """The number that the launcher gave this process, or ``-1``."""
+    names = (os.environ.get(RANK_NAME_VARIABLE, ""), *_RANK_VARIABLES)
+    return next((os.environ[name] for name in names if name in os.environ), "-1")
 
 
 class _Guard:
-    def __init__(self, argv: list[str]) -> None:
+    def __init__(self, argv: list[str], keeper: int) -> None:
         address, port, self.token = os.environ[GUARD_VARIABLE].split(",")
-        self.rank = _rank()
-        self.parent = os.getppid()
+        self.rank, self.started = rank_here(), time.time()
+        self.here = address.startswith("127.")
+        self.keeper, self.daemon = keeper, parent_of(keeper)
         self.stops: list[int] = []
         self.wake, wake_end = os.pipe()
         os.set_blocking(wake_end, False)
@@ -102,6 +121,7 @@ class _Guard:
         os.close(null)
         self.pid = spawn(argv, death_signal=signal.SIGKILL)
         self.line.say("hello", self.token, self.rank, socket.gethostname(), self.pid)
+        self.sampler = SamplerChild()
 
     def run(self) -> int:
         """Watch the program to its end; returns the exit code for the launcher."""
@@ -114,10 +134,18 @@ class _Guard:
             self.line.say("ended", self.rank, why)
             code = CANNOT_START
         me = os.getpid()
-        if reap():
-            end_all(lambda: descendants(me), grace_seconds=_GRACE_SECONDS, collect=True)
+        if reap() and not self.sampler.alone():
+            end_all(lambda: self.sampler.others(descendants(me)), grace_seconds=_GRACE_SECONDS, collect=True)
             reap()
-        self.line.say("bye", self.rank, *io_counters(me))  # those of every child that was waited for are in our own
+        moved = io_counters(me)  # those of every child that was waited for are in our own, so the sampler's are not yet
+        self.sampler.end()
+        if code:
+            remove_abandoned(self.started)
+        self.line.say("bye", self.rank, *moved)
+        if why in _CUT_OFF:
+            end_daemon(self.daemon, self.keeper)
+        if code:
+            remove_sessions(self.daemon)
         return code
 
     def _watch(self) -> tuple[int | None, str]:
@@ -125,22 +153,23 @@ class _Guard:
         poll = select.poll()
         poll.register(self.wake, select.POLLIN)
         poll.register(self.line.socket, select.POLLIN)
-        pinged: float | None = None
+        # Loopback is the address of a job whose ranks all run on this host, and who need no pings; a host may be cut off before its first.
+        pinged = None if self.here else time.monotonic()
         while True:
             status = self._status()
             if status is not None and not self._ended_from_outside(status):
                 return status, ""
+            if os.getppid() != self.keeper or parent_of(self.keeper) != self.daemon:
+                return None, ORPHANED
             if self.stops:
                 return None, f"signal {self.stops[0]}"
-            if os.getppid() != self.parent:
-                return None, "the launcher is gone"
             if pinged is not None and time.monotonic() - pinged > SILENT_SECONDS:
-                return None, "no word from the supervisor"
+                return None, _NO_WORD
             poll.poll(None if pinged is None else SILENT_SECONDS * 1000)
             self._drain()
             orders = self.line.orders()
             if orders is None:
-                return None, "the supervisor is gone"
+                return None, _LINE_BROKEN
             for order in orders:
                 if order == "die":
                     return None, "told to end"
@@ -177,11 +206,13 @@ class _Guard:
             os.read(self.wake, 4096)
 
 
-def main(argv: list[str]) -> int:
-    """Run ``argv`` as the program of this rank."""
+def main(argv: list[str], *, keeper: int) -> int:
+    """Run ``argv`` as the program of this rank; ``keeper`` is the process id of the parent."""
     try:
-        guard = _Guard(argv)
+        guard = _Guard(argv, keeper)
     except (KeyError, ValueError, OSError) as error:
-        sys.stderr.write(f"the rank's guard cannot reach its supervisor: {type(error).__name__}: {error}\n")
+        where = ":".join(os.environ.get(GUARD_VARIABLE, "").split(",")[:2])
+        who = UNREACHED % (rank_here(), socket.gethostname())
+        sys.stderr.write(f"{who} at {where or 'nowhere'}: {type(error).__name__}: {error}\n")
         return CANNOT_START
     return guard.run()

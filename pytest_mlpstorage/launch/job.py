@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["Host", "HostLike", "Job", "Launcher", "LauncherProvider", "is_local", "runs_here"]
+__all__ = ["Host", "HostLike", "Job", "Launcher", "LauncherProvider", "hosts_with_slots", "is_local", "placed", "runs_here"]
 
 
 class HostLike(Protocol):
@@ -82,8 +82,8 @@ class Launcher(Protocol):
 class LauncherProvider(Protocol):
     """What an entry point names: usually the launcher's class."""
 
-    def detect(self, environ: Mapping[str, str]) -> Launcher | None:
-        """The launcher as found in this environment, or None. Must be quick and must not start MPI."""
+    def detect(self, environ: Mapping[str, str]) -> Launcher | str:
+        """The launcher as found in this environment, or why there is none, in a few words. Must be quick and must not start MPI."""
 
     def at(self, executable: Path) -> Launcher | None:
         """The launcher at a path that the user named, or None where that program is of another kind."""
@@ -98,3 +98,29 @@ def is_local(name: str) -> bool:
 def runs_here(job: Job) -> bool:
     """Whether all ranks of a job run on this host."""
     return all(is_local(host.name) for host in job.hosts)
+
+
+def placed(ranks: int, hosts: Sequence[HostLike]) -> list[tuple[str, int]]:
+    """Host → its ranks, for each host that gets any; this host for a job without hosts.
+
+    Hosts with slots are filled in their order, those without take equal shares, and what is over goes round all of them.
+    """
+    if not hosts:
+        return [("localhost", ranks)]
+    if not any(host.slots for host in hosts):
+        each, more = divmod(ranks, len(hosts))
+        counts = [each + (number < more) for number in range(len(hosts))]
+    else:
+        counts, left = [], ranks
+        for host in hosts:
+            counts.append(min(left, host.slots or -(-ranks // len(hosts))))
+            left -= counts[-1]
+        each, more = divmod(left, len(hosts))
+        counts = [count + each + (number < more) for number, count in enumerate(counts)]
+    return [(host.name, count) for host, count in zip(hosts, counts, strict=True) if count]
+
+
+def hosts_with_slots(job: Job) -> str:
+    """``node1:4,node2:2`` as mpirun and mpiexec read it: the slots of each host, or the ranks that it gets where it has none."""
+    ranks = dict(placed(job.ranks, job.hosts))
+    return ",".join(f"{host.name}:{host.slots or ranks[host.name]}" for host in job.hosts if host.slots or host.name in ranks)

@@ -15,9 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-__all__ = ["StarterLine", "guard_command"]
+__all__ = ["StarterLine", "guard_command", "helper_program"]
 
-_HELPER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("__main__.py")))
+_PROGRAM = ("-I", "-S", str(Path(__file__).with_name("__main__.py")))
+_HELPER = (sys.executable, *_PROGRAM)
 _END_SECONDS = 10.0
 _HURRY_SECONDS = 3.0
 
@@ -25,6 +26,11 @@ _HURRY_SECONDS = 3.0
 def guard_command() -> tuple[str, ...]:
     """What stands before the interpreter in every rank's command."""
     return (*_HELPER, "guard")
+
+
+def helper_program() -> tuple[str, ...]:
+    """What stands between the interpreter and the role of a helper process."""
+    return _PROGRAM
 
 
 class StarterLine:

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from pytest_mlpstorage.launch.connection import CONNECTION_WORDS
-from pytest_mlpstorage.launch.job import Job, runs_here
+from pytest_mlpstorage.launch.connection import connection_fault
+from pytest_mlpstorage.launch.job import Job, hosts_with_slots, runs_here
+from pytest_mlpstorage.launch.nodes import BESIDE_OTHERS, in_allocation, in_slurms_order
 from pytest_mlpstorage.launch.said_version import require_version, said_version
 
 __all__ = ["MPICH"]
@@ -20,7 +21,6 @@ __all__ = ["MPICH"]
 _VERSION: Final = re.compile(r"HYDRA build details:\s+Version:\s+([0-9][0-9A-Za-z.]*)")
 _ABORT: Final = re.compile(r"application called MPI_Abort\(\w+, (-?\d+)\) - process (\d+)")
 _KNOWN: Final = (
-    *CONNECTION_WORDS,
     ("execvp error on file", "the program is not there on a host"),
     ("unrecognized argument", "this mpiexec does not know an argument that launch.mpi_args give it"),
 )
@@ -43,9 +43,9 @@ class MPICH:
     name: str = "mpich"
 
     @classmethod
-    def detect(cls, environ: Mapping[str, str]) -> MPICH | None:
-        """The first Hydra of this interpreter's environment and PATH."""
-        return next((cls(path) for path in _candidates(environ) if said_version(path, _VERSION)), None)
+    def detect(cls, environ: Mapping[str, str]) -> MPICH | str:
+        """The first Hydra of this interpreter's environment and PATH, or why there is none."""
+        return next((cls(path) for path in _candidates(environ) if said_version(path, _VERSION)), "there is no mpiexec of MPICH's Hydra")
 
     @classmethod
     def at(cls, executable: Path) -> MPICH | None:
@@ -62,13 +62,17 @@ class MPICH:
         Hydra gives every rank, on every host, the whole environment of ``mpiexec``, so ``job.env`` need not be named; but the folder
         for temporary files is of this host only, and is taken out where ranks run on others.
         """
-        command = [str(self.executable)]
-        if runs_here(job):
+        here, allocated = runs_here(job), in_allocation()
+        command = [*(BESIDE_OTHERS if allocated and not here else ()), str(self.executable)]
+        if here:
             # With other words Hydra looks for a resource manager: within an allocation it would spread the ranks.
             command += ["-launcher", "fork"] if not _mentions(job.mpi_args, "-launcher") else []
+            # It still reads the allocation's numbers, which are those of a step where pytest is one, and divides by zero.
+            command += ["-rmk", "user"] if allocated and not _mentions(job.mpi_args, "-rmk") else []
         else:
-            each = -(-job.ranks // len(job.hosts))
-            command += ["-hosts", ",".join(f"{host.name}:{host.slots or each}" for host in job.hosts)]
+            # In an allocation srun starts Hydra's helpers, in the order that Slurm has for the hosts: ranks would come to the wrong ones.
+            ordered = dataclasses.replace(job, hosts=tuple(in_slurms_order(job.hosts)))
+            command += ["-hosts", hosts_with_slots(ordered)]
             guard = ("env", "-u", "TMPDIR", *guard)
         return [*command, *job.mpi_args, "-n", str(job.ranks), *guard, sys.executable, *job.program]
 
@@ -77,7 +81,7 @@ class MPICH:
         for line in lines:
             if match := _ABORT.search(line):
                 return f"rank {match[2]} called MPI_Abort with code {match[1]}"
-        return next((text for words, text in _KNOWN if any(words in line for line in lines)), "")
+        return connection_fault(lines) or next((text for words, text in _KNOWN if any(words in line for line in lines)), "")
 
 
 def _mentions(arguments: Sequence[str], *names: str) -> bool:

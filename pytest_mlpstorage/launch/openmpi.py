@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pytest_mlpstorage.launch.connection import CONNECTION_WORDS
-from pytest_mlpstorage.launch.job import Job, runs_here
+from pytest_mlpstorage.launch.connection import connection_fault
+from pytest_mlpstorage.launch.job import Job, hosts_with_slots, runs_here
+from pytest_mlpstorage.launch.nodes import BESIDE_OTHERS, WITHOUT_ALLOCATION, in_allocation, node_of_each_rank
 from pytest_mlpstorage.launch.said_version import require_version, said_version
 
 __all__ = ["OpenMPI"]
@@ -26,7 +27,6 @@ _KNOWN = (
     ("running as root", "Open MPI refuses to run as root"),
     ("Unable to get the user home directory", "Open MPI needs the environment variable HOME"),
     ("lost communication with a remote daemon", "the connection to a host was lost"),
-    *CONNECTION_WORDS,
     ("was unable to find the specified executable", "the program is not there on a host"),
 )
 
@@ -66,9 +66,9 @@ class OpenMPI:
     name: str = "openmpi"
 
     @classmethod
-    def detect(cls, environ: Mapping[str, str]) -> OpenMPI | None:
-        """The first Open MPI of this interpreter's environment and PATH."""
-        return next((cls(path) for path in _candidates(environ) if said_version(path, _VERSION)), None)
+    def detect(cls, environ: Mapping[str, str]) -> OpenMPI | str:
+        """The first Open MPI of this interpreter's environment and PATH, or why there is none."""
+        return next((cls(path) for path in _candidates(environ) if said_version(path, _VERSION)), "there is no mpirun of Open MPI")
 
     @classmethod
     def at(cls, executable: Path) -> OpenMPI | None:
@@ -88,7 +88,8 @@ class OpenMPI:
         """
         major = int(self.version().partition(".")[0])
         here = runs_here(job)
-        command = [str(self.executable)]
+        # In an allocation Open MPI would spread the ranks of this host over all of it.
+        command = [*((WITHOUT_ALLOCATION if here else BESIDE_OTHERS) if in_allocation() else ()), str(self.executable)]
         if os.geteuid() == 0:
             command.append("--allow-run-as-root")
         if not _mentions(job.mpi_args, "--bind-to", "-bind-to"):
@@ -98,11 +99,14 @@ class OpenMPI:
         if job.memory_folder is not None:
             # Segments of ranks that were killed stay; in a folder of the run's own they go with it.
             command += ["--mca", "btl_sm_backing_directory" if major >= 5 else "btl_vader_backing_directory", job.memory_folder]
-        if _oversubscribed(job):
+        allocated = not here and in_allocation() and not _mentions(job.mpi_args, "--map-by", "-map-by")
+        if _oversubscribed(job) or (allocated and job.oversubscribe is None):
             command.append("--oversubscribe")
-        if not here or any(host.slots for host in job.hosts):
-            each = -(-job.ranks // len(job.hosts))
-            command += ["--host", ",".join(f"{host.name}:{host.slots or each}" for host in job.hosts)]
+        if allocated:
+            # Slots are the allocation's there, whatever --host says; only a sequence of hosts puts each rank where it belongs.
+            command += ["--map-by", "seq", "--host", ",".join(node_of_each_rank(job))]
+        elif not here or any(host.slots for host in job.hosts):
+            command += ["--host", hosts_with_slots(job)]
         for variable in job.env:
             command += ["-x", variable]
         return [*command, *job.mpi_args, "-n", str(job.ranks), *guard, sys.executable, *job.program]
@@ -116,7 +120,7 @@ class OpenMPI:
             if (match := _FRAMEWORK.match(line)) and (component := _COMPONENT.match("".join(lines[number + 1 : number + 2]))):
                 # The names differ between releases: the shared memory of 5 is sm, that of 4 is vader.
                 return f"this Open MPI has no component {component[1]} in its framework {match[1]}, which launch.mpi_args asks for"
-        return next((text for words, text in _KNOWN if any(words in line for line in lines)), "")
+        return connection_fault(lines) or next((text for words, text in _KNOWN if any(words in line for line in lines)), "")
 
 
 def _mentions(arguments: Sequence[str], *names: str) -> bool:

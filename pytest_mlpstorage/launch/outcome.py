@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.results.time_series import SeriesRecord
 
 __all__ = ["Beat", "Outcome", "RankIO", "require_success"]
 
@@ -54,7 +57,8 @@ class Outcome:
 
     ``returncode`` is the first failed rank's (128 + number for a signal), else the launcher's; 124 at the deadline, 125
     where ranks were lost, silent, stalled or missing although the launcher reported success. ``signal`` is the name of
-    the signal that ended the rank or the launcher. ``left`` names processes that could not be ended.
+    the signal that ended the rank or the launcher. ``left`` names processes that could not be ended. ``series`` tells of the time series
+    of its hosts, where one was wanted. ``code`` is that of the error of a job that did not end well.
     """
 
     returncode: int
@@ -72,6 +76,8 @@ class Outcome:
     io: tuple[RankIO, ...] = ()
     progress: Mapping[str, Any] | None = None
     warnings: tuple[str, ...] = ()
+    series: SeriesRecord | None = None
+    code: str = ""
 
 
 def require_success(outcome: Outcome) -> None:
@@ -91,4 +97,4 @@ def require_success(outcome: Outcome) -> None:
         details["could not be ended"] = ", ".join(outcome.left)
     if outcome.stderr_tail:
         details["last lines of stderr"] = "".join(f"\n    {line}" for line in outcome.stderr_tail)
-    raise BenchmarkExecutionError(outcome.cause, details=details)
+    raise BenchmarkExecutionError(outcome.cause, details=details, code=outcome.code or "MLPS-E530")

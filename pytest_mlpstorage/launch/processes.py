@@ -12,11 +12,26 @@ import signal
 import time
 from collections.abc import Callable
 
-__all__ = ["RUN_ID_VARIABLE", "carriers", "descendants", "die_with_parent", "end_all", "name_of", "reap", "spawn", "take_orphans"]
+__all__ = [
+    "RUN_ID_VARIABLE",
+    "carriers",
+    "childless",
+    "descendants",
+    "die_with_parent",
+    "end_all",
+    "end_descriptor",
+    "name_me",
+    "name_of",
+    "parent_of",
+    "reap",
+    "spawn",
+    "take_orphans",
+]
 
 RUN_ID_VARIABLE = "MLPS_RUN_ID"
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _POLL_SECONDS = 0.01
@@ -35,10 +50,16 @@ def die_with_parent(number: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
 
 
-def spawn(argv: list[str], *, death_signal: int, own_group: bool = False) -> int:
+def name_me(name: str) -> None:
+    """Give this process a name of at most 15 bytes, as ``ps`` and ``top`` show it; its command line stays."""
+    _LIBC.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def spawn(argv: list[str], *, death_signal: int, own_group: bool = False, silent: bool = False) -> int:
     """Fork and exec a program that is sent ``death_signal`` when this process ends; returns its pid.
 
-    It gets the signals of a fresh process and every open descriptor that is inheritable. Exit code 127: no such program.
+    It gets the signals of a fresh process and every open descriptor that is inheritable, or with ``silent`` none but the null device.
+    Exit code 127: no such program.
     """
     me = os.getpid()
     pid = os.fork()
@@ -48,6 +69,8 @@ def spawn(argv: list[str], *, death_signal: int, own_group: bool = False) -> int
         if own_group:
             os.setpgid(0, 0)
         die_with_parent(death_signal)
+        if silent:
+            _hold_nothing()
         if os.getppid() == me:
             for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these; a program must not inherit that
                 signal.signal(number, signal.SIG_DFL)
@@ -58,32 +81,70 @@ def spawn(argv: list[str], *, death_signal: int, own_group: bool = False) -> int
         os._exit(127)
 
 
-def _parents() -> dict[int, int]:
-    """Parent of every living process of this pid namespace; zombies are not counted."""
+def _hold_nothing() -> None:
+    """Close what a launcher gave this process for itself, such as the pipe of a rank's output or the descriptor of its PMI."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            try:
+                os.close(int(name))
+            except OSError:
+                continue  # that of the listing
+
+
+def _state_and_parent(pid: int | str) -> tuple[bytes, int]:
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        state, parent = file.read().rpartition(b")")[2].split()[:2]
+    return state, int(parent)
+
+
+def parent_of(pid: int) -> int:
+    """The parent of a process; 0 where that process is gone, or where its parent lives in another pid namespace."""
+    try:
+        return _state_and_parent(pid)[1]
+    except OSError:
+        return 0
+
+
+def _parents() -> dict[int, tuple[int, bool]]:
+    """Parent of every process of this pid namespace, and whether it is alive."""
     found = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
-                with open(f"/proc/{entry}/stat", "rb") as file:
-                    state, parent = file.read().rpartition(b")")[2].split()[:2]
+                state, parent = _state_and_parent(entry)
             except OSError:
                 continue  # it ended meanwhile
-            if state not in (b"Z", b"X"):
-                found[int(entry)] = int(parent)
+            found[int(entry)] = (parent, state not in (b"Z", b"X"))
     return found
 
 
 def descendants(pid: int) -> list[int]:
-    """Living descendants of ``pid``, itself not among them."""
+    """Living descendants of ``pid``, itself not among them.
+
+    Those below a dead one count too: a program whose first thread has ended before its others looks dead, and keeps its children until
+    the last one has.
+    """
+    parents = _parents()
     children: dict[int, list[int]] = {}
-    for child, parent in _parents().items():
+    for child, (parent, _) in parents.items():
         children.setdefault(parent, []).append(child)
     found, todo = [], [pid]
     while todo:
         for child in children.get(todo.pop(), ()):
-            found.append(child)
             todo.append(child)
+            if parents[child][1]:
+                found.append(child)
     return found
+
+
+def childless(pid: int) -> list[int]:
+    """Those of the living descendants of ``pid`` that have no children themselves."""
+    below = descendants(pid)
+    parents = {parent_of(one) for one in below}
+    return [one for one in below if one not in parents]
 
 
 def carriers(run_id: str) -> list[int]:
@@ -112,6 +173,14 @@ def name_of(pid: int) -> str:
             return file.read().replace(b"\0", b" ").decode(errors="replace").strip()[:120]
     except OSError:
         return ""
+
+
+def end_descriptor(pid: int) -> int:
+    """A descriptor that becomes readable at the end of a process, or -1 where the kernel or Python has none or the process is gone."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return -1
 
 
 def reap() -> bool:

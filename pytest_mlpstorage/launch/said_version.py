@@ -35,6 +35,7 @@ def require_version(executable: Path, pattern: re.Pattern[str], whose: str) -> s
             f"{executable} does not say that it is {whose}",
             details={"asked": f"{executable} --version"},
             suggestion="run that command; a broken module or a removed environment shows there",
+            code="MLPS-E340",
         )
     return version
 

@@ -11,6 +11,7 @@ starter → pytest
 ``usage RANK`` + fields of Usage        answer to ``usage``
 ``io RANK`` + four counters             a rank is gone: bytes over its whole life
 ``verdict KIND RANK HOST NUMBER``       why the job ended, see ``KINDS``; NUMBER is an exit code or a signal
+``waits NAME``                          what the launcher had started and not seen the end of, where ranks were missing
 ``launcher CODE SIGNAL``                how the launcher itself ended (-1 -1: it did not)
 ``left PID NAME``                       what could not be ended
 ``bye STARTED FINISHED``                the last word: ranks that started, and that ended with exit code 0
@@ -26,29 +27,32 @@ import contextlib
 import os
 import select
 import signal
-import socket
 import time
 from collections.abc import Callable
 
-from pytest_mlpstorage.launch.folder import memory_folder, remove_folder
+from pytest_mlpstorage.launch.control import ControlLine
+from pytest_mlpstorage.launch.folder import memory_folder, remove_folder, remove_sessions
 from pytest_mlpstorage.launch.guard import GUARD_VARIABLE, SILENT_SECONDS
 from pytest_mlpstorage.launch.processes import (
     RUN_ID_VARIABLE,
     carriers,
+    childless,
     descendants,
     end_all,
+    end_descriptor,
     name_of,
     send,
     spawn,
     take_orphans,
 )
-from pytest_mlpstorage.launch.switchboard import Switchboard
+from pytest_mlpstorage.launch.segments import remove_abandoned
+from pytest_mlpstorage.launch.switchboard import GuardedRank, Switchboard
 
 __all__ = ["KINDS", "main"]
 
-KINDS = ("ok", "exit", "signal", "lost", "silent", "missing", "start", "deadline", "launcher", "asked", "orphan")
-"""ok; a rank's exit code; a rank's signal; a guard that vanished; a guard that is silent; fewer ranks than asked ended
-well; ranks did not start in time; the deadline; the launcher failed; pytest asked; pytest is gone."""
+KINDS = ("ok", "exit", "signal", "lost", "silent", "daemon", "missing", "start", "deadline", "launcher", "asked", "orphan")
+"""ok; a rank's exit code; a rank's signal; a guard that vanished; a guard that is silent; the launcher's daemon over a rank ended; fewer
+ranks than asked ended well; ranks did not start in time; the deadline; the launcher failed; pytest asked; pytest is gone."""
 
 _PING_SECONDS = 2.0
 _START_SECONDS = 60.0
@@ -57,30 +61,35 @@ _GUARDS_SECONDS = 2.5
 _LAUNCHER_SECONDS = 2.0
 _KILLED_SECONDS = 0.5
 _AFTER_RANKS_SECONDS = 10.0
+_AFTER_ORPHAN_SECONDS = 4.0
 _AFTER_LOSS_SECONDS = 1.0
 _SWEEP_SECONDS = 1.0
 _LONGEST_POLL_SECONDS = 3600.0
+_MOST_NAMED = 8
 
 
 class _Starter:
     def __init__(self, control: int, listener: int, ranks: int, deadline_seconds: float, ping: bool, argv: list[str]) -> None:
-        self.control: socket.socket | None = socket.socket(fileno=control)
-        self.control.setblocking(False)
-        self.control_buffer = b""
+        self.control = ControlLine(control)
         self.asked, self.ping = ranks, ping
         self.run_id = os.environ[RUN_ID_VARIABLE]
         self.hurry = False
         self.verdict: tuple[str, int, str, int] | None = None
         self.stops: list[int] = []
         self.launcher_status: int | None = None
+        self.waits: list[str] = []
+        self.orphan: GuardedRank | None = None
         self.poll = select.poll()
         self._catch_signals()
-        self.board = Switchboard(listener, os.environ[GUARD_VARIABLE].rpartition(",")[2], self.poll, self._say, self._failed)
+        self.board = Switchboard(listener, os.environ[GUARD_VARIABLE].rpartition(",")[2], self.poll, self.control.say, self._failed)
         self.poll.register(self.control, select.POLLIN)
         self.pytest = os.getppid()
-        self.parent = self._watch_parent()
+        # The control line alone does not tell pytest's end where a child that pytest forked still holds the other end.
+        self.parent = end_descriptor(self.pytest)
+        if self.parent >= 0:
+            self.poll.register(self.parent, select.POLLIN)
         take_orphans()
-        self.started = time.monotonic()
+        self.began, self.started = time.time(), time.monotonic()
         self.deadline = self.started + deadline_seconds
         self.start_limit = self.started + _START_SECONDS + _START_SECONDS_PER_RANK * ranks
         self.launcher = spawn(argv, death_signal=signal.SIGTERM, own_group=True)
@@ -95,33 +104,24 @@ class _Starter:
             signal.signal(number, lambda number, _: self.stops.append(number))
         self.poll.register(self.wake, select.POLLIN)
 
-    def _watch_parent(self) -> int:
-        """A descriptor that becomes readable at the end of pytest, or -1: the broken control line must do then.
-
-        The line alone does not suffice where a child that pytest forked still holds the other end.
-        """
-        try:
-            descriptor = os.pidfd_open(self.pytest)
-        except (AttributeError, OSError):
-            return -1
-        self.poll.register(descriptor, select.POLLIN)
-        return descriptor
-
     # ------------------------------------------------------------------------------------------------ what comes in
     def _pump(self, until: float) -> None:
         """Wait for something to happen, at most until then, and take it in."""
         wait = min(max(0.0, until - time.monotonic()), _LONGEST_POLL_SECONDS)
-        for descriptor, _ in self.poll.poll(wait * 1000):
+        ready = self.poll.poll(wait * 1000)
+        self._collect()
+        for descriptor, _ in ready:
             if descriptor == self.wake:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self.wake, 4096)
             elif descriptor == self.parent:
                 self._orphaned()
-            elif self.control is not None and descriptor == self.control.fileno():
+            elif self.control.open and descriptor == self.control.fileno():
                 self._hear_pytest()
             else:
                 self.board.take(descriptor)
-        self._collect()
+        if self.launcher_status is None:  # what a guard says after that tells of the launcher's own end
+            self.orphan = self.board.orphan
 
     def _collect(self) -> None:
         while True:
@@ -139,40 +139,23 @@ class _Starter:
             self.poll.unregister(self.parent)
             os.close(self.parent)
             self.parent = -1
-        if self.control is not None:
+        if self.control.open:
             self.poll.unregister(self.control)
             self.control.close()
-            self.control = None
         self._judge("orphan")
 
     def _hear_pytest(self) -> None:
-        assert self.control is not None
-        try:
-            data = self.control.recv(4096)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
+        lines = self.control.heard()
+        if lines is None:
             self._orphaned()
-            return
-        *lines, self.control_buffer = (self.control_buffer + data).split(b"\n")
-        for line in lines:
+        for line in lines or ():
             if line == b"usage":
                 self.board.order("usage")
             else:
                 self.hurry = self.hurry or line == b"kill"
                 self._judge("asked")
 
-    # ------------------------------------------------------------------------------------------------ what goes out
-    def _say(self, *words: object) -> None:
-        if self.control is not None:
-            with contextlib.suppress(OSError):
-                self.control.setblocking(True)
-                self.control.settimeout(5)
-                self.control.sendall(("\t".join(map(str, words)) + "\n").encode())
-                self.control.setblocking(False)
-
+    # -------------------------------------------------------------------------------------------------- the verdict
     def _failed(self, rank: int, host: str, code: int, number: int) -> None:
         self._judge("signal" if number else "exit", rank, host, number or code)
 
@@ -197,13 +180,18 @@ class _Starter:
                 next_look = min(next_look, self.start_limit)
             if self._nothing_to_wait_for():
                 idle_since = idle_since or now
-                next_look = min(next_look, idle_since + _AFTER_RANKS_SECONDS)
+                next_look = min(next_look, idle_since + self._patience_seconds)
             next_look = min([next_look, *((rank.lost_at or 0) + _AFTER_LOSS_SECONDS for rank in self.board.lost())])
             self._pump(next_look)
             self._look(time.monotonic(), idle_since)
         self._end()
         self._report()
         return 0
+
+    @property
+    def _patience_seconds(self) -> float:
+        """How long the launcher may take to end after its ranks."""
+        return _AFTER_ORPHAN_SECONDS if self.orphan else _AFTER_RANKS_SECONDS
 
     def _nothing_to_wait_for(self) -> bool:
         """Whether only the launcher's own end is missing: all ranks have ended, or the launcher is ending them."""
@@ -224,7 +212,7 @@ class _Starter:
             self._judge("deadline")
         elif len(self.board.ranks) < self.asked and now >= self.start_limit:
             self._judge("start")
-        elif idle_since is not None and now - idle_since >= _AFTER_RANKS_SECONDS:
+        elif idle_since is not None and now - idle_since >= self._patience_seconds:
             # Open MPI 5 sometimes does not end after its ranks; they have said how they ended, so that is the verdict.
             self._judge_ranks()
         elif self.ping:
@@ -239,16 +227,22 @@ class _Starter:
     def _judge_launcher(self) -> None:
         assert self.launcher_status is not None
         code = os.waitstatus_to_exitcode(self.launcher_status)
+        if code < 0:  # Slurm kills the guards of a dead srun along with their ranks
+            self._judge("launcher", number=code)
         for rank in self.board.lost():  # its guard was killed; a launcher's exit code above 128 tells by which signal
             self._judge("lost", rank.number, rank.host, code - 128 if 128 < code < 128 + signal.NSIG else 0)
-        if code != 0:
+        if code == 0:
+            self._judge_ranks()
+        elif self.orphan is None:
             self._judge("launcher", number=code)
         else:
-            self._judge_ranks()
+            self._judge("launcher", self.orphan.number, self.orphan.host, code)
 
     def _judge_ranks(self) -> None:
         """Exit code 0 of a launcher is no proof: every rank asked for must have said that it ended with 0."""
-        good = self.board.finished()
+        good, orphan = self.board.finished(), self.orphan or self.board.orphan
+        if good < self.asked and orphan is not None:
+            self._judge("daemon", orphan.number, orphan.host, good)
         self._judge("ok" if good == self.asked else "missing", number=good)
 
     def _until(self, condition: Callable[[], bool], seconds: float) -> None:
@@ -261,6 +255,8 @@ class _Starter:
         def ended() -> bool:
             return self.launcher_status is not None
 
+        if len(self.board.ranks) < self.asked:
+            self.waits = [name_of(pid) for pid in childless(self.launcher)[:_MOST_NAMED]]
         self.board.order("die")
         if not self.hurry:
             # Guards first, so that the launcher passes on the ranks' last words and ends by itself.
@@ -281,14 +277,18 @@ class _Starter:
             grace_seconds=0 if self.hurry else _SWEEP_SECONDS,
             collect=True,
         )
+        remove_abandoned(self.began)  # guards that were killed in haste did not
+        remove_sessions(self.launcher)
         assert self.verdict is not None
-        self._say("verdict", *self.verdict)
+        self.control.say("verdict", *self.verdict)
+        for name in self.waits:
+            self.control.say("waits", name.replace("\t", " ").replace("\n", " "))
         code = os.waitstatus_to_exitcode(self.launcher_status) if self.launcher_status is not None else None
-        self._say("launcher", *((-1, -1) if code is None else (max(code, 0), max(-code, 0))))
+        self.control.say("launcher", *((-1, -1) if code is None else (max(code, 0), max(-code, 0))))
         for pid in left:
-            self._say("left", pid, name_of(pid))
-        self._say("bye", len(self.board.ranks), self.board.finished())
-        if self.control is None:
+            self.control.say("left", pid, name_of(pid))
+        self.control.say("bye", len(self.board.ranks), self.board.finished())
+        if not self.control.open:
             remove_folder(os.environ.get("TMPDIR", ""), self.run_id)
             remove_folder(memory_folder(self.run_id), self.run_id)
 

@@ -21,21 +21,29 @@ from datetime import datetime
 from pathlib import Path
 
 from pytest_mlpstorage.errors import MPIError
+from pytest_mlpstorage.launch.connection import with_names
 from pytest_mlpstorage.launch.folder import make_folder, memory_folder, remove_folder
 from pytest_mlpstorage.launch.guard import GUARD_VARIABLE
 from pytest_mlpstorage.launch.job import Job, Launcher, is_local, runs_here
 from pytest_mlpstorage.launch.line import StarterLine, guard_command
 from pytest_mlpstorage.launch.outcome import Beat, Outcome, RankIO, require_success
 from pytest_mlpstorage.launch.processes import RUN_ID_VARIABLE, carriers, end_all, name_of
+from pytest_mlpstorage.launch.sampler_child import SAMPLER_VARIABLE
+from pytest_mlpstorage.launch.sampling import Sampling, SamplingDesk
+from pytest_mlpstorage.launch.slurm_words import ended_by_slurm
+from pytest_mlpstorage.launch.sweep import sweep
 from pytest_mlpstorage.launch.tail import Echo, last_lines
 from pytest_mlpstorage.launch.usage import Usage
 from pytest_mlpstorage.launch.verdict import Ending, conclude
 from pytest_mlpstorage.launch.watch import RankWatch, last_progress
+from pytest_mlpstorage.results.time_series import SeriesRecord
 
 __all__ = ["PROGRESS_VARIABLE", "Beat", "Outcome", "RankIO", "guard_command", "require_success", "run_job"]
 
 PROGRESS_VARIABLE = "MLPS_PROGRESS"
 
+# Ends that may come from outside: at all others, what Slurm says of a cancelled step is the echo of what was done here.
+_MAY_BE_SLURMS = ("signal", "lost", "daemon", "missing", "launcher")
 _ECHO_SECONDS = 0.2
 _ANSWER_SECONDS = 0.5
 _SWEEP_SECONDS = 2.0
@@ -57,17 +65,20 @@ def run_job(
     run_id: str | None = None,
     echo: Callable[[str], None] | None = None,
     diagnose: Callable[[Sequence[str]], str | None] | None = None,
+    sampling: Sampling | None = None,
 ) -> Outcome:
     """Run a job to its end and say how it ended; a job that fails is an Outcome, not an exception.
 
     ``stdout`` and ``stderr`` are written by the launcher itself, so no reader can hold the job up; ``echo`` gets each of
     their lines as they grow. ``heartbeat`` is called every ``heartbeat_seconds`` and when a stall is first seen; the job is
     ended for a stall only where ``stall_abort_seconds`` is set. ``diagnose`` may name a cause from the last lines of stderr.
+    ``sampling`` asks for a time series of every host; that there is none is a warning, and no failure.
 
     Raises MPIError when no rank could be started. KeyboardInterrupt, and whatever a callback raises, goes on after every
     process of the job has ended (below 12 s, at once at a second Ctrl-C).
     """
     run = _Run(launcher, job, stdout, stderr, deadline_seconds, run_id or secrets.token_hex(6), stall_warning_seconds)
+    run.sampling = sampling
     folder = make_folder(run.run_id)
     try:
         try:
@@ -93,7 +104,7 @@ def _own_address(job: Job) -> str:
             return str(probe.getsockname()[0])
     except OSError as error:
         raise MPIError(
-            f"host {far} cannot be reached by name", suggestion="check cluster.hosts and the name service", cause=error
+            f"host {far} cannot be reached by name", suggestion="check cluster.hosts and the name service", cause=error, code="MLPS-E320"
         ) from error
 
 
@@ -109,6 +120,9 @@ class _Run:
         self.left: list[str] = []
         self.warnings: list[str] = []
         self.line = StarterLine(self.take)
+        self.sampling: Sampling | None = None
+        self.desk: SamplingDesk | None = None
+        self.series: SeriesRecord | None = None
 
     # ------------------------------------------------------------------------------------------------------ the start
     def start(self, folder: Path) -> None:
@@ -124,6 +138,7 @@ class _Run:
                 GUARD_VARIABLE: f"{address},{listener.getsockname()[1]},{secrets.token_hex(8)}",
                 PROGRESS_VARIABLE: str(self.progress_file),
                 "TMPDIR": str(folder),
+                **self.call_samplers(address, here=here),
             }
             forwarded = {name: value for name, value in extra.items() if here or name != "TMPDIR"}
             job = dataclasses.replace(self.job, env=forwarded, memory_folder=self.make_memory_folder() if here else None)
@@ -144,7 +159,20 @@ class _Run:
                     env=environment,
                 )
             except OSError as error:
-                raise MPIError("the job could not be started", details={"command": " ".join(self.command)}, cause=error) from error
+                raise MPIError(
+                    "the job could not be started", details={"command": " ".join(self.command)}, cause=error, code="MLPS-E340"
+                ) from error
+
+    def call_samplers(self, address: str, *, here: bool) -> dict[str, str]:
+        """Open the desk that samplers of the hosts call, where a time series is wanted, and say where it is."""
+        if self.sampling is None:
+            return {}
+        try:
+            self.desk = SamplingDesk(self.sampling, address=address, here=here)
+        except OSError as error:
+            self.warnings.append(f"there is no time series: {error}")
+            return {}
+        return {SAMPLER_VARIABLE: self.desk.variable}
 
     def make_memory_folder(self) -> str | None:
         """A folder for shared memory, or None on a host that has no memory filesystem at the usual place."""
@@ -212,6 +240,8 @@ class _Run:
         elif word == "verdict":
             self.ending.kind, self.ending.host = rest[0], rest[2]
             self.ending.rank, self.ending.number = int(rest[1]), int(rest[3])
+        elif word == "waits":
+            self.ending.waits.append(rest[0])
         elif word == "launcher":
             self.ending.launcher_code, self.ending.launcher_signal = int(rest[0]), int(rest[1])
         elif word == "left":
@@ -226,6 +256,9 @@ class _Run:
             # The starter was killed. Its launcher and the guards then end by themselves; what does not is swept here.
             left = end_all(self.swept, grace_seconds=_SWEEP_SECONDS)
             self.left += [f"{pid} {name_of(pid)}" for pid in left]
+        if self.desk is not None:
+            self.series = self.desk.close(set(self.watcher.ranks_on().values()))
+            self.warnings += self.series.problems
 
     def swept(self) -> list[int]:
         """What carries the run's id, this process and those above it left out."""
@@ -233,18 +266,23 @@ class _Run:
 
     def outcome(self, diagnose: Callable[[Sequence[str]], str | None] | None) -> Outcome:
         """How it ended; raises MPIError when no rank was started."""
+        unheard = set(self.watcher.ranks) - {io.rank for io in self.io}
+        if unheard and self.ending.kind not in ("", "silent") and not runs_here(self.job):
+            sweep(self.launcher, self.job.hosts, self.run_id)
         lines = last_lines(self.stderr)
         ending = conclude(self.ending, self.launcher, lines, self.watcher.ranks_on())
+        ending = dataclasses.replace(ending, cause=with_names(ending.cause, [host.name for host in self.job.hosts]))
         if self.ending.never_started:
             raise ending.mpi_error(self.command, lines)
         said = diagnose(lines) if diagnose is not None and ending.cause else None
+        by_slurm = ended_by_slurm(lines) if self.ending.kind in _MAY_BE_SLURMS else ""
         return Outcome(
             returncode=ending.returncode,
             signal=ending.signal,
             elapsed_seconds=self.elapsed,
             failed_rank=ending.rank,
             failed_host=ending.host,
-            cause=f"{ending.cause}: {said}" if said else ending.cause,
+            cause=": ".join(dict.fromkeys(filter(None, (ending.cause, by_slurm, said)))),
             stderr_tail=tuple(lines[-30:]) if ending.cause else (),
             command=self.command,
             run_id=self.run_id,
@@ -254,4 +292,6 @@ class _Run:
             io=tuple(sorted(self.io, key=lambda io: io.rank)),
             progress=self.watcher.progress,
             warnings=tuple(self.warnings),
+            series=self.series,
+            code=ending.code,
         )

@@ -8,6 +8,8 @@ import socket
 import time
 from collections.abc import Callable
 
+from pytest_mlpstorage.launch.guard import ORPHANED
+
 __all__ = ["GuardedRank", "Switchboard"]
 
 
@@ -48,6 +50,7 @@ class Switchboard:
         self, listener: int, token: str, poll: select.poll, tell: Callable[..., None], failed: Callable[[int, str, int, int], None]
     ) -> None:
         self.ranks: dict[int, GuardedRank] = {}
+        self._orphans: list[GuardedRank] = []
         self._listener = socket.socket(fileno=listener)
         self._listener.setblocking(False)
         self._lines: dict[int, _Line] = {}
@@ -62,6 +65,15 @@ class Switchboard:
     def lost(self) -> list[GuardedRank]:
         """Ranks whose line broke before they had said how they ended."""
         return [rank for rank in self.ranks.values() if rank.lost_at is not None]
+
+    @property
+    def orphan(self) -> GuardedRank | None:
+        """The first rank that was ended because the launcher's process over it had.
+
+        One of this host comes last: that process is the launcher itself, which ends soon after it has lost one of its daemons.
+        """
+        here = socket.gethostname()
+        return next((rank for rank in self._orphans if rank.host != here), next(iter(self._orphans), None))
 
     def finished(self) -> int:
         """How many ranks ended with exit code 0."""
@@ -124,6 +136,8 @@ class Switchboard:
                 self._failed(rank.number, rank.host, code, number)
         elif word == "ended":
             rank.ended = True
+            if rest[-1] == ORPHANED:
+                self._orphans.append(rank)
         elif word == "bye":
             self._tell("io", *rest)
         elif word == "usage":

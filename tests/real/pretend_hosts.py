@@ -75,6 +75,7 @@ class PretendHosts:
     def __init__(self, memory_gib: Sequence[int], *, shares: Sequence[Path] = ()) -> None:
         self.files = Path(tempfile.mkdtemp(prefix="mlps-hosts-"))
         self.hosts: dict[str, Host] = {}
+        self.own = ["HOST_ADDRESS", "sshd", "sleep 3600", "ps -ww"]  # words of the command lines that make a host
         self._memory_gib = memory_gib
         self._shares = [self.files, *(Path(share).resolve() for share in shares)]
         self._bridge = 0
@@ -128,12 +129,26 @@ class PretendHosts:
         """Process id there → command line, of all that does not make the host."""
         lines = self.run(host, ["ps", "-ww", "-eo", "pid=,args="]).stdout.splitlines()
         found = {int(number): words for line in lines for number, _, words in [line.strip().partition(" ")]}
-        own = ("HOST_ADDRESS", "sshd", "sleep 3600", "ps -ww")
-        return {number: words for number, words in found.items() if not any(word in words for word in own)}
+        return {number: words for number, words in found.items() if not any(word in words for word in self.own)}
 
     def cut_off(self, host: str) -> None:
         """Pull the plug of its network."""
         self._on_bridge("ip", "link", "set", self.hosts[host].port, "down")
+
+    def plug_in(self, host: str) -> None:
+        """Put the plug of its network in again."""
+        self._on_bridge("ip", "link", "set", self.hosts[host].port, "up")
+
+    def sshd(self, host: str, what: str) -> None:
+        """``kill`` the host's sshd, ``stop`` it so that it lets in and says nothing, ``cont`` a stopped one, ``start`` a new one."""
+        file = self.files / f"sshd.{host}.pid"
+        if what == "start":
+            words = ["/usr/sbin/sshd", "-E", f"{self.files}/sshd.{host}.log", "-f", f"{self.files}/sshd_config"]
+            own = ["-o", f"ListenAddress={self.hosts[host].address}", "-o", f"PidFile={file}"]
+            _sure(self.command(host, [*words, *own]))
+            self._wait(lambda: self.run("h1", [str(self.ssh), host, "true"]).returncode == 0, f"sshd of {host}")
+        else:
+            _sure(self.command(host, ["kill", f"-{what.upper()}", file.read_text().strip()]))
 
     def down(self) -> None:
         """Switch all off; what was on them is gone."""
@@ -214,7 +229,7 @@ class PretendHosts:
             "ssh_config": (
                 f"Host *\n User root\n IdentityFile {files}/id\n IdentitiesOnly yes\n UserKnownHostsFile {files}/known_hosts\n"
                 " GlobalKnownHostsFile /dev/null\n StrictHostKeyChecking yes\n BatchMode yes\n ConnectTimeout 5\n"
-                " ServerAliveInterval 5\n ServerAliveCountMax 2\n LogLevel ERROR\n"
+                " ServerAliveInterval 5\n ServerAliveCountMax 2\n"
             ),
             "ssh": f'#!/bin/sh\nexec ssh -F {files}/ssh_config "$@"\n',
         }

@@ -72,3 +72,23 @@ def test_a_directory_that_a_host_does_not_have_ends_the_probe_with_its_name(gath
     outcome = gather("--out", "-", "--separation", str(tmp_path / "gone"), str(tmp_path))
     assert outcome.returncode == 3
     assert any("gone" in line for line in outcome.stderr_tail)
+
+
+CLOCKS = """
+import json, sys, time
+from mpi4py import MPI
+from pytest_mlpstorage.cluster.clocks import clock_offsets
+ranks, hour = MPI.COMM_WORLD, 3_600 * 10**9
+found = clock_offsets(ranks, [f"kernel {rank}" for rank in range(ranks.size)], ranks.allgather, lambda: time.time_ns() + ranks.rank * hour)
+if ranks.rank == 0:
+    print(json.dumps([[offset.offset_ns - rank * hour, offset.error_ns] for rank, offset in enumerate(found)]))
+"""
+
+
+def test_clocks_that_are_hours_apart_are_known_to_within_what_is_said(launcher, tmp_path):
+    (tmp_path / "clocks.py").write_text(CLOCKS)
+    outcome = run_job(launcher, Job(4, (str(tmp_path / "clocks.py"),)), stdout=tmp_path / "o", stderr=tmp_path / "e", deadline_seconds=60)
+    assert outcome.cause == "", (tmp_path / "e").read_text()
+    found = json.loads((tmp_path / "o").read_text())
+    assert found[0] == [0, 0]
+    assert all(abs(wrong) <= unknown < 10**9 for wrong, unknown in found)

@@ -1,4 +1,8 @@
-"""The suite over three hosts: facts of all of them, the three families that measure over MPI, and a rank killed on another host."""
+"""The suite over three hosts: facts of all of them, the three families that measure over MPI, and a rank killed on another host.
+
+Three ways to them: the environment's mpirun by ssh, srun in an allocation of Slurm, and the mpirun in such an allocation. The launcher
+of the first and the last is the environment's own: .ci/full runs this file in one with Open MPI and in one with MPICH.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,13 @@ import sys
 import time
 
 import pretend_hosts
+import pretend_slurm
 import pytest
 import small_suite
 
 from pytest_mlpstorage.errors import DependencyError
 from pytest_mlpstorage.launch.detect import find_launcher
+from pytest_mlpstorage.results.time_series import read_rows, series_files
 
 GIB = 1024**3
 MEMORY_GIB = (64, 128, 256)
@@ -25,7 +31,7 @@ submitter: test
 system: small
 data_dir: ./mlps-data
 cluster:
-  hosts: [h1, h2, h3]
+  hosts: {hosts}
 training:
   warmup_runs: 0
   measured_runs: 1
@@ -82,14 +88,26 @@ def hosts(tmp_path_factory):
         yield made
 
 
+@pytest.fixture(scope="module")
+def slurm(hosts):
+    if pretend_slurm.absent():
+        pytest.skip(f"needs {', '.join(pretend_slurm.absent())}")
+    with pretend_slurm.PretendSlurm(hosts) as made:
+        yield made
+
+
 class OnHosts(small_suite.Suite):
-    """A suite that pytest runs from the first of the hosts."""
+    """A suite that pytest runs from the first of the hosts, by ssh or in an allocation of all of them."""
 
     hosts: pretend_hosts.PretendHosts
+    slurm: pretend_slurm.PretendSlurm | None = None
 
     def command(self, *arguments):
-        settings = [f"{name}={value}" for name, value in self.hosts.environment.items()]
-        return self.hosts.command("h1", ["env", "-C", str(self.folder), *settings, *super().command(*arguments)])
+        settings = self.hosts.environment
+        if self.slurm is not None:
+            settings = {name: value for name, value in settings.items() if "launcher" not in name.lower() and "agent" not in name}
+        words = ["env", "-C", str(self.folder), *[f"{name}={value}" for name, value in settings.items()], *super().command(*arguments)]
+        return self.hosts.command("h1", words) if self.slurm is None else self.slurm.allocated(words)
 
     def left(self):
         """Host → command lines of what runs there though all has ended."""
@@ -97,12 +115,22 @@ class OnHosts(small_suite.Suite):
         return {host: lines for host, lines in found.items() if lines}
 
 
-@pytest.fixture(scope="module")
-def spread(hosts, tmp_path_factory):
+WAYS = [
+    pytest.param("by ssh", id="ssh"),
+    pytest.param("by srun", id="srun", marks=pytest.mark.full),
+    pytest.param("by mpirun in an allocation", id="allocation", marks=pytest.mark.full),
+]
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def spread(request, hosts, tmp_path_factory):
     folder = tmp_path_factory.mktemp("spread")
-    (folder / "suite.yaml").write_text(CONFIG.replace("{short_contexts}", str(small_suite.REPO / "configs/kv_cache/short_contexts.yaml")))
+    named = "[h1, h2, h3]" if request.param == "by ssh" else "allocation"
+    text = CONFIG.replace("{hosts}", named).replace("{short_contexts}", str(small_suite.REPO / "configs/kv_cache/short_contexts.yaml"))
+    (folder / "suite.yaml").write_text(text + ("launch: {launcher: slurm}\n" if request.param == "by srun" else ""))
     suite = OnHosts(folder)
     suite.hosts = hosts
+    suite.slurm = None if request.param == "by ssh" else request.getfixturevalue("slurm")
     return suite
 
 
@@ -116,7 +144,7 @@ def test_every_host_gives_its_own_facts(spread):
     memory = sum(MEMORY_GIB)
     assert f"3 simulated accelerators on 3 host(s) with {memory}.00 GiB of memory together" in ended.text
     assert f"{memory * GIB} B of memory of all hosts" in ended.text
-    assert "h1:1,h2:1,h3:1" in ended.text
+    assert any(placed in ended.text for placed in ("h1:1,h2:1,h3:1", "--nodelist=h1,h2,h3", "--map-by seq --host h1,h2,h3"))
     assert spread.left() == {}
 
 
@@ -136,6 +164,18 @@ def test_each_family_that_measures_over_mpi_has_a_rank_on_every_host(spread):
     assert spread.left() == {}
 
 
+def test_each_run_of_them_has_the_time_series_of_every_host(spread):
+    for family in ("training/unet3d/run", "checkpointing/llama3-8b", "kv_cache/llama3.1-8b/run"):
+        (leaf,) = [path.parent for path in measured(spread, family)]
+        (name,) = series_files(path.name for path in leaf.iterdir())
+        with (leaf / name).open(encoding="utf-8", newline="") as lines:
+            columns, rows = read_rows(lines)
+            moved = columns.index("nic_eth0_sent_bytes_per_second")
+            sent = {row.host: row.values[moved] for row in rows}
+        assert set(sent) == {"h1", "h2", "h3"}, leaf
+        assert all(value is not None for value in sent.values())
+
+
 @pytest.mark.fault
 def test_a_rank_killed_on_another_host_is_named_and_nothing_is_left_on_any(spread):
     slow = ("--mlps-set", "train.epochs=20", "--mlps-set", "train.computation_time=1s", "--mlps-rerun=run")
@@ -150,7 +190,7 @@ def test_a_rank_killed_on_another_host_is_named_and_nothing_is_left_on_any(sprea
         ]
 
     try:
-        spread.wait_for(lambda: list(spread.results.glob(".mlps/**/dlio.log")) and of_the_second_host())
+        spread.wait_for(lambda: list(spread.results.glob(".mlps/staging/**/training_run.stdout.log")) and of_the_second_host())
         time.sleep(2)
         spread.hosts.run("h2", ["kill", f"-{signal.SIGKILL.value}", *map(str, of_the_second_host()[:1])])
         ended = small_suite.finish(process)

@@ -122,7 +122,7 @@ def load(tmp_path: Path) -> Load:
 
 @pytest.fixture
 def refuse(load: Load) -> Refuse:
-    """Load what must be refused; the lines of the error, without the count that leads several."""
+    """Load what must be refused; the lines of the error, without the count that leads several and the codes that end lines of several kinds."""
 
     def refusing(*args: object, **kwargs: object) -> list[str]:
         with pytest.raises(ConfigurationError) as caught:
@@ -131,6 +131,9 @@ def refuse(load: Load) -> Refuse:
         if len(lines) > 1:
             head, *lines = lines
             assert head == f"{len(lines)} errors in the configuration:"
+        if caught.value.code == "MLPS-E100":
+            assert [line for line in lines if not line.endswith("]")] == []
+            lines = [line.rpartition(" [MLPS-E1")[0] for line in lines]
         return lines
 
     return refusing

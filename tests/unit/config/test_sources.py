@@ -113,6 +113,12 @@ def test_required_keys_may_come_from_the_environment(load, good):
     assert [host.name for host in config.cluster.hosts] == ["a", "b"]
 
 
+def test_samples_are_taken_each_second_unless_another_time_or_none_is_set(load, good):
+    given = {text: load(f"{good}launch: {{sample_interval: {text}}}\n").launch.sample_interval_seconds for text in ("0s", "100ms", "5s")}
+    assert given == {"0s": None, "100ms": 0.1, "5s": 5.0}
+    assert load(good).launch.sample_interval_seconds == 1.0
+
+
 def test_an_empty_variable_counts_as_unset(load, good):
     assert load(good, environ={"MLPS_DATA_DIR": ""}).data_dir.name == "mlps-data"
 

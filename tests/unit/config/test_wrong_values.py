@@ -46,14 +46,24 @@ CASES = {
     "misspelt key in launch": (
         "training:\n",
         "launch: {heartbeet: 3s}\ntraining:\n",
-        "c.yaml:5:10: launch.heartbeet: unknown key; allowed launcher, deadline, heartbeat, stall_warning, stall_abort, mpi_args, "
-        "oversubscribe; did you mean 'heartbeat'?",
+        "c.yaml:5:10: launch.heartbeet: unknown key; allowed launcher, deadline, heartbeat, stall_warning, stall_abort, "
+        "sample_interval, mpi_args, oversubscribe; did you mean 'heartbeat'?",
     ),
     "launch is text": (
         "training:\n",
         "launch: fast\ntraining:\n",
         "c.yaml:5:9: launch: given 'fast'; allowed a mapping with the keys launcher, deadline, heartbeat, stall_warning, stall_abort, "
-        "mpi_args, oversubscribe",
+        "sample_interval, mpi_args, oversubscribe",
+    ),
+    "samples too often": (
+        "training:\n",
+        "launch: {sample_interval: 50ms}\ntraining:\n",
+        "c.yaml:5:27: launch.sample_interval: given '50ms'; allowed 0.1s or longer, or 0s for none: a shorter one would cost what is measured",
+    ),
+    "bare sample interval": (
+        "training:\n",
+        "launch: {sample_interval: 1}\ntraining:\n",
+        "c.yaml:5:27: launch.sample_interval: given 1; a time with its unit is needed, such as 300s; allowed units: ms, s, min, h, d",
     ),
     "bare deadline": (
         "training:\n",
@@ -85,12 +95,36 @@ CASES = {
         "cluster: {memory_per_host: 512gb}\ntraining:\n",
         f"c.yaml:5:28: cluster.memory_per_host: given '512gb'; unknown unit 'gb'; {UNITS}; did you mean 512GB?",
     ),
+    "unknown way to ask": (
+        "training:\n",
+        "cluster: {collect: rsh}\ntraining:\n",
+        "c.yaml:5:20: cluster.collect: given 'rsh'; allowed mpi, ssh, declared; did you mean 'ssh'?",
+    ),
+    "not asked, and nothing declared": (
+        "training:\n",
+        "cluster: {collect: declared}\ntraining:\n",
+        "c.yaml:5:20: cluster.collect: given 'declared', without cluster.memory_per_host; allowed mpi, ssh, or both keys",
+    ),
+    "no program to log in": (
+        "training:\n",
+        "cluster: {ssh: []}\ntraining:\n",
+        "c.yaml:5:11: cluster.ssh: given an empty list; allowed a program and its arguments, such as [ssh, -F, my_config]",
+    ),
+    "program as text": (
+        "training:\n",
+        "cluster: {ssh: ssh}\ntraining:\n",
+        "c.yaml:5:16: cluster.ssh: given 'ssh'; allowed a list",
+    ),
     "no hosts": (
         "training:\n",
         "cluster: {hosts: []}\ntraining:\n",
         "c.yaml:5:11: cluster.hosts: given an empty list; allowed a list of at least one host",
     ),
-    "hosts as text": ("training:\n", "cluster: {hosts: node1}\ntraining:\n", "c.yaml:5:18: cluster.hosts: given 'node1'; allowed a list"),
+    "hosts as text": (
+        "training:\n",
+        "cluster: {hosts: node1}\ntraining:\n",
+        "c.yaml:5:18: cluster.hosts: given 'node1'; allowed a list of hosts, or allocation",
+    ),
     "host that is an option": (
         "training:\n",
         "cluster: {hosts: [node1, --help]}\ntraining:\n",

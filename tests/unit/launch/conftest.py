@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture
@@ -24,7 +27,9 @@ def program(tmp_path):
 
 @pytest.fixture
 def bare(monkeypatch, tmp_path):
-    """Not root, an interpreter of no environment, and no MPI in it."""
+    """Not root, an interpreter of no environment, no MPI in it, and no allocation."""
+    for name in ("SLURM_JOB_ID", "SLURM_JOBID", "SLURMD_NODENAME"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "venv"))
     monkeypatch.setattr(sys, "executable", "/venv/bin/python")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import sys
@@ -11,42 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from plain_launcher import PLAIN, Plain
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError, MPIError
 from pytest_mlpstorage.launch.job import Host, Job
 from pytest_mlpstorage.launch.processes import carriers
 from pytest_mlpstorage.launch.supervisor import guard_command, require_success, run_job
-
-# Starts `number` ranks as an MPI launcher does, waits for them, and ends with `code`, or with the first bad code of a rank.
-PLAIN = """
-import os, subprocess, sys
-number, code, *argv = sys.argv[1:]
-ranks = [subprocess.Popen(argv, env={**os.environ, "PMI_RANK": str(n)}) for n in range(int(number))]
-codes = [rank.wait() for rank in ranks]
-sys.exit(int(code) if code != "ranks" else next((c for c in codes if c), 0))
-"""
-
-
-@dataclasses.dataclass(frozen=True)
-class Plain:
-    """A launcher of ``started`` processes (None: as many as asked for) that ends with ``code``."""
-
-    started: int | None = None
-    code: str = "ranks"
-    script: str = PLAIN
-    name: str = "plain"
-    executable: Path = Path(sys.executable)
-    said: str = ""
-
-    def version(self):
-        return "1"
-
-    def command(self, job, guard=()):
-        number = job.ranks if self.started is None else self.started
-        return [sys.executable, "-c", self.script, str(number), self.code, *guard, sys.executable, *job.program]
-
-    def explain(self, lines):
-        return self.said
 
 
 @pytest.fixture
@@ -123,7 +92,14 @@ def test_a_launcher_does_not_inherit_the_signals_that_python_ignores(run):
 
 def test_a_deadline_before_the_first_rank_is_an_outcome(run):
     outcome = run("pass", Plain(script="import time; time.sleep(60)"), deadline_seconds=1.0)
-    assert (outcome.returncode, outcome.cause) == (124, "deadline of 1.0 s")
+    assert (outcome.returncode, outcome.cause) == (124, "deadline of 1.0 s, before which only 0 of 2 ranks started")
+
+
+def test_what_the_launcher_waits_for_is_told_where_ranks_are_missing(run):
+    script = "import subprocess; subprocess.run(['sh', '-c', 'sleep 61; true', 'ssh', 'h2'])"
+    outcome = run("pass", Plain(script=script), deadline_seconds=1.0)
+    name = Path(sys.executable).name
+    assert outcome.cause == f"deadline of 1.0 s, before which only 0 of 2 ranks started ({name} waits for: sleep 61)"
 
 
 def test_a_failing_heartbeat_ends_the_job_and_goes_on(run):
@@ -227,7 +203,9 @@ class Background:
 @pytest.mark.fault
 def test_a_guard_without_a_word_ends_a_job_on_other_hosts_and_names_its_rank(tmp_path):
     job = Background(tmp_path, "a")
-    os.kill(job.find(*guard_command())[-1], signal.SIGSTOP)
+    guards = [pid for pid in job.find(*guard_command()) if Path(f"/proc/{pid}/comm").read_text() == "mlps-guard\n"]
+    assert len(guards) == 2
+    os.kill(guards[-1], signal.SIGSTOP)
     job.thread.join(45)
     assert "no word from rank" in job.outcome.cause
     assert job.outcome.failed_rank in (0, 1)

@@ -1,0 +1,55 @@
+"""Who descends from whom, as /proc shows it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pytest_mlpstorage.launch.processes import childless, descendants, parent_of
+
+# Its first thread ends and another stays, as in a rank that is being killed whose MPI has threads of its own.
+HALF_DEAD = """
+import ctypes, subprocess, sys, threading, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+threading.Thread(target=time.sleep, args=(60,)).start()
+print(child.pid, flush=True)
+ctypes.CDLL(None).syscall(int(sys.argv[1]), 0)
+"""
+EXIT_CALLS = {"x86_64": 60, "aarch64": 93}
+
+
+@pytest.mark.skipif(os.uname().machine not in EXIT_CALLS, reason="the number of the system call is not known here")
+def test_children_of_a_program_whose_first_thread_has_ended_are_found():
+    command = [sys.executable, "-c", HALF_DEAD, str(EXIT_CALLS[os.uname().machine])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        child = int(program.stdout.readline())
+        try:
+            limit = time.monotonic() + 20
+            while b") Z" not in Path(f"/proc/{program.pid}/stat").read_bytes():
+                assert time.monotonic() < limit
+                time.sleep(0.02)
+            found = descendants(os.getpid())
+            assert child in found
+            assert program.pid not in found
+        finally:
+            program.kill()
+            os.kill(child, 9)
+
+
+def test_those_without_children_are_the_ends_of_the_branches():
+    with subprocess.Popen(["sh", "-c", "sleep 60; true"]) as shell:
+        limit = time.monotonic() + 20
+        while not (below := descendants(shell.pid)):
+            assert time.monotonic() < limit
+            time.sleep(0.02)
+        assert below[0] in (ends := childless(os.getpid()))
+        assert shell.pid not in ends
+        assert [parent_of(pid) for pid in below] == [shell.pid]
+        os.kill(below[0], 9)
+        shell.kill()
+    assert parent_of(shell.pid) == 0
