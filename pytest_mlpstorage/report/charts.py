@@ -6,12 +6,13 @@ told from another by color, dash and label, a percentile by the shape of its mar
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from pytest_mlpstorage.report.text import escaped
-from pytest_mlpstorage.results.pictures import Distribution, Line, Panel
+from pytest_mlpstorage.results.pictures import Distribution, Line, Panel, figure_text
 
 __all__ = ["MARKS", "STYLE", "axis_time", "figure", "rates_chart", "rates_in_words", "steps_to", "times_chart"]
 
@@ -28,7 +29,8 @@ STYLE: Final = """<style>
 .mlps-picture svg .other{stroke:var(--mlps-soft);fill:var(--mlps-soft)} .mlps-picture svg path.line{fill:none;stroke-width:2}
 .mlps-picture svg path.write{stroke-dasharray:7 3} .mlps-picture svg path.mark{stroke-dasharray:none;stroke-width:1}
 .mlps-picture svg path.area{stroke:none;opacity:.13} .mlps-picture svg line.mean{stroke-dasharray:1 4;stroke-width:1.5}
-.mlps-picture svg text.read,.mlps-picture svg text.write{stroke:none;font-weight:600}
+.mlps-picture svg text.read,.mlps-picture svg text.write,.mlps-picture svg text.other{stroke:none;font-weight:600}
+.mlps-picture summary{cursor:pointer}
 .mlps-picture svg line.span{stroke-width:2;opacity:.45}
 </style>"""
 
@@ -59,6 +61,13 @@ def _kind(name: str) -> str:
     return name if name in ("read", "write") else "other"
 
 
+def _kinds(lines: Sequence[Line]) -> dict[str, str]:
+    """Line → whose color it has. Lines of which none reads or writes have theirs by their order."""
+    if any(_kind(line.name) != "other" for line in lines):
+        return {line.name: _kind(line.name) for line in lines}
+    return {line.name: kind for line, kind in zip(lines, itertools.chain(("read", "write"), itertools.repeat("other")), strict=False)}
+
+
 def steps_to(highest: float, most: int = 4) -> list[float]:
     """Round values from 0 up to the first that is not below ``highest``, in no more than ``most`` steps."""
     if not 0 < highest < math.inf:
@@ -72,9 +81,9 @@ def rates_in_words(panel: Panel, unit: str) -> str:
     """What a chart of rates shows, for who cannot see it."""
     every = "from second to second" if panel.step == 1 else f"in {panel.step:g} s each"
     parts = [
-        f"{line.name} {line.mean:.3g} {unit} on average, {min(line.values):.3g} to {max(line.values):.3g} {every}"
+        f"{line.name} {figure_text(line.mean)} {unit} on average, {figure_text(min(line.known))} to {figure_text(max(line.known))} {every}"
         for line in panel.lines
-        if line.values
+        if line.known
     ]
     return f"{panel.name}: {'; '.join(parts)}"
 
@@ -97,25 +106,31 @@ def rates_chart(panel: Panel, unit: str, highest: float) -> str:
     for second in steps_to(panel.seconds, 6):
         if second <= panel.seconds:
             parts.append(f'<text class="soft" x="{x(second):.1f}" y="{bottom + 15}" text-anchor="middle">{second:g}</text>')
-    parts.append(f'<text class="soft" x="{(_LEFT + right) / 2}" y="{_HEIGHT - 4}" text-anchor="middle">seconds of the window</text>')
+    parts.append(f'<text class="soft" x="{(_LEFT + right) / 2}" y="{_HEIGHT - 4}" text-anchor="middle">{escaped(panel.axis)}</text>')
+    kinds = _kinds(panel.lines)
     for line in panel.lines:
-        kind, path = _kind(line.name), _path(line, panel, x, y)
-        if path and kind == "read":
+        kind, path = kinds[line.name], _path(line, panel, x, y)
+        if path and kind == "read" and None not in line.values:
             parts.append(f'<path class="area {kind}" d="{path}V{bottom}H{_LEFT}Z"/>')
         parts.append(f'<line class="mean {kind}" x1="{_LEFT}" x2="{right + 4}" y1="{y(line.mean):.1f}" y2="{y(line.mean):.1f}"/>')
         parts.append(f'<path class="line {kind}" d="{path}"/>')
     for line, place in _labels(panel.lines, y):
-        label = f"{escaped(line.name)} {line.mean:.3g} {escaped(unit)}"
-        parts.append(f'<text class="{_kind(line.name)}" x="{right + 8}" y="{place + 4:.1f}">{label}</text>')
+        label = f"{escaped(line.name)} {figure_text(line.mean)} {escaped(unit)}"
+        parts.append(f'<text class="{kinds[line.name]}" x="{right + 8}" y="{place + 4:.1f}">{label}</text>')
     return _svg(_WIDTH, _HEIGHT, rates_in_words(panel, unit), parts)
 
 
 def _path(line: Line, panel: Panel, x: Scale, y: Scale) -> str:
-    """Steps, because what is known of a second is what was done in all of it."""
-    starts = [index * panel.step for index in range(len(line.values))]
-    ends = [min(start + panel.step, panel.seconds) for start in starts]
-    steps = [f"V{y(rate):.1f}H{x(end):.1f}" for rate, start, end in zip(line.values, starts, ends, strict=True) if start < end]
-    return f"M{x(0):.1f},{y(line.values[0]):.1f}{''.join(steps)}" if steps else ""
+    """Steps, because what is known of a second is what was done in all of it; the line is broken where nothing is."""
+    parts, drawing = [], False
+    for index, rate in enumerate(line.values):
+        start = index * panel.step
+        end = min(start + panel.step, panel.seconds)
+        if rate is not None and start < end:
+            begin = "" if drawing else f"M{x(start):.1f},{y(rate):.1f}"
+            parts.append(f"{begin}V{y(rate):.1f}H{x(end):.1f}")
+        drawing = rate is not None
+    return "".join(parts)
 
 
 def _labels(lines: Sequence[Line], y: Scale) -> Iterator[tuple[Line, float]]:

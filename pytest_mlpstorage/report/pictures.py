@@ -7,7 +7,7 @@ from typing import Final
 
 from pytest_mlpstorage.report.charts import figure, rates_chart, rates_in_words, times_chart
 from pytest_mlpstorage.report.text import escaped, plain
-from pytest_mlpstorage.results.pictures import Distribution, Picture
+from pytest_mlpstorage.results.pictures import Distribution, Panel, Picture
 
 __all__ = ["SENTENCES", "picture_html", "picture_in_short", "picture_lines", "untold"]
 
@@ -25,20 +25,26 @@ def untold(metrics: Mapping[str, object], pictures: Sequence[Picture]) -> dict[s
     return {name: value for name, value in metrics.items() if name not in told and not (beginnings and name.startswith(beginnings))}
 
 
-def _highest(picture: Picture) -> float:
-    return max((value for panel in picture.panels for line in panel.lines for value in line.values), default=0.0)
+def _highest(picture: Picture, unit: str) -> float:
+    """Where the axis of the panels of a unit ends."""
+    return max((value for panel in picture.panels if panel.unit == unit for line in panel.lines for value in line.known), default=0.0)
 
 
 def picture_html(picture: Picture) -> str:
     """One picture: what it means, its charts, and every figure of its distributions in a table."""
     lead, *rest = picture.says or ("",)
     says = f'<p class="mlps-lead">{escaped(lead)}</p>' + "".join(f"<p>{escaped(sentence)}</p>" for sentence in rest)
-    rates = "".join(
-        figure(rates_chart(panel, picture.unit, _highest(picture)), rates_in_words(panel, picture.unit)) for panel in picture.panels
-    )
+    rates = "".join(_rates(panel, panel.unit or picture.unit, _highest(picture, panel.unit)) for panel in picture.panels)
     times = times_chart(picture.points, picture.distributions)
     shown = rates + (figure(times, _CAPTION) if times else "") + _table(picture)
-    return f'<div class="mlps-picture"><h4>{escaped(picture.title)}</h4>{says}<div class="mlps-pictures">{shown}</div></div>'
+    inside = f'{says}<div class="mlps-pictures">{shown}</div>'
+    if picture.folded:
+        return f'<details class="mlps-picture"><summary>{escaped(picture.title)}</summary>{inside}</details>'
+    return f'<div class="mlps-picture"><h4>{escaped(picture.title)}</h4>{inside}</div>'
+
+
+def _rates(panel: Panel, unit: str, highest: float) -> str:
+    return figure(rates_chart(panel, unit, highest), rates_in_words(panel, unit))
 
 
 _CAPTION: Final = "All operations that ended in the window, of all clients and trials; logarithmic."
@@ -73,9 +79,9 @@ def picture_lines(picture: Picture) -> Iterator[str]:
     for panel in picture.panels:
         every = "by the second" if panel.step == 1 else f"every {panel.step:g} s"
         for line in panel.lines:
-            moved = any(line.values)
+            moved = any(line.known)
             yield f"  {plain(panel.name)}, {plain(line.name)} {every}{'' if moved else ': nothing'}"
-            drawn = text_plot(line.values, unit=picture.unit, height=height, seconds=panel.seconds) if moved else []
+            drawn = text_plot(line.known, unit=picture.unit, height=height, seconds=panel.seconds) if moved else []
             yield from (f"    {plain(row)}" for row in drawn)
     yield from (f"  {line}" for line in _columns(picture))
 

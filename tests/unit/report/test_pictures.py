@@ -16,7 +16,7 @@ from pytest_mlpstorage.report.junit import write_step_summary
 from pytest_mlpstorage.report.pictures import picture_html, picture_lines, untold
 from pytest_mlpstorage.report.records import MOVED, PICTURES, RUN, encode, facts, picture_objects
 from pytest_mlpstorage.report.terminal import summary_lines
-from pytest_mlpstorage.results.pictures import Distribution, Line, Panel, Picture
+from pytest_mlpstorage.results.pictures import Distribution, Line, Panel, Picture, figure_text
 
 EVIL = "<script>alert('x')</script>\x1b[2J|`\""
 POINTS = ("mean", "P50", "P95", "P99", "P99.9", "max")
@@ -95,6 +95,57 @@ def test_the_last_part_of_a_second_is_as_wide_as_it_is_long():
     path = next(path for path in drawn(svg).iter("path") if path.get("class") == "line read").get("d")
     first, second, third = (float(value) for value in re.findall(r"H([\d.]+)", path))
     assert third - second == pytest.approx((second - first) / 2, abs=0.15)
+
+
+def test_a_line_is_broken_where_nothing_is_known_and_no_area_is_below_it():
+    svg = rates_chart(Panel("t", 4.0, (Line("read", 1.0, (1.0, None, 1.0, 1.0)),)), "GiB/s", 1.0)
+    assert [path.get("class") for path in drawn(svg).iter("path")] == ["line read"]
+    path = next(drawn(svg).iter("path")).get("d")
+    assert (path.count("M"), path.count("H")) == (2, 3)
+    assert "read 1 GiB/s on average, 1 to 1 from second to second" in rates_in_words(
+        Panel("t", 2.0, (Line("read", 1.0, (None, 1.0)),)), "GiB/s"
+    )
+
+
+def test_lines_that_neither_read_nor_write_are_told_apart_by_their_order():
+    lines = tuple(Line(name, float(place), (float(place),)) for place, name in enumerate(("busy", "iowait", "top core", "more"), 1))
+    svg = rates_chart(Panel("CPU", 1.0, lines, unit="%"), "%", 4.0)
+    assert [path.get("class") for path in drawn(svg).iter("path")] == ["area read", "line read", "line write", "line other", "line other"]
+
+
+def test_a_panel_of_its_own_unit_has_its_own_scale_and_axis():
+    panels = (
+        Panel("CPU", 2.0, (Line("busy", 50.0, (50.0, 50.0)),), 1.0, "%", "seconds <since>"),
+        Panel("disks", 2.0, (Line("read", 3.0, (3.0, 3.0)),), 1.0, "MiB/s"),
+    )
+    page = picture_html(Picture("hosts", ("said",), panels=panels))
+    first, second = (svg for svg in re.findall(r"<svg.*?</svg>", page))
+    assert ("60" in texts(first), "60" in texts(second), "3" in texts(second)) == (True, False, True)
+    assert ("seconds <since>" in texts(first), "seconds of the window" in texts(second)) == (True, True)
+    assert "busy 50 %" in texts(first)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (1.234, "1.23"), (999.4, "999"), (1000.0, "1,000"), (1802.4, "1,802"), (-2500.0, "-2,500"), (1.7e308, "1.7e+308")],
+)
+def test_figures_are_read_without_powers_of_ten(value, text):
+    assert figure_text(value) == text
+    assert f"read {text} MiB/s" in texts(rates_chart(Panel("t", 1.0, (Line("read", value, (abs(value),)),)), "MiB/s", 1.0))
+
+
+def test_a_folded_picture_is_shut_on_the_page_and_nowhere_else(tmp_path):
+    folded = dataclasses.replace(PICTURE, title=EVIL, folded=True)
+    page = picture_html(folded)
+    assert page.startswith('<details class="mlps-picture"><summary>&lt;script&gt;')
+    assert page.endswith("</details>")
+    assert Picture.from_json(json.loads(json.dumps(folded.to_json()))) == folded
+    result = judged(pictures=(dataclasses.replace(PICTURE, title="folded one", folded=True, tells=()),))
+    lines = [line.text for line in summary_lines(Verdicts((result,)), (), files={}, rerun="")]
+    assert not any("folded one" in line or "True rate" in line for line in lines)
+    write_step_summary(tmp_path / "s.md", [result])
+    assert "folded one" not in (tmp_path / "s.md").read_text()
+    assert "folded one" in html.verdicts_html(Verdicts((result,)))
 
 
 def test_values_beyond_the_window_are_not_drawn():
