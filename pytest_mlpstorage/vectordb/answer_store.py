@@ -103,7 +103,7 @@ def _load(path: Path, queries: int, k: int) -> Answers | None:
 def _save(path: Path, answers: Answers) -> None:
     """Beside its place, then renamed: ranks of several hosts may write the same one at once."""
     if not np.isfinite(answers.scores).all():
-        raise ValidationError("exact answers with a score that is no number are not stored", details={"path": path})
+        raise ValidationError("exact answers with a score that is no number are not stored", details={"path": path}, code="MLPS-E610")
     staged = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.part"[-255:])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -49,6 +49,7 @@ def family_of(capabilities: Capabilities, token: str, engine: str) -> IndexFamil
             f"{engine} offers no index {token!r}{did_you_mean(token, capabilities.families)}",
             details={"offered": ", ".join(sorted(capabilities.families))},
             suggestion="choose one of these, or another engine",
+            code="MLPS-E114",
         )
     return found
 
@@ -93,6 +94,7 @@ def check_parameters(
             f"the {part} parameters of {family.token} ({family.native}) cannot be used",
             details={f"{number}": problem for number, problem in enumerate(problems, 1)},
             suggestion=f"allowed: {'; '.join(f'{spec.name} {_range(spec)}' for spec in table) or 'none'}",
+            code="MLPS-E161",
         )
     ef = values.get("search_ef")
     if part == "search" and isinstance(ef, int) and ef < k:
@@ -114,7 +116,9 @@ def check_spec(capabilities: Capabilities, spec: IndexSpec, engine: str, *, clam
     if not _whole(spec.shards) or not 1 <= spec.shards <= shards:
         problems["shards"] = f"{spec.shards!r} is no whole number from 1 to {shards}"
     if problems:
-        raise ConfigurationError(f"{engine} cannot make the collection", details=problems, suggestion="correct these values")
+        raise ConfigurationError(
+            f"{engine} cannot make the collection", details=problems, suggestion="correct these values", code="MLPS-E161"
+        )
     return check_parameters(family, spec.build, clamp=clamp)
 
 

@@ -118,6 +118,7 @@ class ColdProof:
             "method": self.method,
             "reason": self.reason or None,
             "warm": self.warm,
+            "root": os.geteuid() == 0,
             "statement": self.statement,
             "evicted": self.cooling.evicted or None,
             "resident_fraction_after": self.cooling.resident_after,

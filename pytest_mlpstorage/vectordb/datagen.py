@@ -131,6 +131,7 @@ def require_whole(job: VectorJob, stats: EngineStats) -> None:
             f"own threshold MLPS-VDB-09: the collection {job.name} of {job.engine} does not hold the data set",
             details=wrong,
             suggestion="load it anew: --mlps-rerun=datagen",
+            code="MLPS-E543",
         )
 
 

@@ -58,11 +58,13 @@ class Dataset(abc.ABC):
     def __post_init__(self) -> None:
         for name in ("rows", "dim"):
             if getattr(self, name) < 1:
-                raise ConfigurationError(f"a data set of {getattr(self, name)} {name} is none", suggestion=f"set {name} to 1 or more")
+                raise ConfigurationError(
+                    f"a data set of {getattr(self, name)} {name} is none", suggestion=f"set {name} to 1 or more", code="MLPS-E111"
+                )
         for name in ("seed", "query_seed"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= _LARGEST_SEED:
-                raise ConfigurationError(f"{name} {value} is no seed", details={"allowed": f"0 to {_LARGEST_SEED}"})
+                raise ConfigurationError(f"{name} {value} is no seed", details={"allowed": f"0 to {_LARGEST_SEED}"}, code="MLPS-E111")
 
     @property
     @abc.abstractmethod
@@ -147,9 +149,11 @@ class ClusteredV1(Dataset):
         super().__post_init__()
         for name in ("sigma", "nu"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ConfigurationError(f"{name} {getattr(self, name)} is no spread", suggestion=f"set {name} to 0 or more")
+                raise ConfigurationError(
+                    f"{name} {getattr(self, name)} is no spread", suggestion=f"set {name} to 0 or more", code="MLPS-E111"
+                )
         if self.queries not in ("planted", "heldout"):
-            raise ConfigurationError(f"queries are planted or heldout, not {self.queries!r}")
+            raise ConfigurationError(f"queries are planted or heldout, not {self.queries!r}", code="MLPS-E114")
 
     @property
     def name(self) -> str:  # noqa: D102 - inherited
@@ -225,7 +229,7 @@ def dataset(
         return ClusteredV1(seed, rows, dim, query_seed, sigma, queries)  # type: ignore[arg-type]  # __post_init__ looks at it
     if generator == "uniform":
         return Uniform(seed, rows, dim, query_seed)
-    raise ConfigurationError(f"no generator is called {generator!r}", details={"known": "clustered-v1, uniform"})
+    raise ConfigurationError(f"no generator is called {generator!r}", details={"known": "clustered-v1, uniform"}, code="MLPS-E114")
 
 
 def contrast(data: Dataset, *, queries: int = 100, k: int = 10, tell: Callable[[float], None] = lambda _fraction: None) -> float | None:

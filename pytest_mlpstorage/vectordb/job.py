@@ -12,6 +12,7 @@ from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.nested import plain
 from pytest_mlpstorage.ranks.job_file import fields_of, read_job
 from pytest_mlpstorage.results.atomic import write_json
+from pytest_mlpstorage.vectordb.address import address_shown
 from pytest_mlpstorage.vectordb.engine import IndexSpec, Metric, Value
 
 __all__ = ["ANSWERS", "SAMPLES", "DataSource", "VectorJob"]
@@ -106,7 +107,9 @@ class VectorJob:
         for name in ("where", "server_dir", "dataset_sha256", "dataset_fingerprint", "storage_backend", "run_id"):
             _text(name, getattr(self, name), empty=True)
         if bool(self.where) == bool(self.server_dir):
-            raise ConfigurationError("a vector database job has either an address or folder (where) or a folder for a server (server_dir)")
+            raise ConfigurationError(
+                "a vector database job has either an address or folder (where) or a folder for a server (server_dir)", code="MLPS-E170"
+            )
         for name, least in (
             ("shards", 1), ("k", 1), ("processes", 1), ("workers", 1), ("threads", 1), ("run_number", 0),
             ("cold_queries", 0), ("recall_queries", 1), ("stream_queries", 1),
@@ -124,7 +127,7 @@ class VectorJob:
         if self.metric not in get_args(Metric):
             raise _wrong("metric", f"one of {', '.join(get_args(Metric))}", self.metric)
         if self.phase == "run" and not self.cold_queries and not self.runtime_seconds:
-            raise ConfigurationError("a run of a vector database job searches in a cold phase, a steady one or both")
+            raise ConfigurationError("a run of a vector database job searches in a cold phase, a steady one or both", code="MLPS-E170")
         if self.stream_queries < self.cold_queries + (1 if self.runtime_seconds else 0):
             raise _wrong("stream_queries", "enough for the cold phase and one more", self.stream_queries)
         if self.k > self.data.rows:
@@ -163,8 +166,8 @@ class VectorJob:
         return cls(**values)
 
     def write(self, path: Path) -> None:
-        """Write the file that the ranks load."""
-        write_json(path, self.to_json())
+        """Write the file that the ranks load; nobody else may read one whose address holds a password."""
+        write_json(path, self.to_json(), private=address_shown(self.where) != self.where)
 
     @classmethod
     def load(cls, path: Path) -> VectorJob:
@@ -173,7 +176,7 @@ class VectorJob:
 
 
 def _wrong(name: str, wanted: str, given: object) -> ConfigurationError:
-    return ConfigurationError(f"{name} of a vector database job must be {wanted}, given {repr(given)[:60]}")
+    return ConfigurationError(f"{name} of a vector database job must be {wanted}, given {repr(given)[:60]}", code="MLPS-E170")
 
 
 def _text(name: str, value: object, *, empty: bool) -> None:

@@ -68,6 +68,7 @@ def write_datagen(job: VectorJob, found: Mapping[str, Any]) -> None:
                     "bytes_on_disk": stats["bytes_on_disk"],
                 },
                 "memory": {"peak_rss": found["peak_rss"]},
+                "thresholds": job.to_json()["thresholds"],
             },
         },
     )

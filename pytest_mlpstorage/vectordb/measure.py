@@ -53,7 +53,9 @@ class PhasePlan:
     def __post_init__(self) -> None:
         if not self.seconds > 0 or (self.queries is not None and self.queries < 1):
             raise ConfigurationError(
-                f"a {self.name} phase without time or queries measures nothing", details={"seconds": self.seconds, "queries": self.queries}
+                f"a {self.name} phase without time or queries measures nothing",
+                details={"seconds": self.seconds, "queries": self.queries},
+                code="MLPS-E115",
             )
 
 
@@ -96,7 +98,9 @@ class WorkerLoop:
         heart: Cell | None = None,
     ) -> None:
         if not 1 <= k <= rows:
-            raise ConfigurationError(f"{k} neighbours of {rows} rows cannot be", suggestion="ask for fewer neighbours, at least 1")
+            raise ConfigurationError(
+                f"{k} neighbours of {rows} rows cannot be", suggestion="ask for fewer neighbours, at least 1", code="MLPS-E115"
+            )
         self._searcher, self._stream, self._k, self._rows, self._params = searcher, stream, k, rows, params
         self._expected = searches_expected
         self._heart: Cell = array("q", [0]) if heart is None else heart
@@ -115,6 +119,7 @@ class WorkerLoop:
             raise ConfigurationError(
                 f"the {plan.name} phase wants {plan.queries or 1} queries of each worker, and {self.left} are prepared",
                 suggestion="prepare more queries, or let the phase wrap",
+                code="MLPS-E115",
             )
         record = _Record(self._k, plan.queries or self._expected)
         first = self._next
@@ -229,4 +234,5 @@ def _all_failed(phase: str, failed: int, seconds: float, last: MLPStorageError) 
         details={"last one": last.message, **last.details},
         suggestion=last.suggestion or "look whether the vector database still answers, and at its log",
         cause=last,
+        code="MLPS-E510",
     )

@@ -22,7 +22,7 @@ def require_collection(connection: Connection, spec: IndexSpec) -> None:
     """Raise EngineError where the collection is not there, or is of another dimension, index or metric."""
     details, client = {"address": connection.where, "collection": spec.name}, connection.client
     if not connection.call("look for the collection", client.has_collection, spec.name):
-        raise EngineError("Milvus: there is no such collection", details=details, suggestion="create and load it first")
+        raise EngineError("Milvus: there is no such collection", details=details, suggestion="create and load it first", code="MLPS-E513")
     described = connection.call("describe the collection", client.describe_collection, spec.name)
     dims = [field["params"].get("dim") for field in described["fields"] if field["name"] == VECTOR_FIELD]
     if dims != [spec.dim]:
@@ -30,6 +30,7 @@ def require_collection(connection: Connection, spec: IndexSpec) -> None:
             f"Milvus: the collection holds vectors of {dims[0] if dims else 'no'} dimensions, not {spec.dim}",
             details=details,
             suggestion="create it anew",
+            code="MLPS-E513",
         )
     told = connection.call("describe the index", client.describe_index, spec.name, INDEX) or {}
     found = (told.get("index_type"), told.get("metric_type"))
@@ -38,6 +39,7 @@ def require_collection(connection: Connection, spec: IndexSpec) -> None:
             f"Milvus: the collection has the index {found}, not {spec.family} for {spec.metric}",
             details=details,
             suggestion="create it anew",
+            code="MLPS-E513",
         )
 
 

@@ -48,6 +48,7 @@ class Connection:
                 details={"address": self.where},
                 suggestion="see that it runs, hears on this address and lets this user in",
                 cause=error,
+                code="MLPS-E512",
             ) from error
 
     def call(self, what: str, function: Callable[..., _T], *arguments: Any, seconds: float = CALL_SECONDS, **named: Any) -> _T:
@@ -134,6 +135,7 @@ def _split(where: str, shown: str) -> tuple[str, int]:
         raise ConfigurationError(
             f"{shown!r} is no address of a Milvus server",
             suggestion="write it as http://host:19530, or http://user:password@host:19530/database",
+            code="MLPS-E160",
         )
     return host, port or (443 if parts.scheme == "https" else _DEFAULT_PORT)
 

@@ -39,7 +39,9 @@ class Connection:
         self._deadline: Deadline | None = None
         self._late = ""
         if not where:
-            raise ConfigurationError("pgvector needs the address of its server", suggestion="as postgresql://user@host:5432/database")
+            raise ConfigurationError(
+                "pgvector needs the address of its server", suggestion="as postgresql://user@host:5432/database", code="MLPS-E160"
+            )
         try:
             self._connection = self.psycopg.connect(
                 where,
@@ -56,6 +58,7 @@ class Connection:
             raise ConfigurationError(
                 f"{self.where!r} is no address of a PostgreSQL server{words}",
                 suggestion="write it as postgresql://user@host:5432/database, or as host=… user=… dbname=…",
+                code="MLPS-E160",
             ) from error
         except self.psycopg.Error as error:
             raise EngineError(
@@ -63,6 +66,7 @@ class Connection:
                 details={"address": self.where},
                 suggestion="see that it runs, hears on this address and lets this user in",
                 cause=error,
+                code="MLPS-E512",
             ) from error
         self._deadline = Deadline(self._connection.fileno())
         try:
@@ -184,6 +188,7 @@ class Connection:
                     details={"address": self.where},
                     suggestion="install pgvector on the server, and let its administrator say: create extension vector",
                     cause=error,
+                    code="MLPS-E512",
                 ) from error
         adapt(self._connection)
 

@@ -75,11 +75,13 @@ class PgvectorEngine(ServerEngine[Connection]):
             raise ConfigurationError(
                 f"pgvector indexes vectors of at most {LARGEST_DIMENSION} dimensions, not {spec.dim}",
                 suggestion="choose fewer, or another engine",
+                code="MLPS-E161",
             )
         if spec.family == "HNSW" and int(values["ef_construction"]) < 2 * int(values["M"]):
             raise ConfigurationError(
                 f"pgvector needs an ef_construction of at least twice M, not {values['ef_construction']} for M {values['M']}",
                 suggestion="raise ef_construction, or lower M",
+                code="MLPS-E161",
             )
         connection = self._connect(spec, where)
         table = quoted(spec.name)
@@ -159,7 +161,9 @@ class PgvectorEngine(ServerEngine[Connection]):
             require_table(connection, spec)
             found = index_of(connection, spec)
             if found is None:
-                raise EngineError(f"pgvector: the table {spec.name} has no valid index {spec.family}", suggestion="build it first")
+                raise EngineError(
+                    f"pgvector: the table {spec.name} has no valid index {spec.family}", suggestion="build it first", code="MLPS-E513"
+                )
             searcher = PgvectorSearcher(connection, spec, CAPABILITIES.families[spec.family], quoted(spec.name), found[0])
         except BaseException:
             connection.close()

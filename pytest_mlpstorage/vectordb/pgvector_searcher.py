@@ -83,4 +83,5 @@ class PgvectorSearcher:
                 f"pgvector: the server does not use the index {index} for a search",
                 details={"table": self._spec.name, "plan": " | ".join(line.strip() for line in plan.splitlines())[:500]},
                 suggestion="build the index for this metric, and let enable_indexscan be on",
+                code="MLPS-E513",
             )

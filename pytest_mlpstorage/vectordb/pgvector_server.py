@@ -82,6 +82,7 @@ class PostgresServer:
                 details={"folder": folder},
                 suggestion="choose another folder on a local filesystem",
                 cause=error,
+                code="MLPS-E512",
             ) from error
         process = ServerProcess(
             "PostgreSQL",
@@ -180,6 +181,7 @@ def _make_cluster(binaries: Path, folder: Path, user: OrdinaryUser) -> None:
             "initdb cannot make a PostgreSQL cluster",
             details={"folder": folder, "exit code": code, "it said": " | ".join(said.split("\n")[-6:]).strip()},
             suggestion="look at the folder's filesystem; the programs and it must be open to the user as whom the server runs",
+            code="MLPS-E512",
         )
     fresh.rename(folder / "data")
 

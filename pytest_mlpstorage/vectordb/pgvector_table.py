@@ -43,10 +43,15 @@ def require_table(connection: Connection, spec: IndexSpec) -> None:
     )
     details = {"address": connection.where, "table": spec.name}
     if not found:
-        raise EngineError("pgvector: there is no such table of vectors", details=details, suggestion="create and load it first")
+        raise EngineError(
+            "pgvector: there is no such table of vectors", details=details, suggestion="create and load it first", code="MLPS-E513"
+        )
     if found[0][0] != f"vector({spec.dim})":
         raise EngineError(
-            f"pgvector: the table holds {found[0][0]}, not vectors of {spec.dim} dimensions", details=details, suggestion="create it anew"
+            f"pgvector: the table holds {found[0][0]}, not vectors of {spec.dim} dimensions",
+            details=details,
+            suggestion="create it anew",
+            code="MLPS-E513",
         )
 
 

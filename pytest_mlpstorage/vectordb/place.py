@@ -43,6 +43,7 @@ class Place:
             raise ConfigurationError(
                 f"the suite cannot start a server of {self._job.engine}",
                 suggestion="give the address of one: vectordb.workloads.0.uri",
+                code="MLPS-E160",
             )
         self._handle = handle
         folder = Path(self._job.server_dir)

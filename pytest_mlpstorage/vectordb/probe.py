@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_mlpstorage.errors import ConfigurationError, EngineError, EngineUnavailableError, MLPStorageError
-from pytest_mlpstorage.vectordb.engine import IndexSpec
+from pytest_mlpstorage.vectordb.engine import Engine, IndexSpec
 from pytest_mlpstorage.vectordb.failures import words_of
 from pytest_mlpstorage.vectordb.registry import engine
 
@@ -23,7 +23,8 @@ def probed(name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Versions and capabilities of an engine. Raises what the engine raises: its package is not there, say.
 
     With ``where`` its server is asked for the collection of ``spec``: ``there`` says whether it has it, and ``attach`` holds the words of
-    the error where it does not. One with a cause below it never got through to the server.
+    the error where it does not. One with a cause below it never got through to the server. With ``drop`` a collection that is there is
+    removed, and ``dropped`` says so.
     """
     found = engine(name)
     can = found.capabilities()
@@ -32,19 +33,28 @@ def probed(name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigurationError(
             f"the suite cannot start a server of {name}",
             suggestion="give the address of one that runs: uri in its entry of vectordb.workloads",
+            code="MLPS-E160",
         )
     answer: dict[str, Any] = {"version": dict(found.version()), "families": sorted(can.families), "form": can.form}
     if where:
-        answer |= {"there": True, "attach": None}
         try:
-            found.attach(IndexSpec(**asked["spec"]), where)
-        except EngineUnavailableError:
-            raise
-        except EngineError as error:
-            answer |= {"there": False, "attach": words_of(error)}
+            answer |= _collection(found, IndexSpec(**asked["spec"]), where)
+            if asked.get("drop") and answer["there"]:
+                found.drop()
+                answer["dropped"] = True
         finally:
             found.close()
     return answer
+
+
+def _collection(found: Engine, spec: IndexSpec, where: str) -> dict[str, Any]:
+    try:
+        found.attach(spec, where)
+    except EngineUnavailableError:
+        raise
+    except EngineError as error:
+        return {"there": False, "attach": words_of(error)}
+    return {"there": True, "attach": None}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -43,7 +43,9 @@ class QueryStream:
     ) -> QueryStream:
         """The first ``count`` queries of worker ``worker`` of ``workers`` in run ``run``, all counted from 0."""
         if count < 1:
-            raise ConfigurationError("a worker without queries measures nothing", suggestion="ask for at least one query per worker")
+            raise ConfigurationError(
+                "a worker without queries measures nothing", suggestion="ask for at least one query per worker", code="MLPS-E115"
+            )
         wanted = blocks_of(run, worker, workers, -(-count // QUERY_BLOCK))
         vectors = np.empty((count, data.dim), dtype=np.float32)
         numbers, planted = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
@@ -57,7 +59,10 @@ class QueryStream:
         # An engine answers a query of NaN with rows, as if nothing were wrong.
         if not np.isfinite(vectors).all():
             raise ValidationError(
-                "the generator made queries that hold no numbers", details={"generator": data.name}, suggestion="check this host's numpy"
+                "the generator made queries that hold no numbers",
+                details={"generator": data.name},
+                suggestion="check this host's numpy",
+                code="MLPS-E610",
             )
         return cls(vectors, numbers, planted)
 
@@ -65,13 +70,14 @@ class QueryStream:
 def blocks_of(run: int, worker: int, workers: int, count: int) -> range:
     """The numbers of the first ``count`` blocks of a worker in a run."""
     if not 0 <= run < _MOST_RUNS or not 0 <= worker < workers:
-        raise ConfigurationError("there is no such worker", details={"run": run, "worker": worker, "workers": workers})
+        raise ConfigurationError("there is no such worker", details={"run": run, "worker": worker, "workers": workers}, code="MLPS-E115")
     first, end = run * RUN_BLOCKS + worker, run * RUN_BLOCKS + worker + count * workers
     if end > (run + 1) * RUN_BLOCKS + workers - 1:
         raise ConfigurationError(
             f"{workers} workers cannot have {count} blocks of queries each in one run",
             details={"blocks of a run": RUN_BLOCKS, "queries of a block": QUERY_BLOCK},
             suggestion="prepare fewer queries per worker",
+            code="MLPS-E115",
         )
     return range(first, end, workers)
 

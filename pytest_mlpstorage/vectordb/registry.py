@@ -31,12 +31,14 @@ def engine(name: str) -> Engine:
             f"no vector database engine is called {name!r}{did_you_mean(name, known)}",
             details={"registered": ", ".join(known) or "none", "entry points": GROUP},
             suggestion="name one of these, or install the package that registers yours",
+            code="MLPS-E114",
         )
     if len(points) > 1:
         raise DependencyError(
             f"two packages register a vector database engine called {name!r}",
             details={_owner(point): point.value for point in points.values()},
             suggestion="uninstall one of them",
+            code="MLPS-E211",
         )
     (point,) = points.values()
     try:
@@ -47,6 +49,7 @@ def engine(name: str) -> Engine:
             details={"entry point": f"{point.name} = {point.value}", "package": _owner(point)},
             suggestion="repair or uninstall that package",
             cause=error,
+            code="MLPS-E211",
         ) from error
     return made
 

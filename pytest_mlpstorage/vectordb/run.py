@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_mlpstorage.cluster.procfs import memory_bytes
 from pytest_mlpstorage.errors import BenchmarkExecutionError
 from pytest_mlpstorage.page_cache import make_cold
 from pytest_mlpstorage.results.atomic import file_system_error
 from pytest_mlpstorage.vectordb.cold import Cooling, DirectFiles, cool, direct_files
 from pytest_mlpstorage.vectordb.datagen import data_of
+from pytest_mlpstorage.vectordb.hosts import host_identity, host_labels
 from pytest_mlpstorage.vectordb.job import ANSWERS, SAMPLES
 from pytest_mlpstorage.vectordb.run_files import RunFacts, write_run
 from pytest_mlpstorage.vectordb.witnesses import ReadCount, reads_between, snapshot
@@ -51,7 +52,12 @@ class _Run:
     @property
     def leads(self) -> bool:
         """Whether this rank is the first on its host: it looks at the host's counters and cools its memory."""
-        return self.hosts.index(self.hosts[self.world.rank]) == self.world.rank
+        return self.hosts.index(self.host) == self.world.rank
+
+    @property
+    def host(self) -> str:
+        """This rank's host."""
+        return self.hosts[self.world.rank]
 
     def fingerprint(self) -> str:
         """That of the vectors, which every host makes as the one did that loaded them; BenchmarkExecutionError where one does not."""
@@ -63,6 +69,7 @@ class _Run:
                 f"{', '.join(others)} makes other vectors than were loaded, so no answer can be compared",
                 details={"loaded": loaded, "made": ", ".join(sorted({*made} - {"", loaded}))},
                 suggestion="load and search on hosts of one type with one release of numpy, or load anew: --mlps-rerun=datagen",
+                code="MLPS-E543",
             )
         return loaded
 
@@ -78,10 +85,11 @@ class _Run:
                 (found,) = crew.wait("ready", self.job.open_deadline_seconds)
         return self.world.all(found)[0]
 
-    def cooled(self, files: Sequence[Path] | None, evicted: str, *, running: bool) -> Cooling:
-        """Take the index out of this host's memory; another rank's host is its own."""
-        if not self.leads:
-            return Cooling(evicted, None)
+    def cooled(self, files: Sequence[Path] | None, evicted: str, *, embedded: bool) -> Cooling | None:
+        """Take the index out of this host's memory; another rank's host is its own. The files of a server are where they were seen."""
+        if not (self.leads if embedded else self.world.rank == 0):
+            return None
+        running = not embedded and not self.place.own_server
         if self.job.drop_caches == "auto":
             return dataclasses.replace(cool(files, evicted=evicted), running=running)
         return Cooling(evicted, make_cold([*files], drop=False, budget_seconds=_COOL_SECONDS) if files else None, running)
@@ -91,7 +99,7 @@ class _Run:
         job, world = self.job, self.world
         cold = name == "cold"
         seconds = job.cold_seconds if cold else job.runtime_seconds
-        begin = snapshot(seen.processes, seen.path) if self.leads else None
+        begin = snapshot(seen.processes, seen.path) if seen.witness else None
         world.barrier(crew.look)
         start = time.perf_counter_ns() + _START_NS
         crew.say(do="phase", phase=name, seconds=seconds, queries=job.cold_queries if cold else None, wrap=not cold, start_ns=start)
@@ -111,10 +119,14 @@ class _Run:
 
 @dataclasses.dataclass(frozen=True)
 class _Seen:
-    """What of the engine can be seen on this host: its processes, and a path on its device."""
+    """What of the engine can be seen on this host: its processes, and a path on its device.
+
+    ``witness``: this rank counts what is read here. A server is read on one host; what others count is not what its searches read.
+    """
 
     processes: tuple[ProcessIdentity, ...] | None
     path: Path | None
+    witness: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +137,7 @@ class _PhaseSeen:
 
 def run_searches(job: VectorJob, file: Path, world: World, place: Place, progress: Progress) -> None:
     """Lead this rank's workers through a run; rank 0 writes the leaf."""
-    run = _Run(job, file, world, place, progress, tuple(world.all(socket.gethostname())))
+    run = _Run(job, file, world, place, progress, host_labels(world.all(host_identity())))
     load = os.getloadavg()[0]
     fingerprint = run.fingerprint()
     found = run.prepared()
@@ -140,19 +152,20 @@ def run_searches(job: VectorJob, file: Path, world: World, place: Place, progres
         place.stop()
         progress.say("cool")
         embedded = found["engine"]["form"] == "embedded"
-        cooling = run.cooled(files, found["evicted"], running=not embedded and not place.own_server)
+        cooling = run.cooled(files, found["evicted"], embedded=embedded)
         where = place.start()
         world.barrier(crew.look)
         progress.say("open")
-        crew.say(where=where)
+        crew.say(where=where, host=run.host)
         opened = crew.wait("opened", job.open_deadline_seconds)
-        seen = _Seen(_processes(run, opened), _on_device(job, files, embedded=embedded))
-        direct = direct_files(seen.processes or (), files) if run.leads else DirectFiles(0, 0)
+        seen = _seen(run, opened, files, embedded=embedded)
+        direct = direct_files(seen.processes or (), files) if seen.witness else DirectFiles(0, 0)
         phases = {name: run.phase(crew, name, seen) for name in job.phases}
         crew.say(do="close")
         saved = crew.wait("saved", lambda phase: _SAVE_SECONDS if phase == "save" else job.answer_deadline_seconds)
-    gathered = world.all((cooling if run.leads else None, direct, phases, opened, saved, load))
-    offsets = {clock.host: clock.offset_ns for clock in world.clocks()}
+    memory = memory_bytes().get("MemTotal") if seen.processes is not None else None
+    gathered = world.all((cooling, direct, phases, opened, saved, load, memory))
+    offsets = {host: clock.offset_ns for host, clock in zip(run.hosts, world.clocks(), strict=True)}
     if world.rank == 0:
         progress.say("exact answers")
         write_run(job, _facts(found, gathered, offsets, fingerprint), tell=lambda part: progress.say(f"exact answers {part:.0%}"))
@@ -161,7 +174,7 @@ def run_searches(job: VectorJob, file: Path, world: World, place: Place, progres
 
 def _facts(found: Mapping[str, Any], gathered: Sequence[Any], offsets: Mapping[str, int], fingerprint: str) -> RunFacts:
     """What all ranks saw, together."""
-    coolings, directs, phases, opened, saved, loads = zip(*gathered, strict=True)
+    coolings, directs, phases, opened, saved, loads, memories = zip(*gathered, strict=True)
     reads: dict[str, ReadCount] = {}
     told: dict[str, list[dict[str, Any]]] = {}
     for of_rank in phases:
@@ -186,14 +199,24 @@ def _facts(found: Mapping[str, Any], gathered: Sequence[Any], offsets: Mapping[s
         offsets_ns=offsets,
         fingerprint=fingerprint,
         load=max(loads),
+        host_bytes=min((size for size in memories if size is not None), default=None),
     )
+
+
+def _seen(run: _Run, opened: Sequence[Mapping[str, Any]], files: Sequence[Path] | None, *, embedded: bool) -> _Seen:
+    """What can be seen here. Where nobody sees the processes of a server, the first rank says why."""
+    processes = _processes(run, opened)
+    by_rank = run.world.all(processes)
+    first = next((rank for rank, found in enumerate(by_rank) if found is not None), 0)
+    witness = run.leads if embedded else run.world.rank == run.hosts.index(run.hosts[first])
+    return _Seen(processes, _on_device(run.job, files, embedded=embedded), witness)
 
 
 def _processes(run: _Run, opened: Sequence[Mapping[str, Any]]) -> tuple[ProcessIdentity, ...] | None:
     """The engine's processes on this host, as the workers of all ranks here name them. They were all opened when this is asked."""
     mine = [None if one["reads"] is None else tuple((pid, start) for pid, start in one["reads"]) for one in opened]
     everywhere = run.world.all(mine)
-    here = [reads for rank, of_rank in enumerate(everywhere) if run.hosts[rank] == run.hosts[run.world.rank] for reads in of_rank]
+    here = [reads for rank, of_rank in enumerate(everywhere) if run.hosts[rank] == run.host for reads in of_rank]
     return None if any(reads is None for reads in here) else tuple(sorted({who for reads in here for who in reads or ()}))
 
 

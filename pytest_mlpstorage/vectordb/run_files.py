@@ -34,7 +34,8 @@ _TIES_WORTH_A_WARNING: Final = 0.001
 class RunFacts:
     """What the ranks saw of a run. By phase: what was read on all hosts, and what each worker told.
 
-    ``fingerprint`` is that of the vectors, which all hosts make alike; ``load`` is the load average at the start.
+    ``fingerprint`` is that of the vectors, which all hosts make alike; ``load`` is the load average at the start. ``host_bytes`` is the
+    memory of the host on which the engine's processes were seen (the smallest of several); None where they were seen on none.
     """
 
     engine: Mapping[str, Any]
@@ -48,6 +49,7 @@ class RunFacts:
     offsets_ns: Mapping[str, int]
     fingerprint: str
     load: float
+    host_bytes: int | None = None
 
 
 def scored_phase(phases: Sequence[str]) -> str:
@@ -86,6 +88,7 @@ def write_run(job: VectorJob, facts: RunFacts, *, tell: Callable[[float], None] 
                     "peak_rss": max(one["peak_rss"] for one in facts.saved),
                     "index_bytes": facts.bytes_on_disk.get("index", sum(facts.bytes_on_disk.values())),
                     "dataset_bytes": job.data.rows * job.data.dim * 4,
+                    "host_bytes": facts.host_bytes,
                     "limit": cgroup_memory_limit_bytes(),
                 },
                 "thresholds": job.to_json()["thresholds"],

@@ -78,5 +78,7 @@ def _answered(folder: Path, phase: str, k: int) -> tuple[Any, Any]:
                 numbers.append(stored[f"{phase}_numbers"])
                 ids.append(stored[f"{phase}_ids"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ValidationError("the answers of a worker cannot be read", details={"file": path}, cause=error) from error
+            raise ValidationError(
+                "the answers of a worker cannot be read", details={"file": path}, cause=error, code="MLPS-E610"
+            ) from error
     return np.concatenate(numbers), np.concatenate(ids)

@@ -112,9 +112,13 @@ def read_workers(folder: Path) -> list[WorkerSamples]:
         try:
             samples = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise ValidationError("the samples of a worker cannot be read", details={"file": path}, cause=error) from error
+            raise ValidationError(
+                "the samples of a worker cannot be read", details={"file": path}, cause=error, code="MLPS-E610"
+            ) from error
         if samples.dtype != SAMPLE or samples.ndim != 1:
-            raise ValidationError("this file holds no samples of a worker", details={"file": path, "holds": str(samples.dtype)})
+            raise ValidationError(
+                "this file holds no samples of a worker", details={"file": path, "holds": str(samples.dtype)}, code="MLPS-E610"
+            )
         found.append(WorkerSamples(samples, int(match["rank"]), int(match["worker"]), match["host"]))
     return sorted(found, key=lambda worker: (worker.rank, worker.worker))
 

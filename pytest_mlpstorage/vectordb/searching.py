@@ -62,10 +62,10 @@ def search(job: VectorJob, channel: Channel, rank: int, number: int) -> None:
     worker = rank * job.workers + number
     stream = QueryStream.prepare(data, job.stream_queries, run=job.run_number, worker=worker, workers=job.all_workers)
     channel.say("prepared")
-    where = channel.next()["where"]
+    word = channel.next()
     channel.say("progress", phase="open")
     begun = time.perf_counter()
-    searcher = engine.open(job.spec, where, threads=job.threads)
+    searcher = engine.open(job.spec, word["where"], threads=job.threads)
     opened = time.perf_counter() - begun
     try:
         loop = WorkerLoop(searcher, stream, k=job.k, rows=data.rows, params=params.values, heart=channel.heart.cell)
@@ -78,7 +78,7 @@ def search(job: VectorJob, channel: Channel, rank: int, number: int) -> None:
         engine.close()
     channel.say("progress", phase="save")
     folder = Path(job.output_dir)
-    samples = WorkerSamples(np.concatenate([run.samples for run in runs]), rank, number)
+    samples = WorkerSamples(np.concatenate([run.samples for run in runs]), rank, number, word["host"])
     save_worker(folder / SAMPLES, samples)
     _save_answers(answers_file(folder, rank, number), runs, job.recall_queries)
     channel.say("saved", phase="saved", requested=dict(params.values), effective=effective, peak_rss=peak_rss_bytes())

@@ -55,7 +55,9 @@ def ordinary_user() -> OrdinaryUser:
     entry = next((users[name] for name in _PREFERRED if name in users), None) or next(iter(users.values()), None)
     if entry is None:
         raise EngineError(
-            "a server cannot run as root, and there is no other user here", suggestion="run as another user, or give an address"
+            "a server cannot run as root, and there is no other user here",
+            suggestion="run as another user, or give an address",
+            code="MLPS-E512",
         )
     named = OrdinaryUser(f"={entry.pw_uid}:{entry.pw_gid}")
     if subprocess.run(named.command([], with_parent=signal.SIGKILL), check=False, capture_output=True).returncode == 0:
@@ -110,6 +112,7 @@ class ServerProcess:
                 details={"log": self._log},
                 suggestion="see that its folder can be written to, and how many processes this user may have (ulimit -u)",
                 cause=error,
+                code="MLPS-E512",
             ) from error
         until = time.monotonic() + seconds
         try:
@@ -143,6 +146,7 @@ class ServerProcess:
                 details={"pid": process.pid, "log": self._log},
                 suggestion="see the kernel's log: it may wait for a disk or a network filesystem that does not answer",
                 cause=error,
+                code="MLPS-E512",
             ) from error
         # Its children leave when it is gone. One that does not may have a session of its own, as all of PostgreSQL's.
         for child in psutil.wait_procs(children, timeout=_KILL_SECONDS)[1]:
@@ -164,6 +168,7 @@ class ServerProcess:
             message,
             details={"log": self._log, "its last lines": " | ".join(line.strip() for line in lines if line.strip()) or "none"},
             suggestion="see the log; another folder, another user or the address of a server that runs already may be the way out",
+            code="MLPS-E512",
         )
 
 

@@ -89,12 +89,14 @@ def exact_answers(
     Raises ConfigurationError for a metric that is not known, for more neighbours than rows and for queries that are no such vectors.
     """
     if metric not in ("COSINE", "L2", "IP"):
-        raise ConfigurationError(f"no metric is called {metric!r}", details={"known": "COSINE, L2, IP"})
+        raise ConfigurationError(f"no metric is called {metric!r}", details={"known": "COSINE, L2, IP"}, code="MLPS-E114")
     if not 1 <= k <= data.rows:
-        raise ConfigurationError(f"{k} neighbours of {data.rows} rows cannot be", suggestion="ask for fewer neighbours, at least 1")
+        raise ConfigurationError(
+            f"{k} neighbours of {data.rows} rows cannot be", suggestion="ask for fewer neighbours, at least 1", code="MLPS-E115"
+        )
     if queries.ndim != 2 or queries.shape[1] != data.dim or not np.isfinite(queries).all():
         shape = "×".join(map(str, queries.shape))
-        raise ConfigurationError("these are no queries of this data set", details={"shape": shape, "dimension": data.dim})
+        raise ConfigurationError("these are no queries of this data set", details={"shape": shape, "dimension": data.dim}, code="MLPS-E115")
     parts = [_Pass(queries[first : first + _QUERIES_AT_ONCE], k, metric) for first in range(0, len(queries), _QUERIES_AT_ONCE)]
     for number in range(data.blocks):
         rows = data.block(number)
@@ -258,6 +260,7 @@ def self_check(
             "the exact answers to this data set are wrong: a plain computation finds others",
             details={"query": worst, "difference": f"{differences[worst].max():.3g}", "allowed": TIE, "metric": metric},
             suggestion="check this host's memory and its numpy: python -c 'import numpy; numpy.show_config()'",
+            code="MLPS-E543",
         )
     return SelfCheck(len(queries), float(differences.max(initial=0.0)))
 

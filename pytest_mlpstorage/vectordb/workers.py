@@ -69,6 +69,7 @@ class Worker:
                 f"worker {number} ({role}) cannot be started: {error.strerror}",
                 suggestion="see how many files and processes this user may have (ulimit -n, ulimit -u), or use fewer workers",
                 cause=error,
+                code="MLPS-E560",
             ) from error
         self._buffer = b""
 
@@ -161,7 +162,7 @@ class Crew:
         """See whether one of them is gone, while they are to be silent; raises as ``hear`` does."""
         for worker in _speaking(self.workers, 0):
             for said in worker.hear():
-                raise BenchmarkExecutionError(f"worker {worker.number} said {said['event']} out of turn")
+                raise BenchmarkExecutionError(f"worker {worker.number} said {said['event']} out of turn", code="MLPS-E590")
 
     def wait(
         self,

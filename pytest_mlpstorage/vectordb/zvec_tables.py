@@ -67,6 +67,7 @@ def index_parameters(zvec: Any, spec: IndexSpec, values: Mapping[str, Value]) ->
         raise ConfigurationError(
             f"pq_chunk_num {values['pq_chunk_num']} is more than the {spec.dim} dimensions of the vectors",
             suggestion=f"set it to {spec.dim} or less; 0 lets zvec choose",
+            code="MLPS-E161",
         )
     kinds = {"DISKANN": zvec.DiskAnnIndexParam, "HNSW": zvec.HnswIndexParam, "IVF_FLAT": zvec.IVFIndexParam, "FLAT": zvec.FlatIndexParam}
     named = {parameter.engine_name: values[parameter.name] for parameter in CAPABILITIES.families[spec.family].build}

@@ -115,7 +115,9 @@ class Child:
         """The result of what was asked; EngineError where the process crashed or is not ready in time."""
         if not self._connection.poll(self._deadline):
             self.kill()
-            raise EngineError(f"{self._name} did not end {what} within {self._deadline:g} s", suggestion="give each call a deadline")
+            raise EngineError(
+                f"{self._name} did not end {what} within {self._deadline:g} s", suggestion="give each call a deadline", code="MLPS-E520"
+            )
         try:
             good, value = self._connection.recv()
         except (EOFError, ConnectionResetError) as error:
@@ -123,7 +125,7 @@ class Child:
             code = self._process.exitcode
             how = f"by {signal.Signals(-code).name}" if code is not None and code < 0 else f"with exit code {code}"
             raise EngineError(
-                f"the process of {self._name} ended {how} during {what}", suggestion="find what crashed it", cause=error
+                f"the process of {self._name} ended {how} during {what}", suggestion="find what crashed it", cause=error, code="MLPS-E511"
             ) from error
         if not good:
             raise value

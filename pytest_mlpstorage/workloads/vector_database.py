@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage.config import FamilySchema, Origin, Setting, SuiteConfig
-from pytest_mlpstorage.workloads.base import Case, Collected, Judged, Step
+from pytest_mlpstorage.workloads.base import Case, Collected, Judged, Place, Step
 from pytest_mlpstorage.workloads.vector_database_settings import (
     FAMILY,
     OFFICIAL_KEYS,
@@ -21,7 +21,7 @@ from pytest_mlpstorage.workloads.vector_database_settings import (
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import ClusterFacts
-    from pytest_mlpstorage.launch.job import Job
+    from pytest_mlpstorage.launch.job import Job, Launcher
     from pytest_mlpstorage.launch.supervisor import Outcome
     from pytest_mlpstorage.verdict import Finding
     from pytest_mlpstorage.workloads.series import Series
@@ -84,6 +84,24 @@ class VectorDatabaseWorkload:
 
         return preflight(plan)
 
+    def hosts_used(self, plan: VectorPlan) -> int:
+        """Every host."""
+        return plan.hosts
+
+    def places(self, plan: VectorPlan) -> Sequence[Place]:
+        """The database, what is known of it, and its exact answers."""
+        return (Place(plan.config.data_dir, "data_dir", "run"),)
+
+    def packages(self, plan: VectorPlan) -> Sequence[str]:  # noqa: ARG002 - the same of each plan
+        """None that is compared: the engine is asked by a process of its own."""
+        return ()
+
+    def host_findings(self, plan: VectorPlan, number: int) -> Iterator[Finding]:
+        """Space, memory and open files of one host."""
+        from pytest_mlpstorage.workloads.vector_database_preflight import host_findings
+
+        return host_findings(plan, number)
+
     def found(self, plan: VectorPlan, step: Step) -> str | None:
         """A finished phase in the tree, or None."""
         from pytest_mlpstorage.workloads.vector_database_state import found
@@ -120,6 +138,12 @@ class VectorDatabaseWorkload:
         from pytest_mlpstorage.workloads.vector_database_state import begin_load
 
         return begin_load(plan, run_id) if step.phase == "datagen" else ()
+
+    def clean_up(self, plan: VectorPlan, step: Step, *, scratch: Path, launcher: Launcher) -> Sequence[str]:  # noqa: ARG002 - nothing is launched
+        """Drop what an unfinished load left on a server that is not ours."""
+        from pytest_mlpstorage.workloads.vector_database_server import clear_away
+
+        return clear_away(plan, scratch) if step.phase == "datagen" else ()
 
     def collect(
         self,

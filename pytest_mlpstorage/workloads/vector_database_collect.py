@@ -22,7 +22,7 @@ __all__ = ["collect", "phase_of"]
 
 
 def _bad(message: str, **details: object) -> BenchmarkExecutionError:
-    return BenchmarkExecutionError(message, details=details)
+    return BenchmarkExecutionError(message, details=details, code="MLPS-E542")
 
 
 def collect(plan: VectorPlan, step: Step, *, staged: Path, outcome: Outcome) -> Collected:

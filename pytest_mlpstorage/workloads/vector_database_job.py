@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.vectordb.job import VectorJob
     from pytest_mlpstorage.workloads.base import Step
 
-__all__ = ["JOB_FILE", "job_of", "make_job"]
+__all__ = ["JOB_FILE", "PROGRESS_FILE", "job_of", "make_job"]
 
 JOB_FILE: Final = "vector_database_job.json"
+PROGRESS_FILE: Final = "progress.jsonl"
+"""Below the scratch folder of a step: how far its first rank is."""
 
 
 def make_job(plan: VectorPlan, step: Step, *, staged: Path, scratch: Path, write: bool) -> Job:
@@ -41,7 +43,7 @@ def make_job(plan: VectorPlan, step: Step, *, staged: Path, scratch: Path, write
     return Job(
         ranks=ranks,
         program=("-m", "pytest_mlpstorage.vectordb", str(path)),
-        env={"MLPS_PROGRESS": str(scratch / "progress.jsonl")},
+        env={"MLPS_PROGRESS": str(scratch / PROGRESS_FILE)},
         hosts=hosts[:1] if ranks == 1 else client_hosts(hosts, plan.section.clients_per_host),
         cwd=scratch,
         mpi_args=plan.config.launch.mpi_args,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_mlpstorage.verdict import Finding, fold
 from pytest_mlpstorage.workloads.base import Judged
@@ -15,6 +15,9 @@ from pytest_mlpstorage.workloads.vector_database_state import leaves
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.vector_database_plan import VectorPlan
+
+OWN_RULES: Final = "MLPS-VDB-"
+"""How ids of own limits begin."""
 
 __all__ = ["judge_vector_database", "own_findings", "preflight_rules"]
 
@@ -52,17 +55,19 @@ def judge_vector_database(plan: VectorPlan) -> Judged | None:
     judged = judge_in_tree(plan.config, plan.edition, relpath)
     if judged is None:
         return None
-    judgement, metrics = judged
+    judgement, metrics, pictures = judged
     if len(leaves(plan, "run")) == sum(step.phase == "run" for step in plan.case.steps):
         # A row of a table is a claim: an unfinished series makes none.
         write_rollup(plan.config.results_dir, plan.config.division, plan.config.submitter, [vector_row(result_of_plan(plan), metrics)])
     own = own_findings(plan)
-    judgement = dataclasses.replace(judgement, findings=(*judgement.findings, *own), own=(*judgement.own, *own))
+    # The rules of the same ids told the limits that were recorded, as they weigh for a reviewer; here those of this start count.
+    around, mine = ((f for f in found if not f.rule.startswith(OWN_RULES)) for found in (judgement.findings, judgement.own))
+    judgement = dataclasses.replace(judgement, findings=(*around, *own), own=(*mine, *own))
     limits = plan.thresholds
     shown = _shown(metrics)
     if plan.family.residence == "memory":
         shown = f"{shown}, memory-resident: no verdict on storage"
-    return Judged(relpath, judgement, metrics, None, shown, f"recall ≥ {limits['MLPS-VDB-01'].value:g} (own threshold)")
+    return Judged(relpath, judgement, metrics, None, shown, f"recall ≥ {limits['MLPS-VDB-01'].value:g} (own threshold)", pictures)
 
 
 def _shown(metrics: Mapping[str, float | int | str | None]) -> str:

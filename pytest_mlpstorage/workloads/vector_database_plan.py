@@ -12,11 +12,11 @@ from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.families import VectorDatabaseEdition
 from pytest_mlpstorage.results.layout import check_component, result_path
 from pytest_mlpstorage.results.records import LeafMetadata
+from pytest_mlpstorage.results.vector_limits import Threshold
 from pytest_mlpstorage.units import KIB, MIB, format_bytes, format_seconds
 from pytest_mlpstorage.vectordb.address import address_shown
 from pytest_mlpstorage.workloads.base import Case, Step
 from pytest_mlpstorage.workloads.vector_database_settings import VectorEntry, VectorSection
-from pytest_mlpstorage.workloads.vector_database_thresholds import Threshold
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import ClusterFacts

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_mlpstorage.errors import EngineError
 from pytest_mlpstorage.units import MIB, format_bytes
 from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
 from pytest_mlpstorage.workloads.base import NO_DATAGEN
+from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, available_memory_bytes, open_files
 from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
-from pytest_mlpstorage.workloads.storage_checks import file_systems, results_space, usable
+from pytest_mlpstorage.workloads.storage_checks import file_systems, first_of_its_storage, on_host, results_space, usable
 from pytest_mlpstorage.workloads.vector_database_judge import preflight_rules
 from pytest_mlpstorage.workloads.vector_database_plan import SPACE_FACTOR, VectorPlan
+from pytest_mlpstorage.workloads.vector_database_server import asked
 from pytest_mlpstorage.workloads.vector_database_state import MARK, leaves, read_state
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import HostFacts
 
-__all__ = ["preflight"]
-
-_PROBE_SECONDS: Final = 25.0
-"""Whatever is wrong with an address is told within half a minute."""
+__all__ = ["host_findings", "preflight"]
 
 _BYTES_PER_SAMPLE: Final = 26
 _RESULTS_BYTES: Final = 16 * MIB
 _LOADER_BYTES: Final = 512 * MIB
+_ENGINE_FILES: Final = 128
+"""Segments and logs that an embedded engine holds open, or the connections of a client."""
 
 
 def preflight(plan: VectorPlan) -> Iterator[Finding]:
@@ -40,8 +39,8 @@ def preflight(plan: VectorPlan) -> Iterator[Finding]:
         yield from _paths(plan, host)
     yield from usable("data_dir", plan.config.data_dir)
     yield from usable("results_dir", plan.config.results_dir)
-    yield from _space(plan)
-    yield from _memory(plan)
+    for number in range(min(plan.hosts, len(plan.cluster.hosts))):
+        yield from host_findings(plan, number)
     yield from _marks(plan)
     yield from _loaded_elsewhere(plan)
     yield from mpi_findings(plan.config, plan.ranks)
@@ -60,22 +59,11 @@ def _shards(plan: VectorPlan) -> Iterator[Finding]:
 
 
 def _engine(plan: VectorPlan) -> Iterator[Finding]:
-    """Whether the engine's package is there and its server answers, asked in a process of its own: a native library may crash."""
-    command = [sys.executable, "-m", "pytest_mlpstorage.vectordb.probe", plan.entry.engine]
-    spec = {"name": plan.name, "dim": plan.dim, "metric": plan.metric, "family": plan.entry.index_type, "shards": plan.shards}
-    asked = {"where": plan.entry.uri or "", "spec": {**spec, "build": dict(plan.build)}}
+    """Whether the engine's package is there and its server answers."""
     try:
-        done = subprocess.run(
-            command, input=json.dumps(asked), capture_output=True, text=True, errors="replace", timeout=_PROBE_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        yield _unusable(plan, f"{plan.entry.engine} did not answer within {_PROBE_SECONDS:g} s", plan.address or "its package", "")
-        return
-    try:
-        said: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    except (ValueError, IndexError):
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        yield _unusable(plan, f"{plan.entry.engine} cannot be asked: its process ended with {done.returncode}", last, "")
+        said = asked(plan)
+    except EngineError as error:
+        yield _unusable(plan, error.message, "; ".join(map(str, error.details.values())), "")
         return
     if "message" in said:
         yield _told(plan, said)
@@ -118,6 +106,14 @@ def _shape(plan: VectorPlan) -> Iterator[Finding]:
             field="vectordb.run.num_query_processes",
             rule="MLPS-VDB-PLAN-2",
         )
+    if plan.embedded and plan.hosts > 1:
+        yield Finding(
+            f"{plan.entry.engine} is embedded: its collection is files that processes of one host open, so no other host can search it",
+            measured=f"{plan.hosts} hosts",
+            required="one host in cluster.hosts, or a database that is a server (pgvector or milvus, with its uri)",
+            field="vectordb.workloads.engine",
+            rule="MLPS-VDB-PLAN-4",
+        )
     if plan.own_server and plan.hosts > 1:
         yield Finding(
             f"a server of {plan.entry.engine} that the suite starts is reached from its own host only",
@@ -132,17 +128,31 @@ def _paths(plan: VectorPlan, host: HostFacts) -> Iterator[Finding]:
     yield from file_systems(plan.config, host, plan.config.data_dir, what="the database", field="data_dir", rule_id="5.4.2")
 
 
-def _space(plan: VectorPlan) -> Iterator[Finding]:
-    host = plan.cluster.hosts[0]
+def host_findings(plan: VectorPlan, number: int) -> Iterator[Finding]:
+    """What the host of that number lacks: space, memory, open files."""
+    yield from _space(plan, number)
+    yield from _memory(plan, number)
+    yield from open_files(
+        plan.cluster.hosts,
+        number,
+        ranks=plan.section.clients_per_host,
+        in_a_process=PROCESS_FILES + _ENGINE_FILES,
+        field="vectordb.run.num_query_processes",
+    )
+
+
+def _space(plan: VectorPlan, number: int) -> Iterator[Finding]:
+    hosts, data_dir = plan.cluster.hosts, plan.config.data_dir
     samples = int(plan.processes * (plan.section.cold_queries + plan.runtime_seconds * 2000) * _BYTES_PER_SAMPLE)
     runs = len(plan.case.steps) - 1
-    yield from results_space(plan.config.results_dir, host, _RESULTS_BYTES + samples * runs, f"the samples of {runs} runs")
+    yield from results_space(plan.config.results_dir, hosts, number, _RESULTS_BYTES + samples * runs, f"the samples of {runs} runs")
     if plan.entry.uri is not None or read_state(plan).state == "complete":
         return
-    needed, free = int((plan.raw_bytes + plan.index_bytes) * SPACE_FACTOR), host.mount(plan.config.data_dir).free_bytes
-    if free < needed:
+    needed, free = int((plan.raw_bytes + plan.index_bytes) * SPACE_FACTOR), hosts[number].mount(data_dir).free_bytes
+    if free < needed and first_of_its_storage(hosts, number, data_dir):
         yield Finding(
-            f"{plan.config.data_dir} has too little free space for {plan.rows} vectors × {plan.dim} and their index while it is built",
+            f"{data_dir}{on_host(hosts, number)} has too little free space for {plan.rows} vectors × {plan.dim} and their index while "
+            "it is built",
             measured=format_bytes(free),
             required=format_bytes(needed),
             field="data_dir",
@@ -150,28 +160,26 @@ def _space(plan: VectorPlan) -> Iterator[Finding]:
         )
 
 
-def _memory(plan: VectorPlan) -> Iterator[Finding]:
+def _memory(plan: VectorPlan, number: int) -> Iterator[Finding]:
     """What the searching processes of a host need together, and what its load needs."""
     searching = plan.process_memory_bytes * plan.workers * plan.section.clients_per_host
     loading = _LOADER_BYTES + plan.raw_bytes
-    for host in plan.cluster.hosts[: plan.hosts]:
-        available = host.memory["MemAvailable"]
-        for limit in (host.memory_limit_bytes, host.memory_bytes if host.memory_declared else None):
-            available = available if limit is None else min(available, limit)
-        for needed, what, field in (
-            (searching, f"{plan.workers * plan.section.clients_per_host} searching process(es)", "vectordb.run.num_query_processes"),
-            (loading, "building the index", "vectordb.num_vectors"),
-        ):
-            if available < needed:
-                yield Finding(
-                    f"{host.name} has too little free memory for {what}",
-                    severity=Severity.ERROR if what != "building the index" else Severity.WARNING,
-                    category=Category.INVALID if what != "building the index" else Category.CLOSED,
-                    measured=format_bytes(available),
-                    required=f"about {format_bytes(needed)}",
-                    field=field,
-                    rule="MLPS-MEMORY-1",
-                )
+    host = plan.cluster.hosts[number]
+    available = available_memory_bytes(host)
+    for needed, what, field in (
+        (searching, f"{plan.workers * plan.section.clients_per_host} searching process(es)", "vectordb.run.num_query_processes"),
+        (loading, "building the index", "vectordb.num_vectors"),
+    ):
+        if available < needed:
+            yield Finding(
+                f"{host.name} has too little free memory for {what}",
+                severity=Severity.ERROR if what != "building the index" else Severity.WARNING,
+                category=Category.INVALID if what != "building the index" else Category.CLOSED,
+                measured=format_bytes(available),
+                required=f"about {format_bytes(needed)}",
+                field=field,
+                rule="MLPS-MEMORY-1",
+            )
 
 
 def _marks(plan: VectorPlan) -> Iterator[Finding]:

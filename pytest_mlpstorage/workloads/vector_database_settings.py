@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = [
     "FAMILY",
     "OFFICIAL_KEYS",
-    "SCALES",
+    "OFFICIAL_SCALES",
+    "OWN_SCALES",
     "VectorEntry",
     "VectorSection",
     "contradictions",
@@ -32,13 +33,11 @@ __all__ = [
 FAMILY: Final = "vectordb"
 """Name of the section, as the official command line calls the benchmark; its directory in a tree is ``vector_database``."""
 
-SCALES: Final[Mapping[str, tuple[int, int]]] = {
-    "quick": (50_000, 128),
-    "small": (100_000, 768),
-    "1m": (1_000_000, 1536),
-    "10m": (10_000_000, 1536),
-}
-"""Vectors and dimensions by name; the last two are those of the official data sets."""
+OWN_SCALES: Final[Mapping[str, tuple[int, int]]] = {"quick": (50_000, 128), "small": (100_000, 768)}
+"""Vectors and dimensions by name, of scales that no edition has."""
+
+OFFICIAL_SCALES: Final[Mapping[str, str]] = {"1m": "default", "10m": "10m"}
+"""The edition's configuration by the name of its scale here."""
 
 _ENGINE: Final = "parameters by the engine's own names, beside the official ones"
 
@@ -127,7 +126,7 @@ def vector_rules(edition_name: str) -> VectorDatabaseEdition:
     """What the edition says of vector databases; ConfigurationError where it has none."""
     found = edition(edition_name).vector_database
     if found is None:
-        raise ConfigurationError(f"edition {edition_name} has no vector database", suggestion="choose edition 3.0")
+        raise ConfigurationError(f"edition {edition_name} has no vector database", suggestion="choose edition 3.0", code="MLPS-E116")
     return found
 
 

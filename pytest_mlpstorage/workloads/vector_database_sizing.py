@@ -14,11 +14,19 @@ from pytest_mlpstorage.units import parse_duration
 from pytest_mlpstorage.vectordb.address import address_shown
 from pytest_mlpstorage.verdict import Division
 from pytest_mlpstorage.workloads.vector_database_plan import BENCHMARK, BUILD_SECONDS_PER_NUMBER, LOAD_BYTES_PER_SECOND, VectorPlan
-from pytest_mlpstorage.workloads.vector_database_settings import FAMILY, SCALES, VectorEntry, VectorSection, vector_rules
+from pytest_mlpstorage.workloads.vector_database_settings import (
+    FAMILY,
+    OFFICIAL_SCALES,
+    OWN_SCALES,
+    VectorEntry,
+    VectorSection,
+    vector_rules,
+)
 from pytest_mlpstorage.workloads.vector_database_thresholds import thresholds_of
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import ClusterFacts
+    from pytest_mlpstorage.editions.families import VectorDatabaseEdition
     from pytest_mlpstorage.workloads.base import Case
 
 __all__ = ["case_settings", "make_plan", "scale_of"]
@@ -28,9 +36,13 @@ _NOT_OF_THE_INDEX: Final = ("metric_type", _ENGINE_PARAMETERS)
 _DEADLINE_FACTOR, _DEADLINE_GRACE_SECONDS = 3.0, 600.0
 
 
-def scale_of(section: VectorSection) -> tuple[int, int]:
-    """Vectors and dimensions: those that are given, the scale's in place of the others."""
-    rows, dim = SCALES[section.scale]
+def scale_of(section: VectorSection, rules: VectorDatabaseEdition) -> tuple[int, int]:
+    """Vectors and dimensions: those that are given, in place of the others the scale's, which may be of the edition's data sets."""
+    if section.scale in OWN_SCALES:
+        rows, dim = OWN_SCALES[section.scale]
+    else:
+        official = rules.configuration(OFFICIAL_SCALES[section.scale])
+        rows, dim = official.num_vectors, official.dimension
     return section.num_vectors or rows, section.dimension or dim
 
 
@@ -44,12 +56,14 @@ def make_plan(case: Case, section: VectorSection, config: SuiteConfig, cluster: 
     given = {key: setting.value for key, setting in case.item.parameters.items()}
     capabilities = engine(entry.engine).capabilities()
     family = family_of(capabilities, entry.index_type, entry.engine)
-    rows, dim = scale_of(section)
+    rows, dim = scale_of(section, rules)
     metric = str(given.get("index.metric_type", rules.defaults["index.metric_type"]))
     if metric not in capabilities.metrics:
-        raise ConfigurationError(f"{entry.engine} knows no metric {metric!r}", details={"known": ", ".join(sorted(capabilities.metrics))})
+        raise ConfigurationError(
+            f"{entry.engine} knows no metric {metric!r}", details={"known": ", ".join(sorted(capabilities.metrics))}, code="MLPS-E114"
+        )
     if section.k > rows:
-        raise ConfigurationError(f"vectordb.k: {section.k} neighbours of {rows} vectors cannot be")
+        raise ConfigurationError(f"vectordb.k: {section.k} neighbours of {rows} vectors cannot be", code="MLPS-E115")
     build = check_parameters(family, _parameters(given, "index"))
     search = check_parameters(family, _parameters(given, "search"), part="search", k=section.k)
     shards = int(str(given.get("dataset.num_shards", 1)))
@@ -57,10 +71,11 @@ def make_plan(case: Case, section: VectorSection, config: SuiteConfig, cluster: 
         raise ConfigurationError(
             f"vectordb.workloads.uri: {entry.engine} is embedded and has no address",
             suggestion="leave uri out: its collections lie in data_dir",
+            code="MLPS-E160",
         )
     name = str(given.get("dataset.collection_name", "")) or _name(section, entry, rows, dim, metric, shards, build.values)
     if problem := name_problem(name):
-        raise ConfigurationError(f"vectordb dataset.collection_name: {problem}")
+        raise ConfigurationError(f"vectordb dataset.collection_name: {problem}", code="MLPS-E111")
     foreseen = {"load": rows * dim * 4 / LOAD_BYTES_PER_SECOND, "build": rows * dim * BUILD_SECONDS_PER_NUMBER}
     return VectorPlan(
         case=case,
@@ -98,7 +113,9 @@ def _parameters(given: Mapping[str, Any], group: str) -> dict[str, Any]:
     named = {key.partition(".")[2]: value for key, value in given.items() if key.startswith(f"{group}.")}
     own = named.get(_ENGINE_PARAMETERS, {})
     if not isinstance(own, Mapping):
-        raise ConfigurationError(f"vectordb {group}.{_ENGINE_PARAMETERS}: allowed a mapping of names to values, given {own!r}")
+        raise ConfigurationError(
+            f"vectordb {group}.{_ENGINE_PARAMETERS}: allowed a mapping of names to values, given {own!r}", code="MLPS-E111"
+        )
     found = {name: value for name, value in named.items() if name not in _NOT_OF_THE_INDEX and "." not in name}
     inner = {name.partition(".")[2]: value for name, value in named.items() if name.startswith(f"{_ENGINE_PARAMETERS}.")}
     return {**found, **own, **inner}
@@ -127,7 +144,7 @@ def case_settings(case: Case, config: SuiteConfig) -> list[Setting]:
         Origin("default", entry.engine),
     )
     found = dict(case.item.parameters)
-    rows, dim = scale_of(section)
+    rows, dim = scale_of(section, rules)
     of_scale = Origin("default", f"scale {section.scale}")
     for key, value, given in (("dataset.num_vectors", rows, section.num_vectors), ("dataset.dimension", dim, section.dimension)):
         own = f"{FAMILY}.{'num_vectors' if key.endswith('vectors') else 'dimension'}"

@@ -25,6 +25,7 @@ __all__ = [
     "StandingLeaf",
     "begin_load",
     "finish_load",
+    "forget_begun",
     "found",
     "leaves",
     "may_replace",
@@ -42,7 +43,10 @@ _OF_THE_LOAD: Final = ("dataset.", "index.", "database.")
 
 @dataclasses.dataclass(frozen=True)
 class CollectionState:
-    """``missing``, ``begun`` (a load was not finished) or ``complete``; ``parameters`` are those that it was made with."""
+    """``missing``, ``begun`` (a load was not finished) or ``complete``; ``parameters`` are those that it was made with.
+
+    ``first``: it was begun where nothing was known of any collection before.
+    """
 
     state: Literal["missing", "begun", "complete"] = "missing"
     run_id: str = ""
@@ -51,6 +55,7 @@ class CollectionState:
     dataset_fingerprint: str = ""
     leaf: str = ""
     contrast: float | None = None
+    first: bool = False
     parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -75,7 +80,7 @@ def read_state(plan: VectorPlan) -> CollectionState:
     parameters = raw.get("parameters")
     texts = {key: str(raw.get(key) or "") for key in ("run_id", "since", "dataset_sha256", "dataset_fingerprint", "leaf")}
     kept = dict(parameters) if isinstance(parameters, dict) else {}
-    return CollectionState(raw["state"], **texts, contrast=number(raw.get("contrast")), parameters=kept)
+    return CollectionState(raw["state"], **texts, contrast=number(raw.get("contrast")), first=raw.get("first") is True, parameters=kept)
 
 
 def _differences(state: CollectionState, plan: VectorPlan) -> list[str]:
@@ -96,7 +101,8 @@ def may_replace(plan: VectorPlan) -> bool:
 def begin_load(plan: VectorPlan, run_id: str) -> tuple[str, ...]:
     """Mark the collection as begun, before its first row; says so when one was begun before."""
     before = read_state(plan)
-    _mark(plan, {"state": "begun", "run_id": run_id, "parameters": dict(plan.dataset_parameters)})
+    first = before.state == "missing"
+    _mark(plan, {"state": "begun", "run_id": run_id, "first": first, "parameters": dict(plan.dataset_parameters)})
     lines = []
     if before.state == "begun":
         lines.append(f"{plan.folder}: a load of {before.since or 'an unknown time'} was not finished; the collection is made anew")
@@ -104,6 +110,13 @@ def begin_load(plan: VectorPlan, run_id: str) -> tuple[str, ...]:
     if earlier != plan.name:
         lines.append(f"{plan.folder}: the collection {earlier}, of other parameters, stays; remove it when nobody needs it")
     return tuple(lines)
+
+
+def forget_begun(plan: VectorPlan) -> None:
+    """Take back the mark of a load that never came to have a collection, where it was the first one."""
+    state = read_state(plan)
+    if state.state == "begun" and state.first:
+        (plan.folder / MARK).unlink(missing_ok=True)
 
 
 def finish_load(plan: VectorPlan, leaf: Path, run_id: str, collected: Collected) -> None:
@@ -173,6 +186,7 @@ def refuse_foreign(plan: VectorPlan, leaf: StandingLeaf, phase: str) -> None:
             details={"differences": "; ".join(different)},
             suggestion="give what you try out a name of its own, which keeps both results side by side: --mlps-set system=NAME; or have it "
             f"measured anew, which sets the old leaves aside in .mlps/superseded: --mlps-rerun={phase}",
+            code="MLPS-E432",
         )
 
 
@@ -200,6 +214,7 @@ def found(plan: VectorPlan, step: Step) -> str | None:
             f"{standing[-1].relpath} says that the collection was loaded, but {plan.folder} does not say that it is there",
             details={"state": state.state, "differences": "; ".join(_differences(state, plan)) or "none"},
             suggestion="bring it back; or have it loaded and searched anew, which sets the old leaves aside: --mlps-rerun=datagen",
+            code="MLPS-E430",
         )
     return None
 
@@ -217,4 +232,5 @@ def require_collection(plan: VectorPlan) -> None:
         f"no whole collection {plan.name} in {plan.folder}: {what}",
         details={"differences": "; ".join(different)} if different else None,
         suggestion=f"run the datagen item first: pytest benchmarks/ -k 'test_datagen and {plan.case.id}'",
+        code="MLPS-E430",
     )

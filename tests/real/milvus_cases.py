@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pymilvus
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import small_suite
 from milvus_server import MilvusServer
 from vector_cases import failure, load, silent, spec, vectors
 
@@ -97,6 +99,59 @@ def test_diskann_that_the_server_tries_to_build_for_ever_ends_at_the_deadline_an
     load(later, vectors(500))
     later.build(silent)
     later.drop()
+
+
+SUITE = """division: whatif
+submitter: test
+system: small
+vectordb:
+  num_vectors: 5000
+  dimension: 32
+  runs: 1
+  duration: 2s
+  build_deadline: {deadline}
+  workloads:
+    - {{engine: milvus, index_type: DISKANN, uri: '{uri}', index: {{search_list_size: 100}}}}
+"""
+
+
+def building(folder, server, deadline="300s"):
+    """The suite in a folder of its own, and the state of its collection on the server."""
+    folder.mkdir()
+    (folder / "suite.yaml").write_text(SUITE.format(deadline=deadline, uri=server.uri))
+    suite = small_suite.Suite(folder)
+
+    def names():
+        return set(pymilvus.MilvusClient(uri=server.uri).list_collections())
+
+    return suite, names, names()
+
+
+def test_a_build_that_is_interrupted_is_dropped_on_the_way_out(server, folder):
+    suite, names, before = building(folder / "interrupted", server)
+    started = suite.start("-s", "-k", "milvus")
+    lines = suite.results / ".mlps/scratch"
+    suite.wait_for(lambda: any('"build' in path.read_text() for path in lines.glob("*/progress.jsonl")))
+    assert names() - before, "it is there while it is built"
+    began = time.monotonic()
+    started.send_signal(signal.SIGINT)
+    text, _ = started.communicate(timeout=120)
+    assert started.returncode == 2, text
+    assert time.monotonic() - began < CLEANING_SECONDS + 20, text
+    assert "left behind" not in text
+    assert names() == before
+    assert suite.processes() == []
+
+
+def test_a_build_at_its_deadline_is_one_failure_and_leaves_no_collection(server, folder):
+    suite, names, before = building(folder / "too_late", server, deadline="8s")
+    began = time.monotonic()
+    ended = suite.run("-k", "milvus")
+    assert ended.code == 1, ended.text
+    assert "engine milvus was not done with the phase build after 8 s" in ended.text
+    assert time.monotonic() - began < 90 + CLEANING_SECONDS
+    assert names() == before
+    assert suite.processes() == []
 
 
 def test_an_index_that_the_server_does_not_offer_is_one_failure_and_leaves_no_collection(server, engine):

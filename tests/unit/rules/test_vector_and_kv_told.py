@@ -15,7 +15,7 @@ from vector_database_lacking import LACKING as vector_database_lacking
 
 HERE = Path(__file__).parent
 STORED = HERE / "told_of_vector_and_kv.txt"
-MODULES = ("vector_database", "vector_database_submission", "kv_cache", "kv_cache_figures")
+MODULES = ("vector_database", "vector_database_submission", "vector_database_own", "kv_cache", "kv_cache_figures")
 
 
 def load(name):

@@ -1,6 +1,8 @@
 """The job file: what it takes, what it refuses by the field's name, and that it comes back as it was written."""
 
 import dataclasses
+import os
+import stat
 
 import pytest
 
@@ -49,6 +51,21 @@ def test_a_job_comes_back_from_its_file_as_it_was(tmp_path):
     job.write(tmp_path / "job.json")
     assert VectorJob.load(tmp_path / "job.json") == job
     assert (job.spec.dim, job.spec.family, job.spec.build) == (4, "DISKANN", {"max_degree": 32})
+
+
+@pytest.mark.parametrize(
+    ("where", "mode"), [("http://root:geheim@h:1", 0o600), ("host=h password=geheim", 0o600), ("http://root@h:1", 0o644)]
+)
+def test_a_file_with_a_password_is_its_owners_alone(tmp_path, where, mode):
+    path = tmp_path / "job.json"
+    before = os.umask(0o022)
+    try:
+        for _ in range(2):  # the second time over the first one
+            VectorJob(**{**GOOD, "where": where}).write(path)
+            assert stat.S_IMODE(path.stat().st_mode) == mode
+    finally:
+        os.umask(before)
+    assert VectorJob.load(path).where == where
 
 
 def test_phases_and_workers_follow_from_the_fields():

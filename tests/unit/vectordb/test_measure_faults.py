@@ -98,7 +98,7 @@ def test_a_server_that_is_gone_and_lets_searches_time_out_ends_the_phase_soon(cl
         clock.pass_by(4.0)
         refuse(ids)
 
-    with pytest.raises(BenchmarkExecutionError, match=r"^\[MLPS-E500\] 3 searches in a row failed in the steady phase, within 12.0 s"):
+    with pytest.raises(BenchmarkExecutionError, match=r"^\[MLPS-E510\] 3 searches in a row failed in the steady phase, within 12.0 s"):
         loop(Stand(time_out)).run(PhasePlan("steady", 600, wrap=True))
 
 

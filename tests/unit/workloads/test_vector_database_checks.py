@@ -80,21 +80,27 @@ def test_a_load_whose_engine_cannot_count_ids_is_believed(plan):
 
 def test_searches_that_memory_answers_are_an_error_only_where_storage_was_meant(tmp_path):
     none = {"read_4kib_per_query": 0.0}
-    both = summary(**{f"{phase}__{key}": value for phase in ("cold", "steady") for key, value in none.items()})
+    reads = {f"{phase}__{key}": value for phase in ("cold", "steady") for key, value in none.items()}
+    both = summary(**reads, mlps__engine__residence="page-cache")
     cached = plan_of(tmp_path, "  thresholds: {working_set_ratio_min: 0}\n" + PGVECTOR)
     found = [finding for finding in run_findings(cached, both, "f") if finding.rule == "MLPS-VDB-03"]
     assert [finding.severity for finding in found] == [Severity.ERROR, Severity.INFO]
     assert "memory answered them" in found[1].message
     resident = plan_of(tmp_path, SMALL.replace("DISKANN", "HNSW"))
-    found = [finding for finding in run_findings(resident, both, "f") if finding.rule == "MLPS-VDB-03"]
+    held = summary(**reads, mlps__engine__residence="memory")
+    found = [finding for finding in run_findings(resident, held, "f") if finding.rule == "MLPS-VDB-03"]
     assert [finding.severity for finding in found] == [Severity.INFO, Severity.INFO]
     assert "no verdict on storage" in found[0].message
 
 
 def test_an_index_that_fits_into_memory_is_a_warning_for_engines_that_read_through_it(tmp_path):
-    cached = plan_of(tmp_path, PGVECTOR, hosts=(1,))
-    assert ("MLPS-VDB-06", Severity.WARNING) in told(run_findings(cached, summary(), "f"))
-    assert "MLPS-VDB-06" not in {rule for rule, _ in told(run_findings(cached, summary(mlps__memory={"index_bytes": 2**31}), "f"))}
+    plan, room = plan_of(tmp_path, PGVECTOR), {"host_bytes": 2**30, "limit": None}
+    fits = summary(mlps__engine__residence="page-cache", mlps__memory={"index_bytes": 10**6, **room})
+    assert ("MLPS-VDB-06", Severity.WARNING) in told(run_findings(plan, fits, "f"))
+    large = summary(mlps__engine__residence="page-cache", mlps__memory={"index_bytes": 2**31, **room})
+    assert "MLPS-VDB-06" not in {rule for rule, _ in told(run_findings(plan, large, "f"))}
+    elsewhere = summary(mlps__engine__residence="page-cache", mlps__memory={"index_bytes": 10**6, "host_bytes": None})
+    assert "MLPS-VDB-06" not in {rule for rule, _ in told(run_findings(plan, elsewhere, "f"))}
     assert "MLPS-VDB-06" not in {rule for rule, _ in told(run_findings(plan_of(tmp_path), summary(), "f"))}
 
 

@@ -12,6 +12,7 @@ from vector_database_cases import MILVUS, PGVECTOR, SMALL, plan_of
 from pytest_mlpstorage.vectordb import probe
 from pytest_mlpstorage.verdict import Severity
 from pytest_mlpstorage.workloads import vector_database_preflight as preflight
+from pytest_mlpstorage.workloads import vector_database_server as server
 from pytest_mlpstorage.workloads.base import Collected
 from pytest_mlpstorage.workloads.vector_database_state import begin_load, finish_load
 
@@ -30,7 +31,7 @@ def answer(monkeypatch):
             raise said["raise"]
         return subprocess.CompletedProcess(command, said.get("code", 0), said.get("text", json.dumps(said)), "a crash")
 
-    monkeypatch.setattr(preflight.subprocess, "run", run)
+    monkeypatch.setattr(server.subprocess, "run", run)
     return said
 
 
@@ -132,6 +133,14 @@ def test_a_server_of_the_suite_serves_one_host(tmp_path):
     assert "reached from its own host only" in one(plan, "MLPS-VDB-PLAN-3").message
 
 
+def test_an_embedded_database_is_searched_from_one_host_only(tmp_path):
+    plan = plan_of(tmp_path, SMALL, names="h0, h1", hosts=(256, 256))
+    found = one(plan, "MLPS-VDB-PLAN-4")
+    assert "zvec is embedded" in found.message
+    assert (found.measured, found.severity) == ("2 hosts", Severity.ERROR)
+    assert "MLPS-VDB-PLAN-4" not in {finding.rule for finding in told(plan_of(tmp_path, SMALL))}
+
+
 def test_an_index_in_memory_is_told_to_be_no_measure_of_storage(tmp_path):
     assert "no verdict on storage" in one(plan_of(tmp_path, SMALL.replace("DISKANN", "HNSW"), division="open"), "MLPS-VDB-03").message
 
@@ -141,8 +150,8 @@ def test_an_engine_that_prints_what_is_no_text_is_heard_all_the_same(tmp_path, m
     program.write_text("#!/bin/sh\nprintf '\\377\\376 noise\\n' | tee /dev/stderr\necho '{\"message\": \"it broke\"}'\n")
     program.chmod(0o755)
     plan = plan_of(tmp_path, SMALL)
-    monkeypatch.setattr(preflight.subprocess, "run", REAL_RUN)
-    monkeypatch.setattr(preflight.sys, "executable", str(program))
+    monkeypatch.setattr(server.subprocess, "run", REAL_RUN)
+    monkeypatch.setattr(server.sys, "executable", str(program))
     (finding,) = preflight._engine(plan)
     assert finding.message == "it broke"
 
