@@ -1,0 +1,92 @@
+"""The command that measures a result once more, made of what its leaf keeps of the start that made it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.history.entries import Entry
+from pytest_mlpstorage.options import suite_dirs
+from pytest_mlpstorage.results.history import last_run
+from pytest_mlpstorage.workloads.again import AGAIN
+
+__all__ = ["Again", "again"]
+
+_MODULES: Final[Mapping[str, str]] = {
+    "training": "test_training.py",
+    "checkpointing": "test_checkpointing.py",
+    "kvcache": "test_kv_cache.py",
+    "vectordb": "test_vector_database.py",
+}
+_OTHERS: Final = "test_workloads.py"
+
+
+@dataclasses.dataclass(frozen=True)
+class Again:
+    """One start of pytest: its arguments, the ``MLPS_…`` variables it needs, and the directory it was given in."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    directory: str
+
+    def shown(self) -> str:
+        """As a person would type it."""
+        variables = [f"{name}={shlex.quote(text)}" for name, text in self.environment.items()]
+        return " ".join([*variables, "pytest", shlex.join(self.arguments)])
+
+    def replace_process(self) -> None:
+        """Become that pytest, so that its exit code, its signals and its terminal are its own."""
+        sys.stdout.flush()
+        if Path(self.directory).is_dir():
+            os.chdir(self.directory)
+        os.execve(sys.executable, [sys.executable, "-m", "pytest", *self.arguments], {**os.environ, **self.environment})  # noqa: S606 - no shell
+
+
+def again(entry: Entry, results_dir: Path, extra: tuple[str, ...] = ()) -> Again:
+    """The start that measures the workload of an entry once more and compares it with what stands now.
+
+    Raises ConfigurationError where the result was made by another tool, where its configuration is gone, or a password was left out.
+    """
+    kept = entry.mlps.get(AGAIN)
+    if not isinstance(kept, Mapping):
+        leaf = last_run(entry.result)
+        command = leaf.metadata.executed_command if leaf is not None and leaf.metadata is not None else None
+        raise ConfigurationError(
+            f"{entry.id} does not say what start of this suite made it: it is older, or of another tool",
+            details={"what it recorded": command} if command else None,
+            code="MLPS-E181",
+        )
+    config, family, case = (str(kept.get(key) or "") for key in ("config", "family", "case"))
+    if not Path(config).is_file():
+        raise ConfigurationError(
+            f"the configuration that made {entry.id} is gone: {config}",
+            suggestion="put it back, or give pytest another",
+            code="MLPS-E181",
+        )
+    given = kept.get("set")
+    assignments = [str(text) for text in given] if isinstance(given, list) else []
+    variables = kept.get("environment")
+    environment = {str(name): str(text) for name, text in variables.items()} if isinstance(variables, Mapping) else {}
+    hidden = [text for text in (*assignments, *environment.values()) if "***" in text]
+    if hidden:
+        raise ConfigurationError(
+            f"a password of {entry.id} is not kept: {', '.join(hidden)}",
+            suggestion="give pytest the command yourself, with the password",
+            code="MLPS-E181",
+        )
+    # In a clone the folder of the package is there and empty.
+    modules = [folder / _MODULES.get(family, _OTHERS) for folder in suite_dirs("benchmarks")]
+    module = next((path for path in modules if path.is_file()), modules[0])
+    options = [f"--mlps-config={config}", f"--results-dir={results_dir}", f"--mlps-data-dir={kept.get('data_dir')}"]
+    options += [f"--mlps-set={text}" for text in assignments]
+    return Again(
+        (str(module), *options, "-k", case, "--mlps-rerun=run", "--mlps-compare=last", *extra),
+        environment,
+        str(kept.get("directory") or ""),
+    )

@@ -1,0 +1,44 @@
+"""What a leaf keeps of the start that made it holds no password."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from pytest_mlpstorage.config import Given
+from pytest_mlpstorage.workloads.again import again_record
+
+CASE = SimpleNamespace(family="vectordb", id="pgvector_HNSW")
+
+
+def record(*assignments, environment=None):
+    return again_record(SimpleNamespace(path=None, data_dir="/data", given=Given(assignments, environment or {})), CASE)
+
+
+def test_file_assignments_variables_and_directory_are_kept(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert record("reader.read_threads=8", environment={"MLPS_SYSTEM": "a", "MLPS_RUN_ID": "1"}) == {
+        "family": "vectordb",
+        "case": "pgvector_HNSW",
+        "config": "",
+        "data_dir": "/data",
+        "set": ["reader.read_threads=8"],
+        "environment": {"MLPS_SYSTEM": "a"},
+        "directory": str(tmp_path),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("vectordb.uri=postgresql://me:secret1@host/db", "vectordb.uri=postgresql://me:***@host/db"),
+        ("uri=host=h password=secret1", "uri=host=h password=***"),
+        ("vectordb.password=secret1", "vectordb.password=***"),
+        ("vectordb.auth_token=secret1", "vectordb.auth_token=***"),
+        ("reader.read_threads=8", "reader.read_threads=8"),
+    ],
+)
+def test_no_password_is_kept(given, kept):
+    key, _, text = given.partition("=")
+    found = record(given, environment={f"MLPS_{key.upper()}": text})
+    assert found["set"] == [kept]
+    assert "secret1" not in str(found)
