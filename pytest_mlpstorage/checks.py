@@ -5,22 +5,26 @@ from __future__ import annotations
 import dataclasses
 import gc
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import pytest
 
-from pytest_mlpstorage.report.records import record_review, record_rule, record_unjudged
+from pytest_mlpstorage.report.compare_limits import limit_findings
+from pytest_mlpstorage.report.compare_told import record_comparison
+from pytest_mlpstorage.report.records import DIVISION, RESULT, add_first_finding, record_review, record_rule, record_unjudged
 from pytest_mlpstorage.report.subjects import record_subject
 from pytest_mlpstorage.report.text import plain
 from pytest_mlpstorage.rules import edition_of, failing, weighed
 
 if TYPE_CHECKING:
+    from pytest_mlpstorage.report.compare_with import Comparer
     from pytest_mlpstorage.results.places import SubjectPlace
+    from pytest_mlpstorage.results.records import Result
     from pytest_mlpstorage.results.tree import Tree
     from pytest_mlpstorage.rules import Profile, Rule
     from pytest_mlpstorage.rules.catalogue import Entry
 
-__all__ = ["Check", "Judging", "Review", "Unjudged", "bind", "spare_collector"]
+__all__ = ["Check", "Compared", "Judging", "Review", "Unjudged", "bind", "spare_collector"]
 
 _USUAL_THRESHOLDS: Final = gc.get_threshold()
 _HIGH_THRESHOLDS: Final = (50_000, 20, 20)
@@ -98,11 +102,33 @@ class Unjudged:
         pytest.skip(f"not verified: this version has no rules for {self.place.benchmark} of edition {plain(self.place.edition)}")
 
 
+@dataclasses.dataclass(eq=False)
+class Compared:
+    """One result beside an earlier one; called, it fails for a limit that the difference breaks, and skips where there is none earlier."""
+
+    place: SubjectPlace
+    judging: Judging
+    comparer: Comparer
+    properties: list[tuple[str, object]] = dataclasses.field(default_factory=list)
+
+    def __call__(self) -> None:
+        """Compare, record, and fail or skip."""
+        comparison = self.comparer.of(cast("Result", self.judging.tree.load(self.place)))
+        self.properties += [(RESULT, self.place.relpath), (DIVISION, self.place.division.value)]
+        record_comparison(self.properties, comparison)
+        broken = list(limit_findings(comparison))
+        if broken:
+            add_first_finding(self.properties, broken[0])
+            pytest.fail("\n".join(plain(finding.line()) for finding in broken), pytrace=False)
+        if comparison.missing:
+            pytest.skip(f"not compared: {plain(comparison.missing)}")
+
+
 def bind(item: pytest.Item) -> bool:
     """Give the check of an item the list that its findings travel in; False for an item of somebody else, which is left alone."""
     callspec = getattr(item, "callspec", None)
     check = callspec.params.get("check") if callspec is not None else None
-    if isinstance(check, (Check, Unjudged)):
+    if isinstance(check, (Check, Compared, Unjudged)):
         check.properties = item.user_properties
         return True
     if isinstance(check, Review):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from pytest_mlpstorage.comparing import comparer_of
 from pytest_mlpstorage.labels import label
 from pytest_mlpstorage.options import suite_dirs
 from pytest_mlpstorage.session import BUILT_IN
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.rules.catalogue import Entry
     from pytest_mlpstorage.verdict import Division
 
-__all__ = ["has_no_case", "order", "parametrize"]
+__all__ = ["has_no_case", "order", "parametrize", "selected_cases"]
 
 
 def _inside(path: Path, suite: str) -> bool:
@@ -38,16 +39,24 @@ def has_no_case(collector: pytest.Module | pytest.Class, obj: object) -> bool:
             return tree is None or next(_unjudged(tree), None) is None
         kind = getattr(collector.obj, "KIND", None)
         return tree is None or not any(place.kind == kind and _asked(place) for place in tree.places)
-    if not inspect.isclass(obj) or not hasattr(obj, "family") or not _inside(collector.path, "benchmarks"):
+    if not inspect.isclass(obj) or not (hasattr(obj, "family") or _of_hosts(obj)) or not _inside(collector.path, "benchmarks"):
         return False
     session = collector.config.stash.get(SESSION, None)
-    return session is None or not session.cases(obj.family)
+    return session is None or not (_of_hosts(obj) or session.cases(getattr(obj, "family", None)))
+
+
+def _of_hosts(cls: object) -> bool:
+    """Whether a class has items of hosts and not of cases."""
+    return bool(getattr(cls, "of_hosts", False))
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:
     """Give an item of either suite its parameters; leaves every other test alone."""
     if "mlps" in metafunc.fixturenames and "case" in metafunc.fixturenames:
         _cases(metafunc)
+    elif "mlps" in metafunc.fixturenames and _of_hosts(metafunc.cls):
+        session = metafunc.config.stash.get(SESSION, None)
+        metafunc.parametrize("host", session.hosts.names if session is not None else ())
     elif "check" in metafunc.fixturenames and _inside(Path(str(metafunc.module.__file__)), "rules"):
         _checks(metafunc)
 
@@ -55,8 +64,8 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
 def order(items: list[pytest.Item]) -> None:
     """Put the phases of one case together, in place: pytest collects phase by phase, storage is measured case by case.
 
-    Only items of one class move, and only among the places of that class. Items of ``rules/`` stay; their checks learn which item
-    each is.
+    Only items of one class move, and only among the places of that class; those of hosts come before all cases. Items of ``rules/``
+    stay; their checks learn which item each is.
     """
     places: dict[object, list[int]] = {}
     for index, item in enumerate(items):
@@ -75,6 +84,22 @@ def order(items: list[pytest.Item]) -> None:
         group.sort(key=lambda item: first[str(_case_of(item))])
         for index, item in zip(indices, group, strict=True):
             items[index] = item
+    _hosts_first(items)
+
+
+def _hosts_first(items: list[pytest.Item]) -> None:
+    """Hosts are looked at before anything runs on them."""
+    hosts = [item for item in items if _of_hosts(getattr(item, "cls", None)) and "mlps" in getattr(item, "fixturenames", ())]
+    first = next((index for index, item in enumerate(items) if item in hosts or _case_of(item) is not None), 0)
+    if hosts:
+        items[first:] = [*hosts, *(item for item in items[first:] if item not in hosts)]
+
+
+def selected_cases(items: Iterable[pytest.Item]) -> Iterator[Case]:
+    """The cases whose items were selected."""
+    for item in items:
+        if _case_of(item) is not None:
+            yield cast(Case, cast(pytest.Function, item).callspec.params["case"])
 
 
 def _is_check(item: pytest.Item) -> bool:
@@ -168,11 +193,11 @@ def _marks(rule: Rule | Entry) -> tuple[pytest.MarkDecorator, ...]:
 
 def _checks(metafunc: pytest.Metafunc) -> None:
     """Each rule on each subject of the module's kind, the rules of one subject together; or what no rule is about."""
-    from pytest_mlpstorage.checks import Check, Judging, Review, Unjudged
+    from pytest_mlpstorage.checks import Check, Compared, Judging, Review, Unjudged
     from pytest_mlpstorage.rules import Rule
 
     tree, kind = _tree(metafunc.config), getattr(metafunc.module, "KIND", None)
-    checks = []
+    checks, comparer = [], comparer_of(metafunc.config)
     if tree is not None and kind is None:
         for path, what in _unjudged(tree):
             unjudged = Unjudged(None, what) if isinstance(what, str) else Unjudged(what)
@@ -186,4 +211,6 @@ def _checks(metafunc: pytest.Metafunc) -> None:
                 for rule in _asked(place):
                     check = Check(rule, place, judging) if isinstance(rule, Rule) else Review(rule, place)
                     checks.append(pytest.param(check, id=f"{rule.id}-{rule.name}-{where}", marks=_marks(rule)))
+                if comparer is not None and place.is_result:
+                    checks.append(pytest.param(Compared(place, judging, comparer), id=f"compare-{where}"))
     metafunc.parametrize("check", checks)

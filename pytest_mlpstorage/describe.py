@@ -29,11 +29,11 @@ def describe_system(session: BenchmarkSession) -> list[str]:
     if blanks := config.blanks():
         keys = ", ".join(setting.key for setting in blanks)
         raise ConfigurationError(
-            f"the configuration still holds placeholders: {keys}", suggestion="set them in the file or with --mlps-set"
+            f"the configuration still holds placeholders: {keys}", suggestion="set them in the file or with --mlps-set", code="MLPS-E120"
         )
     schema = edition(config.edition).system_description
     if schema is None:
-        raise ConfigurationError(f"edition {config.edition} has no schema of system descriptions")
+        raise ConfigurationError(f"edition {config.edition} has no schema of system descriptions", code="MLPS-E116")
     clients = client_groups(session.cluster().hosts)
     text = draft_text(config.system, clients, schema, benchmark_api="file", version=__version__)
     path = config.results_dir / config.division.value / config.submitter / "systems" / f"{config.system}.yaml"

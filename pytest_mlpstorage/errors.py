@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "MLPStorageError",
     "MPIError",
     "ValidationError",
+    "code_of_os",
 ]
 
 
@@ -21,7 +23,7 @@ class MLPStorageError(Exception):
     """Root of all errors that a user is meant to read.
 
     ``details`` are shown one a line as ``key: value``; ``suggestion`` is the next thing to try; ``cause`` is the
-    exception underneath, whose text is appended.
+    exception underneath, whose text is appended. ``code`` is one of ``error_codes.yaml``, of the kind of the class.
     """
 
     code = "MLPS-E000"
@@ -100,3 +102,17 @@ class ValidationError(MLPStorageError):
     """A record on disk is not what its format says."""
 
     code = "MLPS-E600"
+
+
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG})
+
+
+def code_of_os(error: OSError) -> str:
+    """The code of a FileSystemError for what the kernel said: no space, forbidden, not there, or a failed call."""
+    if error.errno in _NO_SPACE:
+        return "MLPS-E410"
+    if error.errno in _FORBIDDEN:
+        return "MLPS-E411"
+    return "MLPS-E412" if error.errno in _NOT_THERE else "MLPS-E413"

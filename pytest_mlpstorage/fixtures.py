@@ -65,16 +65,18 @@ class MPILauncher:
 
 @pytest.fixture(scope="session")
 def cluster(pytestconfig: pytest.Config) -> ClusterFacts:
-    """Facts of every host of the configuration (this host without one): memory, CPU, kernel, mounts, limits.
+    """Facts of every host of the configuration (this host without one): memory, CPU, kernel, mounts, network, limits, clock, versions.
 
-    ``cluster.hosts[0].memory_bytes``, ``cluster.total_memory_bytes`` … are integers of bytes.
+    ``cluster.hosts[0].memory_bytes``, ``cluster.total_memory_bytes`` … are integers of bytes;
+    ``cluster.host("node1")`` is the host that a name of the configuration means, ``cluster.disagreements`` what the hosts do not have in
+    common. Asked once a session; raises MPIError that names each host which does not answer.
     """
     session = pytestconfig.stash.get(SESSION, None)
     if session is not None:
         return session.cluster()
-    from pytest_mlpstorage.cluster.collect import collect_cluster
+    from pytest_mlpstorage.cluster.survey import survey_hosts
 
-    return collect_cluster(None, (), [Path.cwd()])
+    return survey_hosts(None, (), [Path.cwd()], write=False).require()
 
 
 @pytest.fixture
@@ -92,6 +94,7 @@ def mpi_launcher(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathF
 @pytest.fixture
 def mlps(request: pytest.FixtureRequest) -> BenchmarkItem:
     """What the items of ``benchmarks/`` do their work with."""
+    from pytest_mlpstorage.comparing import comparer_of
     from pytest_mlpstorage.items import BenchmarkItem
     from pytest_mlpstorage.progress import voice_of
 
@@ -99,4 +102,4 @@ def mlps(request: pytest.FixtureRequest) -> BenchmarkItem:
     if session is None:
         pytest.fail("this item needs a configuration: pytest benchmarks/ --mlps-config=quick.yaml", pytrace=False)
     voice, write_line = voice_of(request.config)
-    return BenchmarkItem(session, request.node, voice, write_line)
+    return BenchmarkItem(session, request.node, voice, write_line, comparer_of(request.config))

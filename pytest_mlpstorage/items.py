@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NoReturn
 
 import pytest
 
-from pytest_mlpstorage.errors import MLPStorageError
+from pytest_mlpstorage.config import Setting
+from pytest_mlpstorage.errors import ConfigurationError, FileSystemError, MLPStorageError
 from pytest_mlpstorage.report import records
+from pytest_mlpstorage.report.compare_told import compared_findings
+from pytest_mlpstorage.report.compare_with import Comparer
 from pytest_mlpstorage.results.layout import parse_result_path
 from pytest_mlpstorage.session import BenchmarkSession
 from pytest_mlpstorage.units import format_bytes, format_seconds
@@ -23,6 +26,9 @@ from pytest_mlpstorage.workloads.stamping import list_leaf
 
 __all__ = ["BenchmarkItem"]
 
+_OF_HOSTS: Final = ("cluster", "launch", "data_dir", "results_dir")
+"""First words of the keys without which no host can be asked."""
+
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkItem:
@@ -32,8 +38,19 @@ class BenchmarkItem:
     node: pytest.Item
     voice: Voice
     write_line: Callable[[str], None]
+    comparer: Comparer | None = None
 
-    # -- the three kinds of item ------------------------------------------------------------------------------------
+    # -- the kinds of item --------------------------------------------------------------------------------------------
+
+    def host(self, name: str) -> None:
+        """Tell all that is wrong with a host, in itself and for each case that is to run there, before anything runs."""
+        message = None
+        try:
+            self._host(name)
+        except MLPStorageError as error:
+            message = str(error)
+        if message is not None:
+            self._fail(message)
 
     def preflight(self, case: Case) -> None:
         """Judge the plan before any I/O; errors fail in closed and open, and in whatif where nothing could run."""
@@ -56,6 +73,10 @@ class BenchmarkItem:
     # -- how ----------------------------------------------------------------------------------------------------------
 
     def _guarded(self, case: Case, phase: str, work: Callable[[], None]) -> None:
+        hosts, dry = self.session.hosts, self.session.dry_run
+        # A preflight tells what else is wrong, as long as it can be planned without the host; a dry run shows what can be shown.
+        if hosts.cannot_plan or not (dry or phase == "preflight"):
+            self._wait_for_hosts(case)
         earlier = self.session.failed(case)
         if earlier is not None:
             pytest.skip(f"{earlier} of {case.id} failed")
@@ -75,18 +96,42 @@ class BenchmarkItem:
         if message is not None:
             # Outside the except block: pytest would show the message once more as what it was raised from.
             self.session.mark_failed(case, phase)
-            pytest.fail(message, pytrace=False)
+            self._fail(message)
+        if phase == "preflight" and not dry:
+            self._wait_for_hosts(case)
+
+    def _fail(self, message: str) -> NoReturn:
+        """Fail with the words of an error, whose codes become a property."""
+        records.add_codes(self.node.user_properties, message)
+        pytest.fail(message, pytrace=False)
+
+    def _wait_for_hosts(self, case: Case) -> None:
+        """Skip where a host has failed that the case cannot do without."""
+        if why := self.session.hosts.in_the_way(case):
+            pytest.skip(why)
 
     def _property(self, name: str, value: object) -> None:
         self.node.user_properties.append((name, value if isinstance(value, str) else records.encode(value)))
 
-    def _preflight(self, case: Case) -> None:
-        if blanks := self.session.config.blanks(case.family):
+    def _host(self, name: str) -> None:
+        self._refuse([blank for blank in self.session.config.blanks("") if blank.key.partition(".")[0] in _OF_HOSTS])
+        faults = self.session.hosts.faults(name)
+        facts = self.session.survey(write=True).cluster.host(name)
+        if facts is not None:
+            memory = format_bytes(facts.memory_bytes)
+            self.write_line(f"{name}: {facts.cores} cores, {memory} of memory, kernel {facts.kernel}, Python {facts.python}")
+        self.session.hosts.told(name, [fault for fault in faults if self._fails(fault.finding)])
+        self._state(name, [fault.finding for fault in faults], lines={fault.finding: fault.line() for fault in faults})
+
+    def _refuse(self, blanks: Sequence[Setting]) -> None:
+        """Fail for placeholders, by their names."""
+        if blanks:
             lines = [f"{s.key} = {s.value} ({s.origin})" for s in blanks]
-            pytest.fail(
-                "the configuration still holds placeholders; set them in the file or with --mlps-set:\n  " + "\n  ".join(lines),
-                pytrace=False,
-            )
+            what = "the configuration still holds placeholders; set them in the file or with --mlps-set:\n  "
+            self._fail(str(ConfigurationError(what + "\n  ".join(lines), code="MLPS-E120")))
+
+    def _preflight(self, case: Case) -> None:
+        self._refuse(self.session.config.blanks(case.family))
         workload = self.session.workload(case)
         plan = self.session.plan(case)
         for line in plan.lines():
@@ -94,7 +139,8 @@ class BenchmarkItem:
         findings: list[Finding] = [*workload.preflight(plan), *self._deadlines(case)]
         if "datagen" in RERUN.get(self.session.rerun, ()):
             findings = [finding for finding in findings if finding.rule != NO_DATAGEN]  # this start makes it
-        self._state(case, fold(findings))
+        findings = [finding for finding in findings if not self.session.hosts.was_told(finding)]
+        self._state(case.id, fold([*findings, *self.session.hosts.untold(case)]))
 
     def _precondition(self, case: Case) -> None:
         workload, plan = self.session.workload(case), self.session.plan(case)
@@ -103,7 +149,7 @@ class BenchmarkItem:
         self.write_line(f"{case.id} precondition: {dry}{workload.what_precondition_does(plan)}")
         if not self.session.dry_run:
             workload.precondition(plan, launcher=self.session.launcher(), voice=self.voice)
-        self._state(case, list(workload.precondition_findings(plan)))
+        self._state(case.id, list(workload.precondition_findings(plan)))
 
     def _deadlines(self, case: Case) -> Iterator[Finding]:
         """Steps that the configured deadline would end before they can be done."""
@@ -122,18 +168,23 @@ class BenchmarkItem:
                     rule="MLPS-DEADLINE-1",
                 )
 
-    def _state(self, case: Case, findings: Sequence[Finding], path: str = "") -> None:
-        """Record the findings and fail for those that this session fails for."""
+    def _state(self, who: str, findings: Sequence[Finding], path: str = "", lines: Mapping[Finding, str] | None = None) -> None:
+        """Record the findings and fail for those that this session fails for; ``lines`` are other words for some of them."""
         self._property(records.FINDINGS, [records.finding_object(f) for f in findings])
         self._property(records.DIVISION, self.session.config.division.value)
-        self._property(records.RESULT, path or case.id)
+        self._property(records.RESULT, path or who)
+        told = {finding: finding.line() for finding in findings} | dict(lines or {})
         for finding in findings:
             if finding.severity is not Severity.ERROR:
-                self.write_line(f"{case.id}: {finding.severity.value}: {finding.line()}")
-        bad = [f for f in findings if f.severity is Severity.ERROR or (self.session.strict and f.severity is Severity.WARNING)]
+                self.write_line(f"{who}: {finding.severity.value}: {told[finding]}")
+        bad = [f for f in findings if self._fails(f)]
         if bad:
             records.add_first_finding(self.node.user_properties, bad[0])
-            pytest.fail("\n".join(f.line() for f in bad), pytrace=False)
+            pytest.fail("\n".join(told[f] for f in bad), pytrace=False)
+
+    def _fails(self, finding: Finding) -> bool:
+        """Whether this session fails for a finding."""
+        return finding.severity is Severity.ERROR or (self.session.strict and finding.severity is Severity.WARNING)
 
     def _step(self, case: Case, step: Step) -> None:
         workload, plan, config = self.session.workload(case), self.session.plan(case), self.session.config
@@ -211,7 +262,8 @@ class BenchmarkItem:
         list_leaf(config)
         judged = workload.judge(plan)
         if judged is None:
-            pytest.fail(f"{case.id}: no finished run is in the results tree; nothing can be judged", pytrace=False)
+            what = f"{case.id}: no finished run is in the results tree; nothing can be judged"
+            self._fail(str(FileSystemError(what, code="MLPS-E433")))
         judgement = judged.judgement
         self._property(
             records.JUDGEMENT,
@@ -236,7 +288,8 @@ class BenchmarkItem:
                 self._property(name, shown)
         self.write_line(f"{case.id}: {judgement.headline()}")
         # What the rules find in the submission around it (no description yet, say) is in the verdict, and fails no benchmark.
-        self._state(case, judgement.own, judged.relpath)
+        beside = () if self.comparer is None else compared_findings(self.comparer, judged.relpath, self.node.user_properties)
+        self._state(case.id, [*judgement.own, *beside], judged.relpath)
         for name, value in ((records.MEASURED, judged.measured), (records.REQUIRED, judged.required)):
             if value:
                 self._property(name, value)

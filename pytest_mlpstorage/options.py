@@ -46,11 +46,28 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--mlps-strict", action="store_true", help="warnings fail too")
     group.addoption("--mlps-output", metavar="DIR", help="write verdicts.json, verdicts.csv and submissions.json into this folder")
+    group.addoption(
+        "--mlps-compare",
+        metavar="DIR|last",
+        help="show each headline of each result against an earlier one of the same workload: in another results tree, or the last "
+        "before it in this one (set aside by --mlps-rerun, or under another system name)",
+    )
+    group.addoption(
+        "--mlps-fail-if",
+        action="append",
+        default=[],
+        metavar="METRIC<-N%",
+        help="with --mlps-compare fail where a headline fell (<-2%%) or rose (>+5%%) by more than that, or by more than an amount with its "
+        "unit (>+5ms, <-1pp); may be repeated",
+    )
     group.addoption("--mlps-edition", metavar="X.Y", help="edition of rules/ for what neither declares one nor shows one by its layout")
     group.addoption(
         "--mlps-profile",
         metavar="NAME",
         help="strict (the rules as they stand, default), or v3.0-round (with what was relaxed while that round ran)",
+    )
+    group.addoption(
+        "--mlps-explain", metavar="CODE", help="show what an error code such as MLPS-E320 means and what to do, or all, and end"
     )
     group.addoption("--mlps-list-rules", action="store_true", help="show every rule with scope, editions, severity and kind, and end")
 

@@ -11,7 +11,7 @@ import pytest
 from pytest_mlpstorage import __version__
 from pytest_mlpstorage.fixtures import cluster, mlps, mpi_launcher
 from pytest_mlpstorage.options import add_options, suites_asked
-from pytest_mlpstorage.stash import LOCKS, TREE
+from pytest_mlpstorage.stash import LOCKS, SESSION, TREE
 
 __all__ = ["cluster", "mlps", "mpi_launcher"]
 
@@ -37,11 +37,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """With ``--mlps-show-config``, ``--mlps-describe-system`` or ``--mlps-list-rules`` print what they ask for and end."""
+    """With ``--mlps-show-config``, ``--mlps-describe-system``, ``--mlps-explain`` or ``--mlps-list-rules``: print that and end."""
     if config.getoption("mlps_list_rules"):
         from pytest_mlpstorage.rules.listing import rules_page
 
         sys.stdout.write(rules_page())
+        return 0
+    if (code := config.getoption("mlps_explain")) is not None:
+        from pytest_mlpstorage import startup
+
+        sys.stdout.write(startup.explain(code))
         return 0
     describe = config.getoption("mlps_describe_system")
     if not describe and not config.getoption("mlps_show_config"):
@@ -104,7 +109,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Where a tree is judged, make nine thousand items cost no more than their rules."""
+    """Tell the hosts what is to run; where a tree is judged, make nine thousand items cost no more than their rules."""
+    if SESSION in session.config.stash:
+        from pytest_mlpstorage import collection
+
+        session.config.stash[SESSION].hosts.select(collection.selected_cases(session.items))
     if TREE in session.config.stash:
         from pytest_mlpstorage.checks import spare_collector
 

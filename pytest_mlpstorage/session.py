@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage.config import Setting, SuiteConfig
 from pytest_mlpstorage.errors import ConfigurationError, FileSystemError, MLPStorageError
+from pytest_mlpstorage.host_ledger import HostLedger
 from pytest_mlpstorage.workloads.base import Case, Plan, Step, Workload
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import ClusterFacts
+    from pytest_mlpstorage.cluster.survey import Survey
+    from pytest_mlpstorage.launch.detect import Detection
     from pytest_mlpstorage.launch.job import Launcher
     from pytest_mlpstorage.workloads.series import Resumption
 
@@ -32,7 +35,16 @@ class BenchmarkSession:
     _resumptions: dict[str, Resumption] = dataclasses.field(default_factory=dict)
     _failed: dict[str, str] = dataclasses.field(default_factory=dict)
     _cluster: ClusterFacts | None = None
-    _launcher: Launcher | None = None
+    _survey: Survey | None = None
+    _detection: Detection | None = None
+
+    def __post_init__(self) -> None:
+        self.hosts = HostLedger(self)
+
+    @property
+    def surveyed(self) -> Survey | None:
+        """What the hosts have said, where they were asked already."""
+        return self._survey
 
     def cases(self, family: str | None) -> tuple[Case, ...]:
         """Cases of one family; with None those of every family that has no module of its own in ``benchmarks/``."""
@@ -50,36 +62,59 @@ class BenchmarkSession:
 
     def launcher(self) -> Launcher:
         """The MPI launcher; raises DependencyError or MPIError where there is none."""
-        if self._launcher is None:
-            from pytest_mlpstorage.launch.detect import find_launcher
+        return self.detection().launcher
 
-            self._launcher = find_launcher(self.config.launch.launcher)
-        return self._launcher
+    def detection(self) -> Detection:
+        """The launcher and what was tried before it; raises as ``launcher`` does."""
+        if self._detection is None:
+            from pytest_mlpstorage.launch.detect import detect_launcher
+
+            self._detection = detect_launcher(self.config.launch.launcher)
+        return self._detection
 
     def cluster(self) -> ClusterFacts:
-        """Facts of every host, asked once a session."""
+        """Facts of every host, asked once a session; raises MPIError that names each host which does not answer."""
         if self._cluster is None:
-            declared = self.config.cluster.memory_per_host_bytes
+            self._cluster = (self._survey or self.survey(write=False)).require()
+        return self._cluster
+
+    def survey(self, *, write: bool) -> Survey:
+        """What every host says, asked once a session; ``write``: whether it can use its directories too, which a dry run never tries."""
+        write = write and not self.dry_run
+        if self._survey is None or (write and not self._survey.tried):
             try:
-                self._cluster = self._collect(declared)
+                self._survey = self._ask(write)
             except OSError as error:
                 raise FileSystemError(
                     "a directory of the configuration cannot be looked at",
                     details={"data_dir": self.config.data_dir, "results_dir": self.config.results_dir},
                     cause=error,
                     suggestion="choose another directory",
+                    code="MLPS-E412",
                 ) from error
-        return self._cluster
+        return self._survey
 
-    def _collect(self, declared: int | None) -> ClusterFacts:
-        from pytest_mlpstorage.cluster.collect import collect_cluster
+    def _ask(self, write: bool) -> Survey:
+        from pytest_mlpstorage.cluster.survey import planned_survey, survey_hosts
 
-        return collect_cluster(
-            None if self._local() else self.launcher(),
-            self.config.cluster.hosts,
-            [*self.config.storage_dirs, self.config.results_dir],
-            declared_memory_bytes=declared,
+        cluster, paths = self.config.cluster, [*self.config.storage_dirs, self.config.results_dir]
+        if cluster.collect == "declared":
+            if not self.dry_run:
+                raise ConfigurationError(
+                    "cluster.collect: declared is for a dry run: what is measured must say on what hosts it was",
+                    suggestion="--mlps-dry-run, or cluster.collect: mpi, or ssh",
+                    code="MLPS-E113",
+                )
+            return planned_survey(cluster.hosts, paths, cluster.memory_per_host_bytes or 0)
+        over_ssh = cluster.ssh if cluster.collect == "ssh" else None
+        return survey_hosts(
+            None if self._local() or over_ssh else self.launcher(),
+            cluster.hosts,
+            paths,
+            write=write,
+            declared_memory_bytes=cluster.memory_per_host_bytes,
             mpi_args=self.config.launch.mpi_args,
+            ssh=over_ssh,
         )
 
     def _local(self) -> bool:
@@ -115,7 +150,9 @@ class BenchmarkSession:
         for step in case.steps:
             if step.name == name:
                 return step
-        raise ConfigurationError(f"{case.id} has no step {name!r}", details={"steps": ", ".join(s.name for s in case.steps)})
+        raise ConfigurationError(
+            f"{case.id} has no step {name!r}", details={"steps": ", ".join(s.name for s in case.steps)}, code="MLPS-E114"
+        )
 
     def failed(self, case: Case) -> str | None:
         """Why the later phases of this case are not worth trying, or None."""

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import warnings
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_mlpstorage.errors import MLPStorageError
+from pytest_mlpstorage.comparing import comparer_of, prepare_comparison
+from pytest_mlpstorage.errors import ConfigurationError, MLPStorageError
 from pytest_mlpstorage.options import config_dirs, empty_suites, suites_asked
 from pytest_mlpstorage.report_files import report_path, unwritable_reports
 from pytest_mlpstorage.stash import LOCKS, PROFILE, SESSION, TREE, TREE_ROOT
+from pytest_mlpstorage.tree_given import tree_given
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.rules import Profile
 
-__all__ = ["configure", "describe_system", "header", "lock", "report", "show_config"]
+_HOSTS_SHOWN = 8
+
+__all__ = ["configure", "describe_system", "explain", "header", "lock", "report", "show_config"]
 
 
 def _given(config: pytest.Config) -> dict[str, object]:
@@ -34,7 +38,7 @@ def configure(config: pytest.Config, asked: frozenset[str]) -> None:
     """Load the configuration and find the tree, or raise pytest.UsageError with all that is wrong."""
     if config.getoption("help") or config.getoption("version"):
         return
-    unwritable = unwritable_reports(config) if asked else []
+    unwritable = [str(ConfigurationError(line, code="MLPS-E134")) for line in unwritable_reports(config)] if asked else []
     try:
         _configure(config, asked)
     except MLPStorageError as error:
@@ -45,22 +49,25 @@ def configure(config: pytest.Config, asked: frozenset[str]) -> None:
 
 def _configure(config: pytest.Config, asked: frozenset[str]) -> None:
     for suite in empty_suites(config):
-        raise pytest.UsageError(f"pytest_mlpstorage.suites.{suite} is filled only in an installed wheel; in a clone: pytest {suite}/")
+        raise ConfigurationError(
+            f"pytest_mlpstorage.suites.{suite} is filled only in an installed wheel; in a clone: pytest {suite}/", code="MLPS-E133"
+        )
     _check_rerun(config)
     name = config.getoption("mlps_config")
     if name is not None:
         if "benchmarks" in asked and not sys.platform.startswith("linux"):
-            raise pytest.UsageError(f"benchmarks/ runs on Linux only, this is {sys.platform}; rules/ works here")
+            raise ConfigurationError(f"benchmarks/ runs on Linux only, this is {sys.platform}; rules/ works here", code="MLPS-E133")
         config.stash[SESSION] = _benchmark_session(config, name)
         for text in config.stash[SESSION].config.warnings:
             warnings.warn(pytest.PytestConfigWarning(text), stacklevel=2)
     elif "benchmarks" in asked:
-        raise pytest.UsageError(
-            "benchmarks/ needs a configuration: pytest benchmarks/ --mlps-config=quick.yaml (or closed.yaml, open.yaml, your own)"
+        raise ConfigurationError(
+            "benchmarks/ needs a configuration: pytest benchmarks/ --mlps-config=quick.yaml (or closed.yaml, open.yaml, your own)",
+            code="MLPS-E131",
         )
     for option in ("--mlps-set", "--mlps-dry-run", "--mlps-show-config", "--mlps-describe-system", "--mlps-data-dir", "--mlps-rerun"):
         if name is None and config.getoption(option.removeprefix("--").replace("-", "_")):
-            raise pytest.UsageError(f"{option} needs --mlps-config=FILE")
+            raise ConfigurationError(f"{option} needs --mlps-config=FILE", code="MLPS-E131")
     tree = config.getoption("mlps_results_dir")
     config.stash[PROFILE] = _profile(config)
     _check_edition(config)
@@ -69,12 +76,13 @@ def _configure(config: pytest.Config, asked: frozenset[str]) -> None:
     elif name is not None:
         config.stash[TREE_ROOT] = config.stash[SESSION].config.results_dir
     elif "rules" in asked:
-        raise pytest.UsageError("rules/ needs a results tree: pytest rules/ --results-dir=DIR")
+        raise ConfigurationError("rules/ needs a results tree: pytest rules/ --results-dir=DIR", code="MLPS-E131")
     if "rules" in asked and name is not None:
         _tree_root(config, str(config.stash[TREE_ROOT]))
     for option in ("--mlps-edition", "--mlps-profile"):
         if TREE not in config.stash and config.getoption(option.removeprefix("--").replace("-", "_")):
-            raise pytest.UsageError(f"{option} is for rules/: pytest rules/ --results-dir=DIR {option}=…")
+            raise ConfigurationError(f"{option} is for rules/: pytest rules/ --results-dir=DIR {option}=…", code="MLPS-E131")
+    prepare_comparison(config)
 
 
 def _check_rerun(config: pytest.Config) -> None:
@@ -88,7 +96,7 @@ def _check_rerun(config: pytest.Config) -> None:
         # Without "=" the option takes the word after it, which is then no path to collect.
         path = (config.invocation_params.dir / given.split("::", 1)[0]).exists()
         hint = f"; {given} is a path: write --mlps-rerun=run, or the path first" if given and path else did_you_mean(given, RERUN)
-        raise pytest.UsageError(f"--mlps-rerun={given}: allowed {', '.join(RERUN)}{hint}")
+        raise ConfigurationError(f"--mlps-rerun={given}: allowed {', '.join(RERUN)}{hint}", code="MLPS-E130")
 
 
 def _profile(config: pytest.Config) -> Profile:
@@ -101,7 +109,7 @@ def _profile(config: pytest.Config) -> Profile:
     for profile in PROFILES:
         if given == profile:
             return profile
-    raise pytest.UsageError(f"--mlps-profile={given}: allowed {', '.join(PROFILES)}{did_you_mean(given, PROFILES)}")
+    raise ConfigurationError(f"--mlps-profile={given}: allowed {', '.join(PROFILES)}{did_you_mean(given, PROFILES)}", code="MLPS-E130")
 
 
 def _check_edition(config: pytest.Config) -> None:
@@ -115,36 +123,16 @@ def _check_edition(config: pytest.Config) -> None:
         # People write 3 and v3.0 for what is named 3.0.
         word = given.lower().removeprefix("v")
         near = did_you_mean(word if "." in word else f"{word}.0", edition_names())
-        raise pytest.UsageError(f"--mlps-edition={given}: allowed {', '.join(edition_names())}{near}")
+        raise ConfigurationError(f"--mlps-edition={given}: allowed {', '.join(edition_names())}{near}", code="MLPS-E130")
 
 
 def _tree_root(config: pytest.Config, given: str) -> Path:
-    # The words of os.path: those of pathlib raise for the home of nobody and for a loop of links.
-    root = Path(os.path.realpath(config.invocation_params.dir / os.path.expanduser(given)))  # noqa: PTH111
-    try:
-        why = "" if S_ISDIR(root.stat().st_mode) else "that is a file and no directory"
-    except (FileNotFoundError, NotADirectoryError):
-        why = "there is no such directory"
-    except OSError as error:
-        why = f"it cannot be looked at: {error.strerror}"
-    if why:
-        raise pytest.UsageError(f"--results-dir={given}: {why} ({root})")
-    from pytest_mlpstorage.results.tree import read_tree
-
-    tree = read_tree(root, edition=config.getoption("mlps_edition"))
-    if not tree.result_places:
-        ignored = "".join(f"\n  {path}: {reason}" for path, reason in tree.ignored[:20])
-        raise pytest.UsageError(
-            f"--results-dir={given}: no result is in {root}; looked for\n  "
-            + "\n  ".join(tree.looked_for)
-            + (f"\nleft out:{ignored}" if ignored else "")
-        )
-    config.stash[TREE] = tree
-    return root
+    tree = config.stash[TREE] = tree_given(config, "--results-dir", given)
+    return tree.root
 
 
 def _benchmark_session(config: pytest.Config, name: str) -> Any:
-    from pytest_mlpstorage.config import find_config, load_config
+    from pytest_mlpstorage.config import Given, find_config, load_config
     from pytest_mlpstorage.editions import edition_names
     from pytest_mlpstorage.launch.detect import launcher_names
     from pytest_mlpstorage.session import BenchmarkSession
@@ -163,8 +151,11 @@ def _benchmark_session(config: pytest.Config, name: str) -> Any:
         launchers=launcher_names(),
         invocation_dir=where,
     )
+    given = Given(
+        tuple(config.getoption("mlps_set")), {name: text for name, text in os.environ.items() if name.startswith("MLPS_") and text}
+    )
     session = BenchmarkSession(
-        suite,
+        dataclasses.replace(suite, given=given),
         workloads,
         dry_run=config.getoption("mlps_dry_run"),
         strict=config.getoption("mlps_strict"),
@@ -191,6 +182,7 @@ def report(config: pytest.Config) -> None:
         profile=config.stash[PROFILE],
         whatif=session is not None and session.config.division.value == "whatif",
         output_dir=report_path(config, output) if output is not None else None,
+        comparer=comparer_of(config),
     )
     if session is not None and session.dry_run and config.getoption("capture") != "no":
         config.pluginmanager.register(DryRunReport(), "mlpstorage-dry-run")
@@ -218,6 +210,16 @@ def describe_system(config: pytest.Config) -> list[str]:
         raise pytest.UsageError(str(error)) from error
     finally:
         config._ensure_unconfigure()
+
+
+def explain(code: str) -> str:
+    """The page of ``--mlps-explain``; raises pytest.UsageError for what is no code."""
+    from pytest_mlpstorage.error_codes import explain as page_of
+
+    try:
+        return page_of(code)
+    except MLPStorageError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def lock(config: pytest.Config) -> None:
@@ -261,7 +263,7 @@ def header(config: pytest.Config, package_version: str) -> list[str]:
         f"mlpstorage results: {suite.results_dir}; data: {suite.data_dir}",
     ]
     if not config.option.collectonly:
-        lines.append(f"mlpstorage engines: {_dlio()}; {_mpi(session)}")
+        lines += [f"mlpstorage engines: {_dlio()}; {_mpi(session)}", f"mlpstorage hosts: {_hosts(suite)}"]
     return lines
 
 
@@ -274,9 +276,20 @@ def _dlio() -> str:
 
 def _mpi(session: Any) -> str:
     try:
-        launcher = session.launcher()
+        return str(session.detection())
     except MLPStorageError as error:
         return error.message
-    from pytest_mlpstorage.launch.detect import describe
 
-    return describe(launcher)
+
+def _hosts(suite: Any) -> str:
+    """The hosts and who named them, and how to have all of an allocation where it is used in part by nobody's wish."""
+    from pytest_mlpstorage.config import find_allocation
+    from pytest_mlpstorage.launch.job import is_local
+
+    named = [f"{host.name}:{host.slots}" if host.slots else host.name for host in suite.cluster.hosts]
+    shown = ", ".join(named if len(named) <= _HOSTS_SHOWN else [*named[: _HOSTS_SHOWN - 1], "…", named[-1]])
+    origin, allocation = suite.origin("cluster.hosts"), find_allocation(os.environ)
+    text = f"{len(named)} ({shown}), {'by default' if origin.kind == 'default' else f'from {origin}'}"
+    if allocation is not None and allocation.node_count > 1 and len(named) == 1 and is_local(suite.cluster.hosts[0].name):
+        text += f"; the {allocation} has {allocation.node_count}, and cluster.hosts: allocation uses them all"
+    return text

@@ -47,6 +47,9 @@ class Verdict(str, Enum):
 class Finding:
     """One thing a rule saw. ``file`` is relative to the results directory, ``field`` a dotted key in that file.
 
+    An error fails the item that tells it. It costs the verdict too, unless its category is CLOSED, as that of own limits is: the book does
+    not know them.
+
     A rule function leaves ``rule`` empty; the registry fills it in. ``part`` names one demand of a rule that has several
     (``gap``, ``DATASIZE-MISSING``), where a profile weighs it alone; it is not reported.
     """
@@ -61,6 +64,11 @@ class Finding:
     rule: str = ""
     count: int = 1
     part: str = dataclasses.field(default="", compare=False)
+
+    @property
+    def costs_the_verdict(self) -> bool:
+        """Whether a result is INVALID by it."""
+        return self.severity is Severity.ERROR and self.category is not Category.CLOSED
 
     def line(self) -> str:
         """The finding as one line for people: rule, message, measured, required, place, count."""
@@ -130,7 +138,7 @@ def judge(
 ) -> Judgement:
     """Reduce the findings of one result to its verdict.
 
-    INVALID if an error stands; else NOT VERIFIED unless every executable error-severity rule of the edition had its
+    INVALID if an error stands that costs it; else NOT VERIFIED unless every executable error-severity rule of the edition had its
     evidence (``rules_verified`` of ``rules_total``); else OPEN in the open division or with a finding of category OPEN;
     else CLOSED. A whatif result claims nothing: always WHATIF, its errors are information. ``unverified`` holds the
     reasons, one a rule.
@@ -148,7 +156,7 @@ def _decide(
     """Give the verdict, and the reasons why it is no better."""
     if division is Division.WHATIF:
         return Verdict.WHATIF, ("division whatif: not a submission",)
-    errors = tuple(f.line() for f in findings if f.severity is Severity.ERROR)
+    errors = tuple(f.line() for f in findings if f.costs_the_verdict)
     if errors:
         return Verdict.INVALID, errors
     if not verified:

@@ -17,7 +17,7 @@ from typing import NoReturn
 from pytest_mlpstorage.bootstrap.environment import install_here, install_venv
 from pytest_mlpstorage.bootstrap.locks import CLONE, Choice, is_clone
 from pytest_mlpstorage.bootstrap.pip import say
-from pytest_mlpstorage.errors import ConfigurationError, FileSystemError, MLPStorageError
+from pytest_mlpstorage.errors import ConfigurationError, FileSystemError, MLPStorageError, code_of_os
 
 __all__ = ["main", "pytest_command"]
 
@@ -120,16 +120,19 @@ def _work(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         raise ConfigurationError(
             f"the benchmarks run on Linux only; this is {sys.platform}",
             suggestion="pip install . is enough to judge results: pytest rules/ --results-dir=DIR",
+            code="MLPS-E133",
         )
     if options.command == "install" and arguments:
-        raise ConfigurationError(f"install takes no {arguments[0]}", suggestion="--help shows its options")
+        raise ConfigurationError(f"install takes no {arguments[0]}", suggestion="--help shows its options", code="MLPS-E130")
     if options.command == "test" and not is_clone():
-        raise ConfigurationError("the tests are part of a clone, not of an installed package", suggestion="run this in a clone")
+        raise ConfigurationError(
+            "the tests are part of a clone, not of an installed package", suggestion="run this in a clone", code="MLPS-E133"
+        )
     choice = Choice(dlio=not options.without_dlio, tests=options.tests or options.command == "test")
     started = time.monotonic()
     if options.here:
         if options.python is not None:
-            raise ConfigurationError("--here and --python exclude each other", suggestion="start this with that Python")
+            raise ConfigurationError("--here and --python exclude each other", suggestion="start this with that Python", code="MLPS-E130")
         python = install_here(choice, mpi=options.mpi, environ=os.environ)
     else:
         prefix = (options.venv or CLONE / ".venv").absolute()
@@ -159,7 +162,8 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return USAGE_ERROR
     except OSError as error:  # a full or read-only disk, met between two commands of pip
-        sys.stderr.write(f"{FileSystemError('the environment cannot be written', cause=error, suggestion='--venv with another folder')}\n")
+        what, remedy = "the environment cannot be written", "--venv with another folder"
+        sys.stderr.write(f"{FileSystemError(what, cause=error, suggestion=remedy, code=code_of_os(error))}\n")
         return USAGE_ERROR
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the next start begins the installation anew\n")

@@ -18,7 +18,7 @@ from pathlib import Path
 from pytest_mlpstorage.bootstrap.interpreter import Interpreter, ask, base_of_this
 from pytest_mlpstorage.bootstrap.locks import CLONE, TORCH, Choice, is_clone, locks_for, read_stamp, stamp_of, write_stamp
 from pytest_mlpstorage.bootstrap.pip import last_lines, run_pip, say
-from pytest_mlpstorage.errors import ConfigurationError, DependencyError, FileSystemError
+from pytest_mlpstorage.errors import ConfigurationError, DependencyError, FileSystemError, code_of_os
 
 __all__ = ["Step", "install_here", "install_venv", "steps", "torch_options"]
 
@@ -51,6 +51,7 @@ def torch_options(environ: Mapping[str, str]) -> tuple[str, ...]:
     raise ConfigurationError(
         f"MLPS_TORCH_SOURCE={source} is neither an index URL nor a folder",
         suggestion="the URL of a CPU-only index, or the folder that holds the wheel",
+        code="MLPS-E111",
     )
 
 
@@ -91,12 +92,14 @@ def install_venv(prefix: Path, choice: Choice, *, python: str | None, mpi: bool 
         raise ConfigurationError(
             "this package is installed and not a clone, so there is nothing to make an environment of",
             suggestion="--here installs what is missing into this Python",
+            code="MLPS-E133",
         )
     stamp = read_stamp(prefix)
     if prefix.exists() and stamp is None and not (prefix / IN_PROGRESS).exists() and (not prefix.is_dir() or any(prefix.iterdir())):
         raise FileSystemError(
             f"{prefix} is there already and was not made by this command",
             suggestion=f"--venv with another folder, or use it as it is: {prefix}/bin/python -m pytest_mlpstorage.bootstrap install --here",
+            code="MLPS-E414",
         )
     choice = replace(choice, mpi=(stamp is None or stamp.choice.mpi) if mpi is None else mpi)
     inside = str(prefix / "bin" / "python")
@@ -171,14 +174,18 @@ def _installing(prefix: Path) -> Iterator[int]:
         prefix.mkdir(parents=True, exist_ok=True)
         marker = os.open(prefix / IN_PROGRESS, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise FileSystemError(f"{prefix} cannot be written", cause=error, suggestion="--venv with a folder that you may write") from error
+        raise FileSystemError(
+            f"{prefix} cannot be written", cause=error, suggestion="--venv with a folder that you may write", code=code_of_os(error)
+        ) from error
     try:
         try:
             fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = os.pread(marker, 64, 0).decode(errors="replace")
             raise FileSystemError(
-                f"another installation into {prefix} is running ({holder})", suggestion="wait for it, or --venv with another folder"
+                f"another installation into {prefix} is running ({holder})",
+                suggestion="wait for it, or --venv with another folder",
+                code="MLPS-E420",
             ) from error
         os.ftruncate(marker, 0)
         os.pwrite(marker, f"process {os.getpid()}".encode(), 0)
@@ -209,11 +216,14 @@ def _make(interpreter: Interpreter, prefix: Path, lock: int) -> None:
     details = {"command": shlex.join(command), "its last lines": last_lines((done.stdout + done.stderr).splitlines())}
     # venv swallows what its ensurepip says, so a full disk is asked for and not read.
     if shutil.disk_usage(prefix).free < SMALLEST_FREE_BYTES:
-        raise FileSystemError("the disk is full", details=details, suggestion="free some space, or --venv on another disk")
+        raise FileSystemError(
+            "the disk is full", details=details, suggestion="free some space, or --venv on another disk", code="MLPS-E410"
+        )
     raise DependencyError(
         "the virtual environment could not be made",
         details=details,
         suggestion="--venv with another folder, or --python with another interpreter",
+        code="MLPS-E202",
     )
 
 
@@ -225,10 +235,12 @@ def _prove(python: str) -> None:
         found = json.loads(answer)
         name, problem = f"DLIO {found['version']} ({found['flavour']})", found["problem"]
     except (ValueError, TypeError, KeyError) as error:
-        raise DependencyError("the DLIO probe gave no answer", details={"answer": answer[:200]}, cause=error) from error
+        raise DependencyError("the DLIO probe gave no answer", details={"answer": answer[:200]}, cause=error, code="MLPS-E220") from error
     if problem:
         raise DependencyError(
-            f"the packages are installed, but DLIO cannot be used: {problem}", suggestion="remove the environment and start again"
+            f"the packages are installed, but DLIO cannot be used: {problem}",
+            suggestion="remove the environment and start again",
+            code="MLPS-E220",
         )
     say(f"  {name} and torch {torch} start")
 
@@ -245,5 +257,6 @@ def _answer(command: list[str], failure: str) -> str:
             f"the packages are installed, but {failure}",
             details={"command": shlex.join(command), "exit code": returncode, "its last lines": tail},
             suggestion="a torch that does not fit this machine is the usual reason: MLPS_TORCH_SOURCE names another index",
+            code="MLPS-E202",
         )
     return (output.strip().splitlines() or [""])[-1]

@@ -39,6 +39,7 @@ class Interpreter:
             raise DependencyError(
                 f"Python 3.10 or newer is needed; {self.program} is {'.'.join(map(str, self.version))}",
                 suggestion="--python with a newer one",
+                code="MLPS-E201",
             )
 
     def require_venv(self) -> None:
@@ -49,6 +50,7 @@ class Interpreter:
                 f"{self.program} cannot make a virtual environment: its modules venv and ensurepip are not both installed",
                 details={"Debian, Ubuntu": f"apt install {name}"},
                 suggestion=f"install {name}, or name another interpreter by --python, or use an environment of your own with --here",
+                code="MLPS-E201",
             )
 
 
@@ -66,6 +68,6 @@ def ask(program: str) -> Interpreter:
         (major, minor, micro), makes_venvs = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise DependencyError(
-            f"{program} is no Python that can be started", cause=error, suggestion="--python with the path of one"
+            f"{program} is no Python that can be started", cause=error, suggestion="--python with the path of one", code="MLPS-E201"
         ) from error
     return Interpreter(program=program, version=(major, minor, micro), makes_venvs=bool(makes_venvs))

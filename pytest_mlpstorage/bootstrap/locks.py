@@ -74,6 +74,7 @@ def locks_for(version: tuple[int, int]) -> Locks:
         raise DependencyError(
             f"there is no lock for Python {version[0]}.{version[1]}; there is one for each of {known}",
             suggestion=f"--python python{have[-1][0]}.{have[-1][1:]}",
+            code="MLPS-E201",
         )
     return locks
 

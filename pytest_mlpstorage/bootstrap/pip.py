@@ -55,33 +55,44 @@ def explain(command: Sequence[str], returncode: int, lines: Sequence[str]) -> ML
             "the disk is full",
             details=details,
             suggestion="free some space (1.5 GB without CUDA, TMPDIR and pip's cache need room too), or --venv on another disk",
+            code="MLPS-E410",
         )
     if UNREACHABLE.search(text):
         return DependencyError(
             "the package index cannot be reached",
             details=details,
             suggestion="check the network; behind a proxy set HTTPS_PROXY, with a mirror PIP_INDEX_URL (both are pip's own)",
+            code="MLPS-E203",
         )
     if MANAGED.search(text):
         return DependencyError(
             "this Python belongs to the operating system, which forbids installing into it",
             details=details,
             suggestion="leave --here out, then an environment of its own is made",
+            code="MLPS-E202",
         )
     if REFUSED.search(text):
-        return FileSystemError("the environment cannot be written", details=details, suggestion="--venv with a folder that you may write")
+        return FileSystemError(
+            "the environment cannot be written", details=details, suggestion="--venv with a folder that you may write", code="MLPS-E411"
+        )
     unknown = UNKNOWN.search(text)
     if unknown is not None:
         return DependencyError(
             f"the index has no {unknown.group(1)} for this Python and machine",
             details=details,
             suggestion="MLPS_TORCH_SOURCE names the index URL or wheel folder for torch, PIP_INDEX_URL the index for the rest",
+            code="MLPS-E203",
         )
     if returncode < 0:
         return DependencyError(
-            f"pip was ended by signal {-returncode}", details=details, suggestion="if the machine ran out of memory, try again alone"
+            f"pip was ended by signal {-returncode}",
+            details=details,
+            suggestion="if the machine ran out of memory, try again alone",
+            code="MLPS-E202",
         )
-    return DependencyError("pip failed", details=details, suggestion="the lines above are pip's own; the same command can be run by hand")
+    return DependencyError(
+        "pip failed", details=details, suggestion="the lines above are pip's own; the same command can be run by hand", code="MLPS-E202"
+    )
 
 
 def run_pip(python: str, arguments: Sequence[str], *, title: str, log: Path | None, in_venv: bool, held: tuple[int, ...] = ()) -> None:

@@ -76,13 +76,14 @@ class CheckpointJob:
         if self.chunk_bytes % ALIGNMENT or self.chunk_bytes > _LARGEST_CHUNK:
             raise _wrong("chunk_bytes", f"a multiple of {ALIGNMENT} of at most {_LARGEST_CHUNK}", self.chunk_bytes)
         if self.writes == self.reads == 0:
-            raise ConfigurationError("a checkpoint job that neither writes nor reads has nothing to do")
+            raise ConfigurationError("a checkpoint job that neither writes nor reads has nothing to do", code="MLPS-E170")
         # DLIO's own rule: where a job writes, it reads no more than it wrote.
         if 0 < self.writes < self.reads:
             raise ConfigurationError(
                 "a job that writes checkpoints cannot read more of them than it writes",
                 details={"reads": self.reads, "writes": self.writes},
                 suggestion="read fewer, or read in a job of its own",
+                code="MLPS-E170",
             )
 
     def step_folder(self, step: int) -> Path:
@@ -109,7 +110,7 @@ class CheckpointJob:
 
 
 def _wrong(name: str, wanted: str, given: object) -> ConfigurationError:
-    return ConfigurationError(f"{name} of a checkpoint job must be {wanted}, given {repr(given)[:60]}")
+    return ConfigurationError(f"{name} of a checkpoint job must be {wanted}, given {repr(given)[:60]}", code="MLPS-E170")
 
 
 def _whole(name: str, value: object, least: int) -> None:

@@ -16,7 +16,7 @@ from pytest_mlpstorage.checkpointing.report import RankRecord, Timed, host_recor
 from pytest_mlpstorage.checkpointing.shards import rank_files
 from pytest_mlpstorage.checkpointing.stream import Streamer
 from pytest_mlpstorage.editions.checkpoint_sizing import CheckpointShape, checkpoint_size
-from pytest_mlpstorage.errors import FileSystemError, MPIError
+from pytest_mlpstorage.errors import FileSystemError, MPIError, code_of_os
 from pytest_mlpstorage.page_cache import PageCacheRecord, counters_of_hosts, leads_host, on_each_host, start_counters, write_page_cache
 from pytest_mlpstorage.results.atomic import sync_directory
 from pytest_mlpstorage.results.checkpoint_metric import CheckpointPhase
@@ -32,7 +32,7 @@ class Rank:
 
     def __init__(self, job: CheckpointJob, communicator: Any) -> None:
         if communicator.size != job.processes:
-            raise MPIError(f"the checkpoint job is for {job.processes} ranks, but {communicator.size} were started")
+            raise MPIError(f"the checkpoint job is for {job.processes} ranks, but {communicator.size} were started", code="MLPS-E330")
         shape = CheckpointShape.from_parameters(job.parameters)
         self._job = job
         self._ranks = communicator
@@ -91,7 +91,9 @@ class Rank:
                 try:
                     sync_directory(directory)
                 except OSError as error:
-                    raise FileSystemError(f"cannot force {directory} to disk: {error.strerror}", cause=error) from error
+                    raise FileSystemError(
+                        f"cannot force {directory} to disk: {error.strerror}", cause=error, code=code_of_os(error)
+                    ) from error
 
     def _read(self, streamer: Streamer, folder: Path) -> None:
         for file in self._files:
@@ -127,7 +129,7 @@ class Rank:
         """See before any I/O that the report can be left; only rank 0 writes it."""
         folder = self._job.output_dir
         if folder and self._ranks.rank == 0 and not (Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-            raise FileSystemError(f"the report cannot be written to {folder}: it is no folder that can be written to")
+            raise FileSystemError(f"the report cannot be written to {folder}: it is no folder that can be written to", code="MLPS-E411")
 
     def _check_sizes(self) -> None:
         """Look at every file before any is read, so that a missing one is not found after hours."""
@@ -137,9 +139,11 @@ class Rank:
                 try:
                     found = path.stat().st_size
                 except OSError as error:
-                    raise FileSystemError(f"cannot read {path}: {error.strerror}, expected {file.bytes} bytes", cause=error) from error
+                    raise FileSystemError(
+                        f"cannot read {path}: {error.strerror}, expected {file.bytes} bytes", cause=error, code=code_of_os(error)
+                    ) from error
                 if found != file.bytes:
-                    raise FileSystemError(f"{path} has {found} bytes, expected {file.bytes}")
+                    raise FileSystemError(f"{path} has {found} bytes, expected {file.bytes}", code="MLPS-E435")
 
     def _report(self, start: float) -> None:
         """Gather the times of all ranks; rank 0 writes the files of all, since no other need see the folder."""
@@ -162,9 +166,9 @@ def _make_folder(folder: Path) -> bool:
             folder.mkdir()
             return True
         if not folder.is_dir():
-            raise FileSystemError(f"cannot make {folder}: a file has its name")
+            raise FileSystemError(f"cannot make {folder}: a file has its name", code="MLPS-E412")
     except OSError as error:
-        raise FileSystemError(f"cannot make {folder}: {error.strerror}", cause=error) from error
+        raise FileSystemError(f"cannot make {folder}: {error.strerror}", cause=error, code=code_of_os(error)) from error
     return False
 
 

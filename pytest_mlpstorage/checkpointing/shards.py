@@ -48,10 +48,14 @@ def largest_file(files: tuple[tuple[ShardFile, ...], ...]) -> int:
 
 def _copies(shape: CheckpointShape, processes: int, data_parallel: int | None) -> int:
     if shape.zero_stage > _SHARDED_OVER_COPIES:
-        raise ConfigurationError(f"there is no ZeRO stage {shape.zero_stage}", details={"allowed": f"0 to {_SHARDED_OVER_COPIES}"})
+        raise ConfigurationError(
+            f"there is no ZeRO stage {shape.zero_stage}", details={"allowed": f"0 to {_SHARDED_OVER_COPIES}"}, code="MLPS-E115"
+        )
     if shape.zero_stage == _SHARDED_OVER_COPIES and shape.pipeline > 1:
         raise ConfigurationError(
-            f"ZeRO stage {_SHARDED_OVER_COPIES} excludes pipeline parallelism", details={"model.parallelism.pipeline": shape.pipeline}
+            f"ZeRO stage {_SHARDED_OVER_COPIES} excludes pipeline parallelism",
+            details={"model.parallelism.pipeline": shape.pipeline},
+            code="MLPS-E115",
         )
     return checkpoint_size(shape, processes=processes, data_parallel=data_parallel).data_parallel
 

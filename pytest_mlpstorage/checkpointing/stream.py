@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, TypeAlias
 
 from pytest_mlpstorage.checkpointing.job import ALIGNMENT
-from pytest_mlpstorage.errors import FileSystemError
+from pytest_mlpstorage.errors import FileSystemError, code_of_os
 from pytest_mlpstorage.units import MIB
 
 __all__ = ["Advance", "Streamer"]
@@ -165,7 +165,7 @@ class _Transfer:
     def check_size(self, descriptor: int) -> None:
         found = os.fstat(descriptor).st_size
         if found != self.size:
-            raise FileSystemError(f"{self.path} has {found} bytes, expected {self.size}")
+            raise FileSystemError(f"{self.path} has {found} bytes, expected {self.size}", code="MLPS-E435")
 
     @contextlib.contextmanager
     def reported(self) -> Iterator[None]:
@@ -176,7 +176,7 @@ class _Transfer:
             if self.direct and error.errno == errno.EINVAL:
                 reason += " (its filesystem may not allow O_DIRECT)"
             counted = f"{self.past} {self.done} of {self.size} bytes{self.step}"
-            raise FileSystemError(f"cannot {self.verb} {self.path}: {counted}: {reason}", cause=error) from error
+            raise FileSystemError(f"cannot {self.verb} {self.path}: {counted}: {reason}", cause=error, code=code_of_os(error)) from error
 
 
 def _memory(size: int) -> mmap.mmap:

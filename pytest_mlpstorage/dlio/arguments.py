@@ -37,7 +37,7 @@ class Arguments:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ConfigurationError(f"python -m pytest_mlpstorage.dlio: {message}")
+        raise ConfigurationError(f"python -m pytest_mlpstorage.dlio: {message}", code="MLPS-E130")
 
 
 def parse(argv: Sequence[str]) -> Arguments:

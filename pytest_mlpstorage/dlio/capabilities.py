@@ -121,4 +121,5 @@ def require(capabilities: Capabilities) -> None:
             f"DLIO cannot be used: {capabilities.problem or 'a version that is not known'}",
             details={"folder": capabilities.folder} if capabilities.folder else None,
             suggestion=INSTALL,
+            code="MLPS-E220",
         )

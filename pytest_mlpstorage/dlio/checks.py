@@ -25,6 +25,7 @@ def check_size(actual: int, asked: int | None) -> None:
         raise MPIError(
             f"COMM_WORLD has {actual} rank(s), {asked} were asked for{mixed}",
             suggestion="use the mpirun that belongs to the MPI library that mpi4py loads: python -m mpi4py --mpi-library",
+            code="MLPS-E330",
         )
 
 
@@ -53,23 +54,28 @@ def check_workload(workload: Mapping[str, Any], *, kind: str, ranks: int, absent
         raise DependencyError(
             f"framework {framework!r}, loader {loader!r} and format {form!r} need tensorflow, which is not installed",
             suggestion="set framework and reader.data_loader to pytorch and a format that it reads, or install tensorflow",
+            code="MLPS-E221",
         )
     files = int(value_at(workload, "dataset.num_files_train", 8))
     samples = int(value_at(workload, "dataset.num_samples_per_file", 1))
     batch = int(value_at(workload, "reader.batch_size", 1))
     if min(files, samples, batch) < 1:
-        raise ConfigurationError("dataset.num_files_train, dataset.num_samples_per_file and reader.batch_size must be at least 1")
+        raise ConfigurationError(
+            "dataset.num_files_train, dataset.num_samples_per_file and reader.batch_size must be at least 1", code="MLPS-E111"
+        )
     if kind == REGISTRY:
         for part in ("train", "eval"):
             if value_at(workload, f"dataset.num_subfolders_{part}", 0) == 1:
                 raise ConfigurationError(
                     f"dataset.num_subfolders_{part} is 1, which DLIO 2.0.0 writes flat and then refuses to read",
                     suggestion="0 for no folders, or 2 and more",
+                    code="MLPS-E140",
                 )
         if value_at(workload, "reader.read_type") is not None:
             raise ConfigurationError(
                 "reader.read_type is given: DLIO 2.0.0 never takes the text for its own value and turns on-demand reading off",
                 suggestion="leave the key out",
+                code="MLPS-E140",
             )
     if not is_training(workload):
         return
@@ -77,6 +83,7 @@ def check_workload(workload: Mapping[str, Any], *, kind: str, ranks: int, absent
         raise ConfigurationError(
             f"dataset.num_files_train={files} is no multiple of {ranks} ranks: DLIO 2.0.0 runs past its file list and hangs",
             suggestion=f"{files - files % ranks or ranks} or {files - files % ranks + ranks} files",
+            code="MLPS-E140",
         )
     limit = int(value_at(workload, "train.total_training_steps", -1))
     whole = expected_steps(files=files, samples_per_file=samples, batch_size=batch, ranks=ranks, limit=-1)
@@ -84,16 +91,17 @@ def check_workload(workload: Mapping[str, Any], *, kind: str, ranks: int, absent
         raise ConfigurationError(
             f"{files} files × {samples} samples are too few for one batch of {batch} on each of {ranks} ranks: there would be no step",
             suggestion=f"at least {-(-batch * ranks // samples)} files",
+            code="MLPS-E115",
         )
     if limit > whole:
-        raise ConfigurationError(f"train.total_training_steps={limit}, but the data set has only {whole} steps an epoch")
+        raise ConfigurationError(f"train.total_training_steps={limit}, but the data set has only {whole} steps an epoch", code="MLPS-E115")
 
 
 def check_dataset(folder: Path, *, suffix: str, files: int, subfolders: int) -> None:
     """Raise FileSystemError where ``folder``/train is missing, has other subfolders than told, or too few files."""
     train = folder / "train"
     if not train.is_dir():
-        raise FileSystemError(f"the data folder {train} is missing", suggestion="generate the data set first")
+        raise FileSystemError(f"the data folder {train} is missing", suggestion="generate the data set first", code="MLPS-E430")
     with os.scandir(train) as entries:
         names = [(entry.name, entry.is_dir()) for entry in entries]
     folders = [name for name, is_folder in names if is_folder]
@@ -101,6 +109,7 @@ def check_dataset(folder: Path, *, suffix: str, files: int, subfolders: int) -> 
         raise FileSystemError(
             f"{train} has {len(folders)} subfolders, dataset.num_subfolders_train says {subfolders}",
             suggestion="use the value of the data generation",
+            code="MLPS-E431",
         )
     found = sum(1 for name, _ in names if name.endswith(suffix))
     if folders:
@@ -109,6 +118,7 @@ def check_dataset(folder: Path, *, suffix: str, files: int, subfolders: int) -> 
         raise FileSystemError(
             f"{train} holds {found} files that end in {suffix!r}, {files} are needed",
             suggestion="generate the data set with this dataset.num_files_train",
+            code="MLPS-E431",
         )
 
 
@@ -121,7 +131,7 @@ def check_generated(paths: Sequence[str]) -> int:
         except FileNotFoundError:
             size = 0
         if size == 0:
-            raise BenchmarkExecutionError(f"data generation ended without {path}")
+            raise BenchmarkExecutionError(f"data generation ended without {path}", code="MLPS-E540")
         total += size
     return total
 
@@ -139,11 +149,13 @@ def check_results(folder: Path, *, rank: int, epochs: int, steps: int) -> dict[s
     }
     wrong = {f"epoch {epoch}": f"{count} steps" for epoch, count in done.items() if count != steps}
     if wrong:
-        raise BenchmarkExecutionError(f"rank {rank} did not do {steps} steps in each of {epochs} epochs", details=wrong)
+        raise BenchmarkExecutionError(f"rank {rank} did not do {steps} steps in each of {epochs} epochs", details=wrong, code="MLPS-E542")
     if rank == 0:
         summary = _load(folder / "summary.json")
         if summary.get("epochs") != epochs:
-            raise BenchmarkExecutionError(f"summary.json tells of {summary.get('epochs')} epochs, {epochs} were asked for")
+            raise BenchmarkExecutionError(
+                f"summary.json tells of {summary.get('epochs')} epochs, {epochs} were asked for", code="MLPS-E542"
+            )
     return done
 
 
@@ -151,5 +163,5 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise BenchmarkExecutionError(f"DLIO ended without a readable {path}", cause=error) from error
+        raise BenchmarkExecutionError(f"DLIO ended without a readable {path}", cause=error, code="MLPS-E540") from error
     return found if isinstance(found, dict) else {}

@@ -41,7 +41,9 @@ def keys_read() -> Iterator[set[str]]:
 
     original = getattr(DictConfig, "_get_node", None)
     if original is None:
-        raise DependencyError("this omegaconf cannot be watched: DictConfig has no _get_node", suggestion="install omegaconf 2.3")
+        raise DependencyError(
+            "this omegaconf cannot be watched: DictConfig has no _get_node", suggestion="install omegaconf 2.3", code="MLPS-E220"
+        )
     found: set[str] = set()
     naming = [False]  # to name a key, omegaconf looks keys up itself
 
@@ -111,6 +113,7 @@ def prove_keys(
             f"{len(wrong)} parameter(s) did not take effect in DLIO ({engine})",
             details=dict(sorted(wrong.items())),
             suggestion="leave the key out, or correct its name",
+            code="MLPS-E141",
         )
     return Proof(tuple(effective), tuple(through), tuple(ignored))
 
@@ -136,6 +139,7 @@ def prove_classes(wanted: Mapping[str, Any], arguments: object) -> dict[str, str
                 f"DLIO did not take the class of {key}",
                 details={"wanted": name, "in effect": shown},
                 suggestion="the module must hold a class of that name that derives from DLIO's base class",
+                code="MLPS-E141",
             )
         found[attribute] = shown
     return found

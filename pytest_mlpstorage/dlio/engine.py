@@ -45,7 +45,9 @@ def choose(workload: Mapping[str, Any], *, flavour: str, reader: str, generator:
     registry = flavour != "mlcommons"
     if registry and format_name == "parquet":
         if reader not in ("auto", "raw") or generator not in ("auto", "raw"):
-            raise ConfigurationError(f"DLIO 2.0.0 has no parquet of its own: reader {reader!r} and generator {generator!r} cannot serve it")
+            raise ConfigurationError(
+                f"DLIO 2.0.0 has no parquet of its own: reader {reader!r} and generator {generator!r} cannot serve it", code="MLPS-E140"
+            )
         settings = {} if own_reader else {"reader.data_loader_classname": PARQUET_LOADER, "reader.data_loader_sampler": "index"}
         return Engine("plugin" if own_reader else "parquet", "parquet", settings)
     images = registry and format_name in _IMAGES
@@ -63,12 +65,15 @@ def choose(workload: Mapping[str, Any], *, flavour: str, reader: str, generator:
             f"--mlps-reader={reader} and a reader or loader class in the parameters contradict each other",
             details={"class": own_reader},
             suggestion="leave one of them out",
+            code="MLPS-E113",
         )
     if registry and odirect and reader in ("builtin", "raw"):
         raise ConfigurationError(
-            f"reader.odirect is true, and the reader {reader!r} of DLIO 2.0.0 cannot do it", suggestion="--mlps-reader=raw-odirect"
+            f"reader.odirect is true, and the reader {reader!r} of DLIO 2.0.0 cannot do it",
+            suggestion="--mlps-reader=raw-odirect",
+            code="MLPS-E140",
         )
     if reader == "builtin" and generator == "raw" and registry and bool(value_at(workload, "workflow.train", False)):
-        raise ConfigurationError("DLIO 2.0.0's own reader cannot read raw files", suggestion="--mlps-reader=raw")
+        raise ConfigurationError("DLIO 2.0.0's own reader cannot read raw files", suggestion="--mlps-reader=raw", code="MLPS-E140")
     classname = {"raw": RAW_READER, "raw-odirect": ODIRECT_READER}.get(reader)
     return Engine(reader, generator, {"reader.reader_classname": classname} if classname else {})

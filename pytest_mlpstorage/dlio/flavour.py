@@ -98,10 +98,13 @@ def require_dlio() -> str:
     """Tell the flavour of the DLIO that is here; raises DependencyError naming the remedy where it, torch or hydra is missing."""
     missing = [name for name in (_PACKAGE, "torch", "hydra", "omegaconf", "numpy", "pandas", "psutil") if find_spec(name) is None]
     if missing:
-        raise DependencyError(f"DLIO cannot start here: {', '.join(missing)} not installed", suggestion=INSTALL)
+        raise DependencyError(f"DLIO cannot start here: {', '.join(missing)} not installed", suggestion=INSTALL, code="MLPS-E220")
     kind = flavour()
     if kind == UNKNOWN:
         raise DependencyError(
-            "the dlio_benchmark that is installed is none that this program knows", details={"folder": package_folder()}, suggestion=INSTALL
+            "the dlio_benchmark that is installed is none that this program knows",
+            details={"folder": package_folder()},
+            suggestion=INSTALL,
+            code="MLPS-E220",
         )
     return kind

@@ -24,7 +24,7 @@ def attach(session: Session) -> Callable[[], None]:
 
     missing = [name for name in ("LoadConfig", "DLIOBenchmark", "StatsCounter", "GeneratorFactory", "main") if not hasattr(dlio, name)]
     if missing:
-        raise DependencyError(f"this DLIO has no {', '.join(missing)} in its main module", suggestion=flavour.INSTALL)
+        raise DependencyError(f"this DLIO has no {', '.join(missing)} in its main module", suggestion=flavour.INSTALL, code="MLPS-E220")
     load = dlio.LoadConfig
     dlio.LoadConfig = lambda arguments, config: load_config(session, load, arguments, config)
     _wrap(dlio.DLIOBenchmark, "initialize", lambda benchmark, call: _initialize(session, benchmark, call))

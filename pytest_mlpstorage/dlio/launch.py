@@ -46,6 +46,7 @@ def _start_mpi() -> Any:
             "mpi4py or the MPI library that it needs cannot be loaded",
             suggestion="install mpi4py and an MPI, or put the MPI on the path",
             cause=error,
+            code="MLPS-E230",
         ) from error
     if not MPI.Is_initialized():
         MPI.Init()
@@ -102,5 +103,7 @@ def _run(arguments: Arguments, rank: int, size: int) -> Session:
     sys.argv = ["pytest_mlpstorage.dlio", *arguments.hydra]
     dlio_main()
     if not session.end:
-        raise DependencyError("DLIO ended without passing the steps that every known version passes", suggestion="report this version")
+        raise DependencyError(
+            "DLIO ended without passing the steps that every known version passes", suggestion="report this version", code="MLPS-E220"
+        )
     return session

@@ -14,7 +14,9 @@ def require_pyarrow() -> None:
     """Raise DependencyError where pyarrow is not installed."""
     if find_spec("pyarrow") is None:
         raise DependencyError(
-            "parquet workloads need pyarrow, which is not installed", suggestion="pip install 'pytest-mlpstorage[parquet]'"
+            "parquet workloads need pyarrow, which is not installed",
+            suggestion="pip install 'pytest-mlpstorage[parquet]'",
+            code="MLPS-E221",
         )
 
 

@@ -36,19 +36,21 @@ def columns(parquet: Mapping[str, Any], *, record_bytes: int) -> tuple[Column, .
     found: list[Column] = []
     for entry in parquet.get("columns") or [{"name": "x", "dtype": "uint8", "size": record_bytes}]:
         if not isinstance(entry, Mapping):
-            raise ConfigurationError(f"dataset.parquet.columns holds {entry!r}; wanted a mapping with dtype and size")
+            raise ConfigurationError(f"dataset.parquet.columns holds {entry!r}; wanted a mapping with dtype and size", code="MLPS-E111")
         dtype, size, count = str(entry.get("dtype", "float32")), int(entry.get("size", 1)), int(entry.get("count", 1))
         if dtype not in DTYPES:
-            raise ConfigurationError(f"dataset.parquet.columns: unknown dtype {dtype!r}; allowed: {', '.join(DTYPES)}")
+            raise ConfigurationError(f"dataset.parquet.columns: unknown dtype {dtype!r}; allowed: {', '.join(DTYPES)}", code="MLPS-E114")
         if size < 1 or count < 1:
-            raise ConfigurationError(f"dataset.parquet.columns: size and count must be at least 1, not {size} and {count}")
+            raise ConfigurationError(
+                f"dataset.parquet.columns: size and count must be at least 1, not {size} and {count}", code="MLPS-E111"
+            )
         name = str(entry.get("name", "c"))
         many = "count" in entry or "name" not in entry
         found += [Column(f"{name}{len(found) + i}" if many else name, dtype, size) for i in range(count)]
     names = [column.name for column in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ConfigurationError(f"dataset.parquet.columns: {', '.join(twice)} given twice")
+        raise ConfigurationError(f"dataset.parquet.columns: {', '.join(twice)} given twice", code="MLPS-E113")
     return tuple(found)
 
 
@@ -62,7 +64,7 @@ def selected(parquet: Mapping[str, Any], every: tuple[Column, ...]) -> tuple[Col
     for word in wanted:
         column = every[word] if isinstance(word, int) and 0 <= word < len(every) else by_name.get(str(word))
         if column is None:
-            raise ConfigurationError(f"dataset.parquet.read_columns: there is no column {word!r} among {len(every)}")
+            raise ConfigurationError(f"dataset.parquet.read_columns: there is no column {word!r} among {len(every)}", code="MLPS-E114")
         found.append(column)
     return tuple(found)
 

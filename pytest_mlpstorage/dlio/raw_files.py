@@ -47,7 +47,7 @@ class FileCache:
         except OSError as error:
             if self.direct and error.errno == errno.EINVAL:
                 raise FileSystemError(
-                    f"{path}: this filesystem cannot open files with O_DIRECT", suggestion="set reader.odirect to false"
+                    f"{path}: this filesystem cannot open files with O_DIRECT", suggestion="set reader.odirect to false", code="MLPS-E437"
                 ) from error
             raise
         self._open[path] = found
@@ -64,10 +64,10 @@ class FileCache:
                 want = min(CHUNK_BYTES, -(-want // ALIGNMENT) * ALIGNMENT)
             got = os.preadv(descriptor, [self._buffer[:want]], at)
             if got == 0:
-                raise FileSystemError(f"{path} ended at byte {at}, {end} were expected")
+                raise FileSystemError(f"{path} ended at byte {at}, {end} were expected", code="MLPS-E435")
             at += got
             if self.direct and at < end and at % ALIGNMENT:
-                raise FileSystemError(f"{path} ended at byte {at}, {end} were expected")
+                raise FileSystemError(f"{path} ended at byte {at}, {end} were expected", code="MLPS-E435")
         self.bytes_read += end - start
         return end - start
 

@@ -47,7 +47,7 @@ class RawGenerator(DataGenerator):  # type: ignore[misc]  # DLIO carries no type
         mine = [self.storage.get_uri(path) for path in files[self.my_rank :: self.comm_size]]
         on_disk = sum(Path(path).stat().st_size for path in mine)
         if on_disk != written:
-            raise BenchmarkExecutionError(f"rank {self.my_rank} wrote {written} bytes, and {on_disk} are on disk")
+            raise BenchmarkExecutionError(f"rank {self.my_rank} wrote {written} bytes, and {on_disk} are on disk", code="MLPS-E542")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -34,6 +34,7 @@ def translate_for_registry(workload: Mapping[str, Any]) -> dict[str, Any]:
                 f"{official} and {old} contradict each other",
                 details={official: value, old: given},
                 suggestion=f"leave {old} out",
+                code="MLPS-E113",
             )
         found[old] = value
     if not value_at(workload, "workflow.checkpoint", False):

@@ -66,7 +66,9 @@ class RunGap(Data):
 def known(value: T | Unknown, what: str) -> T:
     """Return the value; ConfigurationError says why ``what`` is unknown."""
     if isinstance(value, Unknown):
-        raise ConfigurationError(f"{what} is unknown: {value.unknown}", suggestion="nothing is guessed; use what is published")
+        raise ConfigurationError(
+            f"{what} is unknown: {value.unknown}", suggestion="nothing is guessed; use what is published", code="MLPS-E116"
+        )
     return value
 
 

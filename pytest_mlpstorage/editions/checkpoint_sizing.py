@@ -161,13 +161,19 @@ def checkpoint_size(shape: CheckpointShape, *, processes: int, data_parallel: in
     ConfigurationError where the ranks are no multiple of one copy, more than the copies hold, or no such number.
     """
     if not 0 < processes <= _MOST_RANKS:
-        raise ConfigurationError(f"{processes} ranks cannot write a checkpoint", details={"allowed": f"1 to {_MOST_RANKS}"})
+        raise ConfigurationError(
+            f"{processes} ranks cannot write a checkpoint", details={"allowed": f"1 to {_MOST_RANKS}"}, code="MLPS-E115"
+        )
     if data_parallel is None:
         if processes % shape.copy_processes:
-            raise ConfigurationError(f"{processes} ranks are no multiple of the {shape.copy_processes} that hold one copy of the model")
+            raise ConfigurationError(
+                f"{processes} ranks are no multiple of the {shape.copy_processes} that hold one copy of the model", code="MLPS-E115"
+            )
         data_parallel = processes // shape.copy_processes
     elif not 0 < data_parallel <= _LARGEST or data_parallel * shape.copy_processes < processes:
-        raise ConfigurationError(f"{data_parallel} copies of {shape.copy_processes} ranks are fewer than {processes} ranks")
+        raise ConfigurationError(
+            f"{data_parallel} copies of {shape.copy_processes} ranks are fewer than {processes} ranks", code="MLPS-E115"
+        )
     shard = data_parallel if shape.zero_stage == _SHARDED_OVER_COPIES else 1
     stages = [shape.stage_bytes(stage, shard) for stage in range(min(shape.pipeline, -(-processes // shape.tensor)))]
     by_rank = tuple(
@@ -180,14 +186,14 @@ def checkpoint_size(shape: CheckpointShape, *, processes: int, data_parallel: in
 def _count(parameters: Mapping[str, Any], key: str, *, least: int = 1) -> int:
     value = value_at(parameters, key)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _LARGEST:
-        raise ConfigurationError(f"{key} must be a whole number of at least {least}, given {_shown(value)}")
+        raise ConfigurationError(f"{key} must be a whole number of at least {least}, given {_shown(value)}", code="MLPS-E111")
     return value
 
 
 def _element_bytes(parameters: Mapping[str, Any], key: str) -> int:
     value = value_at(parameters, key)
     if not isinstance(value, str) or value not in _BYTES:
-        raise ConfigurationError(f"{key} must be one of {', '.join(_BYTES)}, given {_shown(value)}")
+        raise ConfigurationError(f"{key} must be one of {', '.join(_BYTES)}, given {_shown(value)}", code="MLPS-E111")
     return _BYTES[value]
 
 

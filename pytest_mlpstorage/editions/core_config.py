@@ -60,7 +60,9 @@ def core_config(parameters: Mapping[str, Any], family: str) -> dict[str, Any]:
     another raises ConfigurationError, because how its hash is made is not published.
     """
     if family not in _KEPT:
-        raise ConfigurationError(f"core-config hash of {family!r} is unknown: how it is made is not published; {nearest(family, _KEPT)}")
+        raise ConfigurationError(
+            f"core-config hash of {family!r} is unknown: how it is made is not published; {nearest(family, _KEPT)}", code="MLPS-E116"
+        )
     kept = _KEPT[family]
     return {
         key: plain(value)

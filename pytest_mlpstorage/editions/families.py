@@ -91,7 +91,7 @@ class CheckpointingEdition(Data):
     def model(self, name: str) -> CheckpointModel:
         """Return the model of that name; ConfigurationError with the nearest names."""
         if name not in self.models:
-            raise ConfigurationError(f"unknown checkpointing model {name!r}; {nearest(name, self.models)}")
+            raise ConfigurationError(f"unknown checkpointing model {name!r}; {nearest(name, self.models)}", code="MLPS-E114")
         return self.models[name]
 
 
@@ -133,7 +133,7 @@ class KVCacheEdition(Data):
     def option(self, number: int) -> KVCacheOption:
         """Return the option of that number; ConfigurationError naming the numbers."""
         if number not in self.options:
-            raise ConfigurationError(f"unknown KV cache option {number}; {nearest(str(number), map(str, self.options))}")
+            raise ConfigurationError(f"unknown KV cache option {number}; {nearest(str(number), map(str, self.options))}", code="MLPS-E114")
         return self.options[number]
 
 
@@ -187,5 +187,7 @@ class VectorDatabaseEdition(Data):
     def configuration(self, name: str) -> VectorConfiguration:
         """Return the shipped configuration of that name; ConfigurationError with the nearest names."""
         if name not in self.configurations:
-            raise ConfigurationError(f"unknown vector database configuration {name!r}; {nearest(name, self.configurations)}")
+            raise ConfigurationError(
+                f"unknown vector database configuration {name!r}; {nearest(name, self.configurations)}", code="MLPS-E114"
+            )
         return self.configurations[name]

@@ -30,7 +30,9 @@ def edition_names() -> tuple[str, ...]:
 def edition(name: str) -> Edition:
     """Return the edition of that name (``3.0``), loaded once and shared; ConfigurationError naming the editions there are."""
     if name not in edition_names():
-        raise ConfigurationError(f"unknown edition {name!r}; {nearest(name, edition_names())}", suggestion='write edition: "3.0"')
+        raise ConfigurationError(
+            f"unknown edition {name!r}; {nearest(name, edition_names())}", suggestion='write edition: "3.0"', code="MLPS-E114"
+        )
     return load_edition(_DATA / f"v{name}.yaml")
 
 
@@ -40,12 +42,16 @@ def load_edition(path: Path) -> Edition:
         text = path.read_text(encoding="utf-8")
         raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - both loaders are safe ones
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValidationError(f"edition data {path} cannot be read", cause=error, suggestion="reinstall pytest-mlpstorage") from error
+        raise ValidationError(
+            f"edition data {path} cannot be read", cause=error, suggestion="reinstall pytest-mlpstorage", code="MLPS-E620"
+        ) from error
     try:
         return Edition.model_validate(_prepared(raw))
     except pydantic.ValidationError as error:
         wrong = {".".join(map(str, e["loc"])): e["msg"] for e in error.errors(include_url=False)}
-        raise ValidationError(f"edition data {path} is not valid", details=wrong, suggestion="reinstall pytest-mlpstorage") from error
+        raise ValidationError(
+            f"edition data {path} is not valid", details=wrong, suggestion="reinstall pytest-mlpstorage", code="MLPS-E620"
+        ) from error
 
 
 def _prepared(raw: Any) -> Any:

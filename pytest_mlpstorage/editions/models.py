@@ -123,7 +123,9 @@ class TrainingEdition(Data):
         """Return the template of the pair, whatever the division; ConfigurationError names what is near or why it is unknown."""
         reason = self._why_no_template(model, accelerator)
         if reason:
-            raise ConfigurationError(f"no training template {model}_{accelerator}: {reason}", suggestion="choose one of these")
+            raise ConfigurationError(
+                f"no training template {model}_{accelerator}: {reason}", suggestion="choose one of these", code="MLPS-E114"
+            )
         return self.templates[model, accelerator]
 
     def _why_no_template(self, model: str, accelerator: str) -> str | None:

@@ -88,6 +88,7 @@ def record_bytes(dataset: Mapping[str, Any]) -> int | float:
             "the size of a record is not known",
             details={"looked for": "dataset.record_length_bytes, dataset.record_length, dataset.parquet.columns"},
             suggestion="set dataset.record_length_bytes",
+            code="MLPS-E112",
         )
     return total
 
@@ -168,6 +169,7 @@ def require_space(size_bytes: int, path_free_bytes: int, path: Path | str) -> No
             "missing": f"{size_bytes - path_free_bytes} bytes ({format_bytes(size_bytes - path_free_bytes)})",
         },
         suggestion="free space there or point data_dir at a larger file system; a smaller data set is only for division whatif",
+        code="MLPS-E410",
     )
 
 
@@ -191,7 +193,7 @@ def _exact(number: int | float) -> Fraction:
 
 def _positive(name: str, value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ConfigurationError(f"{name} must be a positive number, given {value!r}")
+        raise ConfigurationError(f"{name} must be a positive number, given {value!r}", code="MLPS-E111")
     return value
 
 
@@ -208,7 +210,7 @@ def _floors(
     for name, value in {"record_bytes": record, **counts}.items():
         _positive(name, value)
     if not host_memory_bytes:
-        raise ConfigurationError("the memory of no client host is known", suggestion="declare cluster.memory_per_host")
+        raise ConfigurationError("the memory of no client host is known", suggestion="declare cluster.memory_per_host", code="MLPS-E112")
     for memory in host_memory_bytes:
         _positive("the memory of a host", memory)
     # Memory is whole kB; rounding takes back what a float of GiB added.

@@ -96,7 +96,7 @@ class Arena:
 
     def __init__(self, lanes: int, chunk: int) -> None:
         if chunk % mmap.PAGESIZE:
-            raise ConfigurationError(f"a chunk of {chunk} bytes is no multiple of the page size of {mmap.PAGESIZE}")
+            raise ConfigurationError(f"a chunk of {chunk} bytes is no multiple of the page size of {mmap.PAGESIZE}", code="MLPS-E115")
         self.chunk = chunk
         self._memory, whole = huge_memory(lanes * chunk)
         # A fork beside a read under way would, on kernels before 6.3, let the bytes arrive in a page that is no longer ours.
@@ -112,7 +112,9 @@ class Arena:
         try:
             lane = self._free.pop()
         except IndexError:
-            raise BenchmarkExecutionError(f"more than {self._lanes} objects are under way: memory was made for no more") from None
+            raise BenchmarkExecutionError(
+                f"more than {self._lanes} objects are under way: memory was made for no more", code="MLPS-E590"
+            ) from None
         lane.holds = None
         return lane
 

@@ -77,6 +77,7 @@ def make_documents(
         raise ConfigurationError(
             f"max_chunk_bytes is {options.max_chunk_bytes}, less than one token of {model.key}",
             details={"allowed": f"{model.bytes_per_token} and more"},
+            code="MLPS-E115",
         )
     if model.hidden >= _LARGE_HIDDEN or model.layers >= _LARGE_LAYERS:
         least, most = options.large_model_doc_tokens_min, options.large_model_doc_tokens_max

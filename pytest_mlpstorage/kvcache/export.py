@@ -95,7 +95,7 @@ def _steps(request: int, move: Move, reason: Reason) -> Iterator[Step]:
 def official_trace(schedule: Schedule, model: KVModel, policy: TierPolicy, **how: Any) -> Iterator[str]:
     """Lines of the CSV that ``--io-trace-log`` of the official tool writes; its tiers are GPU, CPU, storage. ``how`` as of ``played``."""
     if len(policy.limits) != _OFFICIAL_TIERS:
-        raise ConfigurationError("the official trace knows three tiers", details={"tiers": len(policy.limits)})
+        raise ConfigurationError("the official trace knows three tiers", details={"tiers": len(policy.limits)}, code="MLPS-E115")
     yield "Timestamp,Operation,Object_Size_Bytes,Tier,Key,Phase\n"
     for step in played(schedule, model, policy, **how):
         if step.kind not in _MOVED:

@@ -47,10 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def export(job: KVCacheJob, out: Path, *, form: str = "official", rank: int = 0, seconds: float | None = None) -> int:
     """Write the trace of one rank; how many requests are in it. Without a capacity storage keeps everything."""
     if not 0 <= rank < job.processes:
-        raise ConfigurationError(f"the job has ranks 0 to {job.processes - 1}, not {rank}")
+        raise ConfigurationError(f"the job has ranks 0 to {job.processes - 1}, not {rank}", code="MLPS-E115")
     schedule = job.schedule(rank)
     if schedule.chunk_tokens:
-        raise ConfigurationError("the work of this pass is shared chunks, which these forms of traces do not know")
+        raise ConfigurationError("the work of this pass is shared chunks, which these forms of traces do not know", code="MLPS-E115")
     how = _how(job, schedule)  # of the whole pass: its documents are numbered after its requests
     if seconds is not None:
         early = int((schedule.requests["t_arrival_ns"] < seconds * 1e9).sum())

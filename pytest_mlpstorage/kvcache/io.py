@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mlpstorage.errors import FileSystemError
+from pytest_mlpstorage.errors import FileSystemError, code_of_os
 
 __all__ = [
     "READ",
@@ -139,4 +139,5 @@ def object_error(operation: str, path: str, offset: int, done: int, size: int, e
         },
         suggestion=_NEXT.get(code, "see the kernel's log (dmesg) and that of the storage"),
         cause=error,
+        code="MLPS-E435" if code == errno.ENODATA else code_of_os(error),
     )

@@ -31,13 +31,13 @@ class ModelledGPU:
     def read_object(self, entry: int, bytes: int, *, pass_no: int) -> ObjectTimes:  # noqa: ARG002
         """Take the time of a copy; the entry must be there."""
         if self._held.get(entry) != bytes:
-            raise BenchmarkExecutionError(f"entry {entry} of {bytes} bytes is not in the GPU tier")
+            raise BenchmarkExecutionError(f"entry {entry} of {bytes} bytes is not in the GPU tier", code="MLPS-E590")
         return self._copy(bytes)
 
     def delete(self, entry: int) -> None:
         """Forget an entry, which must be there."""
         if self._held.pop(entry, None) is None:
-            raise BenchmarkExecutionError(f"entry {entry} is not in the GPU tier")
+            raise BenchmarkExecutionError(f"entry {entry} is not in the GPU tier", code="MLPS-E590")
 
     def close(self) -> None:
         """Forget all."""

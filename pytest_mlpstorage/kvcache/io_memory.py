@@ -99,6 +99,7 @@ class MemoryTarget:
             raise BenchmarkExecutionError(
                 f"entry {entry} of {bytes} bytes does not fit the memory tier: {self._extents.free_bytes} bytes are free",
                 suggestion="this is a fault of the cache policy, please report it",
+                code="MLPS-E590",
             )
 
         def move(lane: Lane, block: int, length: int) -> int:
@@ -140,7 +141,7 @@ class MemoryTarget:
         """Forget an entry, which must be there."""
         found = self._held.pop(entry, None)
         if found is None:
-            raise BenchmarkExecutionError(f"entry {entry} is not in the memory tier")
+            raise BenchmarkExecutionError(f"entry {entry} is not in the memory tier", code="MLPS-E590")
         self._extents.give(found[1])
 
     def close(self) -> None:
@@ -154,7 +155,7 @@ class MemoryTarget:
     def _pieces(self, entry: int, size: int) -> list[tuple[int, int]]:
         found = self._held.get(entry)
         if found is None or found[0] != size:
-            raise BenchmarkExecutionError(f"entry {entry} of {size} bytes is not in the memory tier")
+            raise BenchmarkExecutionError(f"entry {entry} of {size} bytes is not in the memory tier", code="MLPS-E590")
         return found[1]
 
     def _each(self, size: int, move: Move, checked: Count = lambda: 0) -> ObjectTimes:

@@ -280,6 +280,7 @@ def _wrong_size(path: str, how: str, offset: int, expected: int) -> ValidationEr
         f"{path} is {how} than it was stored: it should end at offset {expected}, and is another from offset {offset} on",
         details={"operation": "read", "file": path, "offset": offset, "bytes expected": expected},
         suggestion="see what changed the file beside this run; a result from this storage counts for nothing until that is understood",
+        code="MLPS-E611",
     )
 
 
@@ -288,4 +289,5 @@ def _wrong_header(path: str) -> ValidationError:
         f"{path} does not hold at offset 0 what was stored: its header is that of another array, or damaged",
         details={"operation": "verify", "file": path, "offset": 0},
         suggestion="the storage returned other data than it took: a result from it counts for nothing until that is understood",
+        code="MLPS-E611",
     )

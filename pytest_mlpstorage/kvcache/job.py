@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, get_args
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.kvcache.buffers import chunk_bytes
 from pytest_mlpstorage.kvcache.io import Durability
+from pytest_mlpstorage.kvcache.limits import MOST_WORKERS
 from pytest_mlpstorage.kvcache.population import offered_requests_per_second, population
 from pytest_mlpstorage.kvcache.schedule import FloodOptions, compile_flood
 from pytest_mlpstorage.kvcache.serving_job import ServingJob
@@ -34,8 +35,6 @@ Mode = Literal["both", "prefill", "decode"]
 
 MOST_USERS: Final = 100_000
 MOST_DURATION_SECONDS: Final = 86_400
-MOST_WORKERS: Final = 500
-"""Requests in service at a time, whatever the number of users."""
 
 _WHAT: Final = "KV cache job"
 _JOIN_SECONDS: Final = 2
@@ -129,7 +128,7 @@ class KVCacheJob:
         if not isinstance(self.workload, WorkloadConfig):
             raise _wrong("workload", "the workload's options", self.workload)
         if self.model not in self.workload.models:
-            raise ConfigurationError(f"unknown KV cache model {self.model!r}; allowed: {', '.join(self.workload.models)}")
+            raise ConfigurationError(f"unknown KV cache model {self.model!r}; allowed: {', '.join(self.workload.models)}", code="MLPS-E114")
 
     @property
     def profile(self) -> str:
@@ -231,7 +230,7 @@ class KVCacheJob:
             try:
                 values["workload"] = WorkloadConfig.from_json(values["workload"])
             except (TypeError, KeyError, AttributeError) as error:
-                raise ConfigurationError(f"workload of a KV cache job cannot be read: {error}") from error
+                raise ConfigurationError(f"workload of a KV cache job cannot be read: {error}", code="MLPS-E170") from error
         return cls(**values)
 
     def write(self, path: Path) -> None:
@@ -245,7 +244,7 @@ class KVCacheJob:
 
 
 def _wrong(name: str, wanted: str, given: object) -> ConfigurationError:
-    return ConfigurationError(f"{name} of a KV cache job must be {wanted}, given {repr(given)[:60]}")
+    return ConfigurationError(f"{name} of a KV cache job must be {wanted}, given {repr(given)[:60]}", code="MLPS-E170")
 
 
 def _whole(name: str, value: object, least: int, most: int) -> None:

@@ -57,7 +57,9 @@ class KVModel:
     def entry_bytes(self, tokens: int, tensor_parallel: int = 1) -> int:
         """Bytes of the entry of so many tokens; under tensor parallelism N those of the first 1/N of its elements."""
         if tensor_parallel < 1:
-            raise ConfigurationError(f"tensor parallelism {tensor_parallel} is no number of cards", details={"allowed": "1 and more"})
+            raise ConfigurationError(
+                f"tensor parallelism {tensor_parallel} is no number of cards", details={"allowed": "1 and more"}, code="MLPS-E111"
+            )
         return self.elements_per_token * tokens // tensor_parallel * self.dtype_bytes
 
     def shape(self, tokens: int) -> tuple[int, ...]:
@@ -98,5 +100,5 @@ def model(key: str) -> KVModel:
         # editions.base.nearest would do, but a rank that reads it pays for pydantic before its first byte.
         near = difflib.get_close_matches(key.lower(), MODELS, n=1)
         guess = f"; did you mean {near[0]}?" if near else ""
-        raise ConfigurationError(f"unknown KV cache model {key!r}; allowed: {', '.join(MODELS)}{guess}")
+        raise ConfigurationError(f"unknown KV cache model {key!r}; allowed: {', '.join(MODELS)}{guess}", code="MLPS-E114")
     return found

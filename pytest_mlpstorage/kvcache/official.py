@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_mlpstorage.cluster.mounts import mount_of
-from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError, FileSystemError
+from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError, FileSystemError, code_of_os
 from pytest_mlpstorage.kvcache.aggregate import RankFigures
 from pytest_mlpstorage.kvcache.leftovers import remove_leftovers
 from pytest_mlpstorage.kvcache.official_copy import child_environment, folder_digest
@@ -59,13 +59,14 @@ def run_rank(job: OfficialJob, rank: int) -> None:
     """Do the pass of one rank, and leave its files. Raises MLPStorageError for what a user can understand."""
     started = launched_ranks() or 1
     if started != job.processes:
-        raise ConfigurationError(f"the job is for {job.processes} ranks, but {started} were started")
+        raise ConfigurationError(f"the job is for {job.processes} ranks, but {started} were started", code="MLPS-E170")
     digest = folder_digest(Path(job.folder))
     if digest != job.digest:
         raise ConfigurationError(
             f"the official program in {job.folder} on {socket.gethostname()} is not the one that was planned with",
             details={"md5-tree-v2": digest, "planned": job.digest},
             suggestion="put the same copy on every host, and leave it alone while it runs",
+            code="MLPS-E151",
         )
     path = os.environ.get("MLPS_PROGRESS") if rank == 0 else None
     progress = Progress(Path(path) if path else None, f"option {job.option} trial {job.trial}", job.processes)
@@ -73,7 +74,7 @@ def run_rank(job: OfficialJob, rank: int) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise FileSystemError(f"cannot make {folder}: {error.strerror}", cause=error) from error
+        raise FileSystemError(f"cannot make {folder}: {error.strerror}", cause=error, code=code_of_os(error)) from error
     environment = child_environment(job.preload)
     replacing, notes = _interposers(job.python, environment)
     progress.wait("pause between options", job.pause_seconds)
@@ -96,7 +97,7 @@ def run_rank(job: OfficialJob, rank: int) -> None:
         progress.say("clean-up")
     if watched.code:
         how = f"exit code {watched.code}" if watched.code > 0 else f"signal {-watched.code}"
-        raise BenchmarkExecutionError(f"{job.script.name} ended with {how}: {watched.last_words}")
+        raise BenchmarkExecutionError(f"{job.script.name} ended with {how}: {watched.last_words}", code="MLPS-E570")
     text, raw = _result(job, rank)
     notes += _otherwise(job, rank, raw, watched)
     seen = Outside(
@@ -106,7 +107,7 @@ def run_rank(job: OfficialJob, rank: int) -> None:
     figures = RankFigures.from_json({**raw, BLOCK: content}, RankName(job.option, job.trial, rank, ""))
     nothing = figures.measured_nothing(has_memory=job.memory)
     if nothing:
-        raise BenchmarkExecutionError(f"rank {rank} measured nothing: {nothing}", details={"file": _file(job, rank)})
+        raise BenchmarkExecutionError(f"rank {rank} measured nothing: {nothing}", details={"file": _file(job, rank)}, code="MLPS-E541")
     write_json(job.evidence_file(rank), evidence(job, rank, raw, seen))
     write_text(_settle(job, rank), with_block(text, BLOCK, content))
     if alone:
@@ -153,7 +154,7 @@ def _file(job: OfficialJob, rank: int) -> Path:
     if len(mine) != 1:
         what = "left no file of results" if not mine else f"left {len(mine)} files of results"
         raise BenchmarkExecutionError(
-            f"{job.script.name} {what} of rank {rank} below {job.output_dir}", details={"files": list(map(str, mine))}
+            f"{job.script.name} {what} of rank {rank} below {job.output_dir}", details={"files": list(map(str, mine))}, code="MLPS-E570"
         )
     return mine[0]
 
@@ -177,15 +178,15 @@ def _result(job: OfficialJob, rank: int) -> tuple[str, dict[str, Any]]:
     path = _file(job, rank)
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            raise BenchmarkExecutionError(f"{path} is too large to be read")
+            raise BenchmarkExecutionError(f"{path} is too large to be read", code="MLPS-E570")
         text = path.read_text(encoding="utf-8")
         raw = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise BenchmarkExecutionError(
-            f"the file of results of {job.script.name} cannot be read: {error}", details={"file": path}
+            f"the file of results of {job.script.name} cannot be read: {error}", details={"file": path}, code="MLPS-E570"
         ) from error
     if not isinstance(raw, dict):
-        raise BenchmarkExecutionError(f"the file of results of {job.script.name} is no object", details={"file": path})
+        raise BenchmarkExecutionError(f"the file of results of {job.script.name} is no object", details={"file": path}, code="MLPS-E570")
     return text, raw
 
 

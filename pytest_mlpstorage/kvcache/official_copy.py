@@ -76,7 +76,7 @@ def folder_digest(folder: Path) -> str:
     """The hash of a copy's folder (rule 2.1.6). ConfigurationError where it cannot be hashed."""
     found = tree_hash(folder)
     if found.digest is None:
-        raise ConfigurationError(f"the official program in {folder} cannot be hashed: {found.problem}")
+        raise ConfigurationError(f"the official program in {folder} cannot be hashed: {found.problem}", code="MLPS-E151")
     return found.digest
 
 
@@ -87,7 +87,9 @@ def find_copy(folder: Path, python: str, *, preload: str = "") -> OfficialCopy:
     lacks what the program needs.
     """
     if not (folder / PROGRAM).is_file():
-        raise ConfigurationError(f"{folder} holds no {PROGRAM}", suggestion="give the folder of your copy of the official program")
+        raise ConfigurationError(
+            f"{folder} holds no {PROGRAM}", suggestion="give the folder of your copy of the official program", code="MLPS-E151"
+        )
     environment = child_environment(preload)
     _ask_interpreter(python, environment)
     flags = {}
@@ -99,13 +101,14 @@ def find_copy(folder: Path, python: str, *, preload: str = "") -> OfficialCopy:
             raise ConfigurationError(
                 f"{folder / WRAPPER} is of neither known form: its --help shows neither --rank-output-base nor --option",
                 details={"flags": ", ".join(sorted(flags[WRAPPER])) or "none"},
+                code="MLPS-E151",
             )
         form = of_wrapper[0]
     flags[PROGRAM] = _shown(python, folder / PROGRAM, environment) if form != "wrapper" else frozenset()
     found = OfficialCopy(folder, python, folder_digest(folder), form, flags)
     missing = [flag for flag in _NEEDED[form] if not found.takes(form, flag)]
     if missing:
-        raise ConfigurationError(f"{found.script(form)} does not take what it has to be told: --{', --'.join(missing)}")
+        raise ConfigurationError(f"{found.script(form)} does not take what it has to be told: --{', --'.join(missing)}", code="MLPS-E151")
     return found
 
 
@@ -113,11 +116,12 @@ def _ask_interpreter(python: str, environment: Mapping[str, str]) -> None:
     try:
         done = _ask([python, "-c", "import numpy, yaml"], environment)
     except (OSError, subprocess.SubprocessError) as error:
-        raise DependencyError(f"{python} cannot be started: {error}", suggestion="set kvcache.official_python") from error
+        raise DependencyError(f"{python} cannot be started: {error}", suggestion="set kvcache.official_python", code="MLPS-E221") from error
     if done.returncode:
         raise DependencyError(
             f"{python} cannot import numpy and yaml, which the official program needs: {_last_line(done.stderr)}",
             suggestion=f"{python} -m pip install numpy pyyaml, or another kvcache.official_python",
+            code="MLPS-E221",
         )
 
 
@@ -126,9 +130,9 @@ def _shown(python: str, script: Path, environment: Mapping[str, str]) -> frozens
     try:
         done = _ask([python, str(script), "--help"], environment)
     except (OSError, subprocess.SubprocessError) as error:
-        raise ConfigurationError(f"{script} --help does not answer: {error}") from error
+        raise ConfigurationError(f"{script} --help does not answer: {error}", code="MLPS-E151") from error
     if done.returncode:
-        raise ConfigurationError(f"{script} --help ends with exit code {done.returncode}: {_last_line(done.stderr)}")
+        raise ConfigurationError(f"{script} --help ends with exit code {done.returncode}: {_last_line(done.stderr)}", code="MLPS-E151")
     return frozenset(_FLAG.findall(done.stdout))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_mlpstorage.kvcache.limits import MOST_WORKERS
 from pytest_mlpstorage.kvcache.official_copy import PROGRAM, WRAPPER, Form
 from pytest_mlpstorage.ranks.job_file import fields_of, read_job
 from pytest_mlpstorage.results.atomic import write_json
@@ -64,7 +65,7 @@ class OfficialJob:
     @property
     def workers(self) -> int:
         """Threads of the program that serve requests."""
-        return min(int(self.parameters["num-users"]), 500)
+        return min(int(self.parameters["num-users"]), MOST_WORKERS)
 
     def rank_folder(self, rank: int) -> Path:
         """Where a rank's files are left."""

@@ -74,7 +74,9 @@ def watch(
             preexec_fn=functools.partial(die_with_parent, signal.SIGKILL),  # noqa: PLW1509 - no thread of ours runs yet
         )  # fmt: skip
     except OSError as error:
-        raise BenchmarkExecutionError(f"the official program cannot be started: {error}", details={"command": command[0]}) from error
+        raise BenchmarkExecutionError(
+            f"the official program cannot be started: {error}", details={"command": command[0]}, code="MLPS-E560"
+        ) from error
     assert process.stderr is not None
     tail = _Tail(process.stderr)
     try:

@@ -132,7 +132,9 @@ class TierPolicy:
     def __init__(self, limits: Sequence[int], *, eviction: EvictionLimits | None = None, order: Order = "lru") -> None:
         if not limits or min(limits) < 0 or limits[-1] <= 0:
             raise ConfigurationError(
-                f"tiers of {list(limits)} bytes cannot hold entries", details={"allowed": "0 bytes and more, the last tier at least 1"}
+                f"tiers of {list(limits)} bytes cannot hold entries",
+                details={"allowed": "0 bytes and more, the last tier at least 1"},
+                code="MLPS-E115",
             )
         self.limits = tuple(limits)
         self._eviction = eviction or EvictionLimits()

@@ -88,7 +88,7 @@ def population(seed: int, users: int, templates: Sequence[Template] = TEMPLATES,
     Python promises the same numbers of ``random`` for the same seed in all its versions, so the official population is reproduced.
     """
     if not templates:
-        raise ConfigurationError("a population needs at least one kind of user")
+        raise ConfigurationError("a population needs at least one kind of user", code="MLPS-E115")
     draw = random.Random(seed)  # noqa: S311 - the official tool's own generator; nothing here is a secret
     shares = shares or QoSShares()
     return tuple(_user(draw, index, templates, shares) for index in range(users))
@@ -105,7 +105,7 @@ def _user(draw: random.Random, index: int, templates: Sequence[Template], shares
 def scaled_contexts(templates: Sequence[Template], divisor: int) -> tuple[Template, ...]:
     """The same kinds of users with contexts so many times shorter, as in the quick configuration; at least one token."""
     if divisor < 1:
-        raise ConfigurationError(f"contexts cannot be divided by {divisor}", details={"allowed": "1 and more"})
+        raise ConfigurationError(f"contexts cannot be divided by {divisor}", details={"allowed": "1 and more"}, code="MLPS-E115")
     return tuple(
         dataclasses.replace(
             template, context_tokens=(max(1, template.context_tokens[0] // divisor), max(1, template.context_tokens[1] // divisor))

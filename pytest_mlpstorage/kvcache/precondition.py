@@ -56,6 +56,7 @@ class Precondition:
             raise ConfigurationError(
                 f"{self.bytes_to_write} bytes, {self.bytes_held} at a time, precondition nothing",
                 details={"allowed": f"{_THREADS * _LEAST_OBJECT_BYTES} and more"},
+                code="MLPS-E115",
             )
 
     @classmethod

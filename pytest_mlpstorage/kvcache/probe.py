@@ -113,6 +113,7 @@ def _unit(place: Path, alignment: DirectAlignment | None) -> int:
         raise ConfigurationError(
             f"direct I/O below {place} wants multiples of {alignment}, which our buffers are not",
             suggestion="set kvcache.io.path: buffered",
+            code="MLPS-E115",
         )
     return unit
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError, FileSystemError, MPIError
+from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError, FileSystemError, MPIError, code_of_os
 from pytest_mlpstorage.kvcache.accounting import WindowAccount
 from pytest_mlpstorage.kvcache.buffers import Arena, arena_soon
 from pytest_mlpstorage.kvcache.documents import make_documents
@@ -53,7 +53,7 @@ class Rank:
 
     def __init__(self, job: KVCacheJob, world: World, arena: Future[Arena] | None = None) -> None:
         if world.size != job.processes:
-            raise MPIError(f"the KV cache job is for {job.processes} ranks, but {world.size} were started")
+            raise MPIError(f"the KV cache job is for {job.processes} ranks, but {world.size} were started", code="MLPS-E330")
         self._job, self._world = job, world
         self._arena = arena or arena_soon(*job.arena)
         path = os.environ.get("MLPS_PROGRESS") if world.rank == 0 else None
@@ -88,11 +88,12 @@ class Rank:
             raise FileSystemError(
                 f"the results cannot be written to {output}: on {socket.gethostname()} it is no folder that can be written to",
                 suggestion="the results directory must be the same on all hosts",
+                code="MLPS-E411",
             )
         try:
             folder.mkdir()
         except OSError as error:
-            raise FileSystemError(f"cannot make {folder}: {error.strerror}", cause=error) from error
+            raise FileSystemError(f"cannot make {folder}: {error.strerror}", cause=error, code=code_of_os(error)) from error
 
     def _capacity(self, probe: TargetProbe) -> int:
         """Bytes that this rank may keep on storage: what the job says, else its share of what is free."""
@@ -104,7 +105,9 @@ class Rank:
         of_ours = [free for place, free in places if job.shared_cache or place == here]
         capacity = min(of_ours) * _FREE_SHARE[0] // _FREE_SHARE[1] // len(of_ours)
         if capacity <= 0:
-            raise ConfigurationError(f"nothing is free on the filesystem of {job.cache_dir}", suggestion="free space, or choose another")
+            raise ConfigurationError(
+                f"nothing is free on the filesystem of {job.cache_dir}", suggestion="free space, or choose another", code="MLPS-E115"
+            )
         return capacity
 
     def _measure(self, schedule: Schedule, place: Path) -> Measured:
@@ -179,6 +182,7 @@ class Rank:
                     "clocks_differ_by_up_to_ms": round(unknown / 1e6, 2),
                 },
                 suggestion="see whether a host or its network is overloaded",
+                code="MLPS-E541",
             )
         served = None
         if serving is not None:

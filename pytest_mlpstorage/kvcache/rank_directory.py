@@ -170,6 +170,7 @@ class RankDirectory:
                     f"{self.path} is in use by another run",
                     details={"path": self.path, "its token": os.pread(self._token, _LARGEST_TOKEN, 0).decode(errors="replace")},
                     suggestion="wait for it, or choose another cache directory",
+                    code="MLPS-E420",
                 ) from error
             if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):  # a filesystem without locks
                 raise
@@ -192,6 +193,7 @@ class RankDirectory:
             f"{self.path} is not emptied: {reason}",
             details={"path": self.path},
             suggestion="choose another kvcache.cache_dir, or remove that folder yourself if nothing in it is needed",
+            code="MLPS-E412",
         )
 
     def _release(self) -> None:

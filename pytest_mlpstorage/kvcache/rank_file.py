@@ -31,5 +31,7 @@ def write_rank_file(path: Path, official: Mapping[str, Any], block: Mapping[str,
     except OSError as error:
         raise file_system_error("cannot make the directory of a rank's results", path.parent, error) from error
     if earlier:
-        raise ValidationError("a rank has written its results before", details={"directory": path.parent, "file": earlier[0]})
+        raise ValidationError(
+            "a rank has written its results before", details={"directory": path.parent, "file": earlier[0]}, code="MLPS-E610"
+        )
     write_json(path, {**official, BLOCK: dict(block)})

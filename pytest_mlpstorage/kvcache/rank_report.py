@@ -50,6 +50,7 @@ def report(job: KVCacheJob, rank: int, schedule: Schedule, measured: Measured) -
                 "ended_s": measured.outcome.ended_ns / NANOSECONDS_PER_SECOND,
             },
             suggestion="a longer duration, fewer users or smaller contexts, so that requests end before the pass does",
+            code="MLPS-E541",
         )
     write_json(job.evidence_file(rank), evidence(job, schedule, measured, dataclasses.asdict(measured.outcome)))
     write_rank_file(job.rank_file(rank), official, block)

@@ -27,12 +27,12 @@ def compile_replay(trace: Trace, model: KVModel, *, speedup: float = 1.0, pass_n
     all requests are of the class ``batch``. Where the trace names prefix blocks they are the chunks, otherwise each row has one entry.
     """
     if not (math.isfinite(speedup) and speedup >= 0):
-        raise ConfigurationError(f"the speed-up of the trace is {speedup}", details={"allowed": "0 (no gaps) and more"})
+        raise ConfigurationError(f"the speed-up of the trace is {speedup}", details={"allowed": "0 (no gaps) and more"}, code="MLPS-E111")
     rows = np.zeros(len(trace), REQUEST_DTYPE)
     times = trace.requests["t_arrival_ns"] / speedup if speedup else np.zeros(len(trace))
     if len(times) and times[-1] >= MOST_NS:
         raise ConfigurationError(
-            f"the speed-up {speedup} stretches the trace over more than a century", details={"allowed": "a larger one"}
+            f"the speed-up {speedup} stretches the trace over more than a century", details={"allowed": "a larger one"}, code="MLPS-E115"
         )
     shared = trace.block_tokens > 0
     names = trace.unique_blocks if shared else len(trace)
@@ -41,6 +41,7 @@ def compile_replay(trace: Trace, model: KVModel, *, speedup: float = 1.0, pass_n
             "the trace has more entries than have numbers",
             details={"entries": f"{(pass_number + 1) * names:,}", "allowed": f"{MOST_ENTRIES:,}"},
             suggestion="fewer passes or a shorter trace",
+            code="MLPS-E115",
         )
     rows["t_arrival_ns"] = np.rint(times)
     rows["user"], rows["context"], rows["generate"] = trace.requests["session"], trace.requests["context"], trace.requests["generate"]

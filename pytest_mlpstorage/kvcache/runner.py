@@ -184,6 +184,7 @@ class FloodRunner:
                 raise BenchmarkExecutionError(
                     f"a call to the storage has not returned for {_HUNG_SECONDS:.0f} s after the pass was over",
                     suggestion="see whether the storage answers, and the kernel's log (dmesg)",
+                    code="MLPS-E522",
                 ) from self._failure
 
     def _guarded(self, do: Callable[..., None], *arguments: int) -> None:

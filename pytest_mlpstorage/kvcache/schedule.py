@@ -65,9 +65,11 @@ def compile_flood(
     """
     options = options or FloodOptions()
     if effective_seed < 0:
-        raise ConfigurationError(f"seed {effective_seed} is no seed", details={"allowed": "0 and more"})
+        raise ConfigurationError(f"seed {effective_seed} is no seed", details={"allowed": "0 and more"}, code="MLPS-E111")
     if not (math.isfinite(duration_seconds) and duration_seconds > 0):
-        raise ConfigurationError(f"a pass of the duration {duration_seconds} s has no requests", details={"allowed": "more than 0 s"})
+        raise ConfigurationError(
+            f"a pass of the duration {duration_seconds} s has no requests", details={"allowed": "more than 0 s"}, code="MLPS-E111"
+        )
     duration_ns = round(duration_seconds * _NANOSECONDS)
     arrivals = _arrivals(population, effective_seed, duration_ns)
     counts = [len(times) for times in arrivals]
@@ -112,7 +114,9 @@ def _arrivals(population: Sequence[User], effective_seed: int, duration_ns: int)
     for user in population:
         think_ns = user.think_seconds * _NANOSECONDS
         if not (math.isfinite(think_ns) and think_ns >= 1):
-            raise ConfigurationError(f"user {user.index} has the think time {user.think_seconds} s", details={"allowed": "1 ns and more"})
+            raise ConfigurationError(
+                f"user {user.index} has the think time {user.think_seconds} s", details={"allowed": "1 ns and more"}, code="MLPS-E111"
+            )
         most = duration_ns // max(1, int(think_ns * _SHORTEST_WAIT)) + 1
         total += int(duration_ns / think_ns)
         if total > MOST_ENTRIES:
@@ -120,6 +124,7 @@ def _arrivals(population: Sequence[User], effective_seed: int, duration_ns: int)
                 "the pass has more requests than its entries have numbers",
                 details={"most": f"{MOST_ENTRIES:,}"},
                 suggestion="fewer users, a shorter pass or longer think times",
+                code="MLPS-E115",
             )
         drawn = words(effective_seed, user.index, THINK, most)
         gaps = np.rint(think_ns * (_SHORTEST_WAIT + _WAIT_RANGE * fractions(drawn))).astype(np.int64)

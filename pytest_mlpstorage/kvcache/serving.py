@@ -82,6 +82,7 @@ def compile_serving(
             "the work has more chunks than have numbers",
             details={"chunks": f"{base[-1] + most[-1]:,}", "allowed": f"{MOST_ENTRIES:,}"},
             suggestion="larger chunks or fewer requests",
+            code="MLPS-E115",
         )
     rows["conversation"][order], rows["context"][order], rows["flags"][order] = talk, tokens, prompt
     rows["phase"], rows["entry"] = PHASE_PREFILL_DECODE, np.arange(len(rows))
@@ -121,9 +122,9 @@ def _refuse(population: Sequence[User], requests: int, rate: float | None, optio
     }
     for name, (value, smallest) in least.items():
         if value < smallest:
-            raise ConfigurationError(f"{name} is {value}", details={"allowed": f"{smallest} and more"})
+            raise ConfigurationError(f"{name} is {value}", details={"allowed": f"{smallest} and more"}, code="MLPS-E111")
     if rate is not None and not (math.isfinite(rate) and rate > 0):
-        raise ConfigurationError(f"the rate is {rate} requests/s", details={"allowed": "more than 0"})
+        raise ConfigurationError(f"the rate is {rate} requests/s", details={"allowed": "more than 0"}, code="MLPS-E111")
 
 
 def _asked(model: KVModel, population: Sequence[User], effective_seed: int, requests: int, options: ServingOptions) -> Records:

@@ -78,15 +78,18 @@ class ServingJob:
                 raise _wrong("load.rate", "more than 0", self.rate_per_second)
         timed = self.trace is not None and self.trace.speedup > 0
         if self.load == "open" and self.trace is None and self.rate_per_second is None:
-            raise ConfigurationError("an open load needs a rate: how many requests arrive in a second", suggestion="set kvcache.load.rate")
+            raise ConfigurationError(
+                "an open load needs a rate: how many requests arrive in a second", suggestion="set kvcache.load.rate", code="MLPS-E112"
+            )
         if self.load == "open" and self.trace is not None and not timed:
             raise ConfigurationError(
                 "a trace without gaps has no arrivals, so it cannot be an open load",
                 suggestion="a trace.speedup above 0, or load.model: closed",
+                code="MLPS-E113",
             )
         if self.rate_per_second is not None and (self.load == "closed" or self.trace is not None):
             why = "the arrivals of a trace are its own" if self.trace is not None else "a closed load has as many arrivals as are served"
-            raise ConfigurationError(f"load.rate has no meaning here: {why}", suggestion="leave kvcache.load.rate out")
+            raise ConfigurationError(f"load.rate has no meaning here: {why}", suggestion="leave kvcache.load.rate out", code="MLPS-E113")
 
     @property
     def profile(self) -> Literal["serving", "replay"]:
@@ -109,11 +112,11 @@ class ServingJob:
                 values["trace"] = TraceJob(**values["trace"])
             return cls(**values)
         except TypeError as error:
-            raise ConfigurationError(f"serving of a KV cache job cannot be read: {error}") from error
+            raise ConfigurationError(f"serving of a KV cache job cannot be read: {error}", code="MLPS-E170") from error
 
 
 def _wrong(name: str, wanted: str, given: object) -> ConfigurationError:
-    return ConfigurationError(f"{name} of a KV cache job must be {wanted}, given {repr(given)[:60]}")
+    return ConfigurationError(f"{name} of a KV cache job must be {wanted}, given {repr(given)[:60]}", code="MLPS-E170")
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

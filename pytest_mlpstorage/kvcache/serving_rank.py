@@ -56,6 +56,7 @@ def steady_window(account: WindowAccount, outcome: FloodOutcome, steady_ns: Sequ
             "the list of requests was at its end before there was a second to measure",
             details={"last request begun, seconds after the warm-up": round(least / NANOSECONDS_PER_SECOND, 2)},
             suggestion="a larger kvcache.load.requests, or a shorter kvcache.warmup",
+            code="MLPS-E541",
         )
     account.cut(seconds)
     return dataclasses.replace(outcome, window_ns=account.window_ns)

@@ -48,6 +48,7 @@ def serving_schedule(
                 f"the list of {len(schedule):,} requests asks for {len(schedule.chunks):,} chunks, more than are compiled beforehand",
                 details={"allowed": f"{MOST_LOOKUPS:,}"},
                 suggestion="a lower kvcache.load.requests, larger chunks (kvcache.policy.chunk_tokens), or load.model: open",
+                code="MLPS-E115",
             )
         rows = schedule.requests.copy()
         rows["t_arrival_ns"] = -warmup
@@ -116,6 +117,7 @@ def _chunked(schedule: Schedule, chunk_tokens: int, pass_number: int) -> Schedul
             "the trace has more chunks than have numbers",
             details={"chunks": f"{(pass_number + 1) * total:,}", "allowed": f"{MOST_ENTRIES:,}"},
             suggestion="larger chunks, fewer passes or a shorter trace",
+            code="MLPS-E115",
         )
     chunks: Records = (np.arange(total) + pass_number * total).astype("<u4")
     return dataclasses.replace(
@@ -135,6 +137,7 @@ def _timed(schedule: Schedule, warmup: int, window: int) -> Schedule:
             f"the requests arrive within {schedule.duration_ns / NANOSECONDS_PER_SECOND:.1f} s, and "
             f"{warmup / NANOSECONDS_PER_SECOND:g} s of that are warm-up: no second is left to measure",
             suggestion="a shorter kvcache.warmup, more passes over the trace, or a lower trace.speedup",
+            code="MLPS-E115",
         )
     rows = schedule.requests.copy()
     rows["t_arrival_ns"] -= warmup
@@ -143,6 +146,7 @@ def _timed(schedule: Schedule, warmup: int, window: int) -> Schedule:
         raise ConfigurationError(
             f"no request arrives within {(warmup + window) / NANOSECONDS_PER_SECOND:g} s of warm-up and window",
             suggestion="a higher kvcache.load.rate, or a longer kvcache.duration",
+            code="MLPS-E115",
         )
     return dataclasses.replace(
         schedule,

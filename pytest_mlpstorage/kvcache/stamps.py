@@ -71,7 +71,9 @@ class Mark:
 
     def __init__(self, entry: int, pass_no: int) -> None:
         if not 0 <= entry <= LARGEST_ENTRY or not 0 <= pass_no <= _LARGEST_PASS:
-            raise ConfigurationError(f"entry {entry} of pass {pass_no} cannot be stamped: at most {LARGEST_ENTRY} and {_LARGEST_PASS}")
+            raise ConfigurationError(
+                f"entry {entry} of pass {pass_no} cannot be stamped: at most {LARGEST_ENTRY} and {_LARGEST_PASS}", code="MLPS-E115"
+            )
         self.entry = entry
         self.pass_no = pass_no
         self.word = Stamp(entry, pass_no, 0).word
@@ -91,7 +93,9 @@ class Content:
 
     def __init__(self, chunk: int, *, verify: Verify = "stamps", compressible_fraction: float = 0.0, rank: int = 0) -> None:
         if not 0 <= compressible_fraction <= 1:
-            raise ConfigurationError(f"a fraction of {compressible_fraction} cannot be compressible: it lies between 0 and 1")
+            raise ConfigurationError(
+                f"a fraction of {compressible_fraction} cannot be compressible: it lies between 0 and 1", code="MLPS-E111"
+            )
         self._full = verify == "full"
         self._of_rank = _mixed(rank)
         self.one_in = _SAMPLED if verify == "sample" else 1
@@ -206,4 +210,5 @@ def _corrupt(path: str, offset: int, stamp: Stamp, reason: str, sectors: int) ->
             "wrong sectors of this block": sectors,
         },
         suggestion="the storage returned other data than it took: a result from it counts for nothing until that is understood",
+        code="MLPS-E611",
     )

@@ -67,12 +67,14 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     except UnicodeDecodeError:
         bad_row(path, number, "no UTF-8 text")
     except OSError as error:
-        raise ConfigurationError(f"the trace {path.name} cannot be read", details={"file": path}, cause=error) from error
+        raise ConfigurationError(f"the trace {path.name} cannot be read", details={"file": path}, cause=error, code="MLPS-E150") from error
 
 
 def bad_row(path: Path, line: int, why: str) -> NoReturn:
     """Refuse a trace for one of its rows."""
-    raise ConfigurationError(f"{path.name}:{line}: {why}", details={"file": path}, suggestion="mend or remove the row; nothing is skipped")
+    raise ConfigurationError(
+        f"{path.name}:{line}: {why}", details={"file": path}, suggestion="mend or remove the row; nothing is skipped", code="MLPS-E150"
+    )
 
 
 def make_trace(form: str, rows: Sequence[TraceRow], block_tokens: int) -> Trace:

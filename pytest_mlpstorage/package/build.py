@@ -29,11 +29,13 @@ ARCHIVE: Final = ".tar.gz"
 def check_target(target: Path, root: Path) -> None:
     """Raise FileSystemError for a target that exists, lies in the results tree, or has no directory to stand in."""
     if os.path.lexists(target):
-        raise FileSystemError("the target exists already; nothing is overwritten", details={"path": target})
+        raise FileSystemError("the target exists already; nothing is overwritten", details={"path": target}, code="MLPS-E414")
     if not is_directory(target.parent):
-        raise FileSystemError("there is no directory for the target", details={"path": target.parent})
+        raise FileSystemError("there is no directory for the target", details={"path": target.parent}, code="MLPS-E412")
     if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(root)):
-        raise FileSystemError("the target lies in the results tree, and would be part of the next package", details={"path": target})
+        raise FileSystemError(
+            "the target lies in the results tree, and would be part of the next package", details={"path": target}, code="MLPS-E412"
+        )
 
 
 @contextmanager
@@ -83,7 +85,9 @@ def finish(package: Path, target: Path, name: str) -> None:
             sync_tree(package)
             made = package
         if os.path.lexists(target):
-            raise FileSystemError("the target has come to exist meanwhile; nothing is overwritten", details={"path": target})
+            raise FileSystemError(
+                "the target has come to exist meanwhile; nothing is overwritten", details={"path": target}, code="MLPS-E414"
+            )
         made.rename(target)
         sync_directory(target.parent)
     except OSError as error:

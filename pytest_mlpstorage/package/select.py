@@ -50,7 +50,7 @@ def select(root: Path, submitter: str | None = None) -> Selection:
     cannot be read.
     """
     if not is_directory(root):
-        raise FileSystemError("there is no such results directory", details={"path": root})
+        raise FileSystemError("there is no such results directory", details={"path": root}, code="MLPS-E412")
     try:
         return _select(read_tree(root), submitter)
     except (OSError, ValueError) as error:
@@ -80,14 +80,16 @@ def _chosen(places: Sequence[SubjectPlace], root: Path, submitter: str | None) -
     counted = [place for place in places if place.division is not Division.WHATIF]
     if not counted:
         only = "only experiments (whatif), which are never submitted" if places else "no closed/<submitter> and no open/<submitter>"
-        raise ConfigurationError(f"there is nothing to package: {root} holds {only}")
+        raise ConfigurationError(f"there is nothing to package: {root} holds {only}", code="MLPS-E180")
     names = sorted({place.submitter for place in counted})
     if submitter is None and len(names) > 1:
-        raise ConfigurationError(f"the tree holds submissions of {len(names)} submitters", suggestion=f"--submitter {' or '.join(names)}")
+        raise ConfigurationError(
+            f"the tree holds submissions of {len(names)} submitters", suggestion=f"--submitter {' or '.join(names)}", code="MLPS-E180"
+        )
     wanted = submitter or names[0]
     chosen = [place for place in counted if place.submitter == wanted]
     if not chosen:
-        raise ConfigurationError(f"the tree holds no submission of {wanted!r}", details={"submitters": ", ".join(names)})
+        raise ConfigurationError(f"the tree holds no submission of {wanted!r}", details={"submitters": ", ".join(names)}, code="MLPS-E180")
     return chosen
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_mlpstorage.report.compare import Comparison
 from pytest_mlpstorage.report.reasons import reasons
 from pytest_mlpstorage.report.records import Facts, facts, finding_from
 from pytest_mlpstorage.report.resumed import resumed_lines
@@ -63,6 +64,7 @@ class Verdicts:
     package: tuple[str, ...] = ()
     runs: tuple[RunRow, ...] = ()
     resumed: tuple[str, ...] = ()
+    compared: tuple[Comparison, ...] = ()
 
 
 class SuiteReport:
@@ -121,12 +123,24 @@ class SuiteReport:
             runs = merge(rows, [row_of_item(_where_it_is(item.facts.run, moved)) for item in items if item.facts.run is not None])
             by_rules = self._by_rules(items, done={result.path for result in by_benchmarks})
             results = sorted((*by_benchmarks, *by_rules.results), key=lambda result: result.path)
-            self._closed = dataclasses.replace(by_rules, results=tuple(results), runs=tuple(runs), resumed=resumed_lines(self._resumed()))
+            self._closed = dataclasses.replace(
+                by_rules,
+                results=tuple(results),
+                runs=tuple(runs),
+                resumed=resumed_lines(self._resumed()),
+                compared=self._compared(items),
+            )
         return self._closed
 
     def _resumed(self) -> list[Mapping[str, Any]]:
         """What second starts did, in the order in which the items ran."""
         return [item.facts.resumed for item in self._items.values() if item.facts.resumed is not None]
+
+    @staticmethod
+    def _compared(items: Sequence[Item]) -> tuple[Comparison, ...]:
+        """Each result that was compared, once, by path."""
+        found = {str(written["path"]): written for item in items if (written := item.facts.compared) is not None}
+        return tuple(Comparison.from_json(found[path]) for path in sorted(found))
 
     def _by_benchmarks(self, items: Sequence[Item]) -> list[JudgedResult]:
         """Results that an item of ``benchmarks/`` has judged itself."""

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from pytest_mlpstorage.errors import MLPStorageError, ValidationError
-from pytest_mlpstorage.report import html, junit
+from pytest_mlpstorage.report import compare_told, html, junit
 from pytest_mlpstorage.report.collector import FindResult, SuiteReport
+from pytest_mlpstorage.report.compare import Comparison
+from pytest_mlpstorage.report.compare_with import Comparer
 from pytest_mlpstorage.report.records import facts
 from pytest_mlpstorage.report.terminal import rerun_command, summary_lines
 from pytest_mlpstorage.report.text import escaped, plain
@@ -46,30 +48,46 @@ def register(
     profile: Profile = STRICT,
     whatif: bool = False,
     output_dir: Path | None = None,
+    comparer: Comparer | None = None,
 ) -> SuiteReport | None:
     """Register the reports for this session and return their collector; None on an xdist worker, which has nothing to report."""
     if hasattr(config, "workerinput"):
         return None
     report = SuiteReport(tree, profile)
-    config.pluginmanager.register(ReportPlugin(config, report, results_dir, whatif=whatif, output_dir=output_dir), _NAME)
+    plugin = ReportPlugin(config, report, results_dir, whatif=whatif, output_dir=output_dir, comparer=comparer)
+    config.pluginmanager.register(plugin, _NAME)
     return report
 
 
 class ReportPlugin:
     """Listens to every item's report and writes the verdicts at the end."""
 
-    def __init__(self, config: pytest.Config, report: SuiteReport, results_dir: Path, *, whatif: bool, output_dir: Path | None) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        report: SuiteReport,
+        results_dir: Path,
+        *,
+        whatif: bool,
+        output_dir: Path | None,
+        comparer: Comparer | None = None,
+    ) -> None:
         self.config = config
         self.report = report
         self.results_dir = results_dir
         self.find_result = result_finder(results_dir)
         self.whatif = whatif
         self.output_dir = output_dir
+        self.comparer = comparer
         self.files: dict[str, str] = {}
         self.problems: list[str] = []
         if getattr(config.option, "htmlpath", None):
             # One file that can be sent to somebody; pytest-html reads this when it is configured, after us.
             config.option.self_contained_html = True
+
+    def pytest_report_header(self) -> list[str]:
+        """Say what results are compared with."""
+        return [f"mlpstorage compared with: {self.comparer.told}"] if self.comparer is not None else []
 
     def pytest_sessionstart(self) -> None:
         """Once pytest's own writers are there."""
@@ -82,9 +100,14 @@ class ReportPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Before any report file is written: judge, and write the verdicts."""
+        judged = self.report.close(self.find_result)
+        if self.comparer is not None and session.exitstatus == pytest.ExitCode.OK and not self.config.getoption("mlps_dry_run"):
+            # A limit that nobody looked at must not pass for one that was kept.
+            unheld = compare_told.unheld(self.comparer.limits, judged.compared)
+            self.problems += unheld
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED if unheld else session.exitstatus
         if not self.report.items:
             return
-        judged = self.report.close(self.find_result)
         junit.add_suite_properties(self.config, (*judged.results, *judged.submissions))
         if self.report.nothing_judged and session.exitstatus == pytest.ExitCode.OK:
             # A tree of which no rule could say anything must not pass for one in which nothing is wrong.
@@ -94,6 +117,8 @@ class ReportPlugin:
             if self.output_dir is not None:
                 as_json, as_csv = write_verdicts(self.output_dir, [result.written for result in judged.results])
                 self.files |= {"verdicts": str(as_json), "as a table": str(as_csv)}
+                if judged.compared:
+                    self.files["comparison"] = str(compare_told.write_comparisons(self.output_dir, judged.compared))
                 if judged.submissions:
                     self.files["submissions"] = str(write_submissions(self.output_dir, [s.written for s in judged.submissions]))
             if step_summary := os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -139,17 +164,20 @@ class ReportPlugin:
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_header(self, cells: list[str]) -> None:
         """Called by pytest-html for the headers; ours follow the test's name."""
-        cells[2:2] = [f'<th class="sortable" data-column-type="{name.lower()}">{name}</th>' for name in html.COLUMNS]
+        columns = (*html.COLUMNS, compare_told.COLUMN) if self.comparer is not None else html.COLUMNS
+        cells[2:2] = [f'<th class="sortable" data-column-type="{name.lower()}">{name}</th>' for name in columns]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_row(self, report: pytest.TestReport, cells: list[str]) -> None:
         """Called by pytest-html for each row; it does not escape node ids, which may hold names of a foreign tree."""
         suffix = f"::{report.when}" if getattr(report, "when", "call") != "call" else ""
         cells[1] = f'<td class="col-testId">{escaped(report.nodeid + suffix)}</td>'
-        cells[2:2] = html.row_cells(facts(getattr(report, "user_properties", ())))
+        said = facts(getattr(report, "user_properties", ()))
+        compared = Comparison.from_json(said.compared) if said is not None and said.compared is not None else None
+        cells[2:2] = [*html.row_cells(said), *([compare_told.cell(compared)] if self.comparer is not None else [])]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
         """Called by pytest-html before it writes the page: verdicts first, then the runs."""
         judged = self.report.close(self.find_result)
-        prefix += [html.verdicts_html(judged), html.runs_html(judged.runs)]
+        prefix += [html.verdicts_html(judged), compare_told.comparison_html(judged.compared), html.runs_html(judged.runs)]

@@ -148,7 +148,7 @@ def row_cells(said: Facts | None) -> list[str]:
     """Our four cells of an item's row; empty ones for an item that is none of ours."""
     if said is None:
         said = Facts()
-    rule = " ".join(part for part in (said.rule, said.rule_name) if part)
+    rule = " ".join(part for part in (said.rule, said.rule_name) if part) or said.error
     verdict = said.verdict or ("found" if said.found else "")
     kind = _ITEM_KIND.get(verdict) or _kind(verdict)
     columns = (("verdict", verdict), ("measured", said.measured), ("required", said.required), ("rule", rule))

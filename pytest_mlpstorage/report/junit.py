@@ -44,7 +44,7 @@ def write_step_summary(path: Path, judged: Sequence[JudgedResult]) -> None:
     for result in judged:
         shown = untold(result.written.get("metrics", {}), result.pictures)
         figures = [f"{name} {number(value, 3)}" for name, value in shown.items()]
-        told = [f"{picture.title}: {' '.join(picture.says[:SENTENCES])}" for picture in result.pictures]
+        told = [f"{picture.title}: {' '.join(picture.says[:SENTENCES])}" for picture in result.pictures if not picture.folded]
         texts = (result.headline, result.path, "; ".join(filter(None, (", ".join(figures), *told))))
         rows.append("| " + " | ".join(map(_markdown, texts)) + " |")
     try:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_mlpstorage.error_codes import codes_in
 from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.rules.registry import Evaluation
 
 __all__ = [
+    "COMPARED",
     "DIVISION",
+    "ERROR",
     "FINDINGS",
     "FOUND",
     "JUDGEMENT",
@@ -39,6 +42,8 @@ __all__ = [
     "SUBJECT",
     "VERDICT",
     "Facts",
+    "Property",
+    "add_codes",
     "add_first_finding",
     "decode",
     "encode",
@@ -59,6 +64,9 @@ RESULT: Final = "mlps_result"
 MEASURED: Final = "mlps_measured"
 REQUIRED: Final = "mlps_required"
 SEVERITY: Final = "mlps_severity"
+ERROR: Final = "mlps_error"
+"""Codes of the error that ended an item, its own first, then those of what it passes on."""
+
 FINDINGS: Final = "mlps_findings"
 LACKING: Final = "mlps_lacking"
 JUDGEMENT: Final = "mlps_judgement"
@@ -71,6 +79,8 @@ SUBJECT: Final = "mlps_subject"
 """What one item of each result hands over: accelerator, metrics and runs, so that nobody reads the result again for them."""
 
 PICTURES: Final = "mlps_pictures"
+COMPARED: Final = "mlps_compared"
+"""A result beside an earlier one, see :mod:`pytest_mlpstorage.report.compare`."""
 MOVED: Final = "mlps_moved"
 """Where in the tree the leaves of a result are that stood outside of it while the other items ran."""
 
@@ -133,6 +143,12 @@ def add_first_finding(properties: list[Property], finding: Finding) -> None:
     properties += [(name, str(value)) for name, value in own.items() if value not in (None, "") and name not in there]
 
 
+def add_codes(properties: list[Property], message: str) -> None:
+    """Add the codes that the message of a failure names to an item's properties."""
+    if codes := codes_in(message):
+        properties.append((ERROR, " ".join(codes)))
+
+
 def record_rule(properties: list[Property], place: SubjectPlace, evaluation: Evaluation, findings: Sequence[Finding]) -> None:
     """Add everything that an item of ``rules/`` found to its properties.
 
@@ -175,7 +191,7 @@ def record_unjudged(properties: list[Property], place: SubjectPlace | None) -> N
 def _item_verdict(findings: Iterable[Finding], lacking: Sequence[NoEvidence], division: Division) -> str:
     """What one rule does to the verdict, in a word."""
     found = list(findings)
-    if any(f.severity is Severity.ERROR for f in found):
+    if any(f.costs_the_verdict for f in found):
         return "INVALID"
     if lacking:
         return "NOT VERIFIED"
@@ -183,6 +199,8 @@ def _item_verdict(findings: Iterable[Finding], lacking: Sequence[NoEvidence], di
         return "would be INVALID"
     if any(f.category is Category.OPEN for f in found):
         return "OPEN at best"
+    if any(f.severity is Severity.ERROR for f in found):
+        return "below an own limit"
     return "warning" if any(f.severity is Severity.WARNING for f in found) else "ok"
 
 
@@ -198,6 +216,7 @@ class Facts:
     measured: str = ""
     required: str = ""
     severity: str = ""
+    error: str = ""
     found: str = ""
     findings: tuple[Finding, ...] = ()
     lacking: tuple[NoEvidence, ...] = ()
@@ -208,6 +227,7 @@ class Facts:
     subject: Mapping[str, Any] | None = None
     pictures: tuple[Picture, ...] = ()
     moved: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    compared: Mapping[str, Any] | None = None
 
     @property
     def of_rules(self) -> bool:
@@ -239,11 +259,13 @@ def facts(properties: Iterable[Sequence[object]]) -> Facts | None:
         subject=_json(ours.get(SUBJECT), None),
         pictures=_pictures(ours.get(PICTURES)),
         moved=_json(ours.get(MOVED), {}),
+        compared=_json(ours.get(COMPARED), None),
     )
 
 
 _TEXTS: Final = {
-    field: _PREFIX + field for field in ("rule", "rule_name", "verdict", "division", "result", "measured", "required", "severity", "found")
+    field: _PREFIX + field
+    for field in ("rule", "rule_name", "verdict", "division", "result", "measured", "required", "severity", "error", "found")
 }
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pytest_mlpstorage.report.collector import Item, Verdicts
+from pytest_mlpstorage.report.compare_told import comparison_lines
 from pytest_mlpstorage.report.pictures import picture_in_short, picture_lines, untold
 from pytest_mlpstorage.report.reasons import split
 from pytest_mlpstorage.report.runs import RunRow
@@ -43,7 +44,7 @@ def verdict_color(headline: str) -> str:
 def summary_lines(judged: Verdicts, failed: Sequence[Item], *, files: Mapping[str, str], rerun: str) -> Iterator[Line]:
     """The section's lines. ``files``: what → where. ``rerun``: the command that repeats what failed."""
     width = max((len(result.headline) for result in (*judged.results, *judged.submissions)), default=0)
-    drawn = sum(bool(result.pictures) for result in judged.results) <= _DRAWN
+    drawn = sum(any(not picture.folded for picture in result.pictures) for result in judged.results) <= _DRAWN
     for result in judged.results:
         accelerator = result.written.get("accelerator")
         where = f"{plain(result.path)}{f' on {plain(accelerator)}' if accelerator else ''}"
@@ -55,6 +56,8 @@ def summary_lines(judged: Verdicts, failed: Sequence[Item], *, files: Mapping[st
         reasons, _ = split(result.written, result.reasons)
         yield from _reasons(reasons)
         for picture in result.pictures:
+            if picture.folded:
+                continue
             yield Line("")
             yield from (Line(f"    {line}") for line in (picture_lines if drawn else picture_in_short)(picture))
     yield from _runs(judged.runs)
@@ -62,6 +65,7 @@ def summary_lines(judged: Verdicts, failed: Sequence[Item], *, files: Mapping[st
         yield Line("")
         yield from (Line(plain(line, longest=2_000)) for line in judged.resumed)
     yield from _submissions(judged, width)
+    yield from (Line(text, {color: True} if color else {}) for text, color in comparison_lines(judged.compared))
     if any(result.written["division"] == "whatif" for result in judged.results):
         yield Line("")
         yield Line(

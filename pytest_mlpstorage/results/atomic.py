@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pytest_mlpstorage.errors import FileSystemError, ValidationError
+from pytest_mlpstorage.errors import FileSystemError, ValidationError, code_of_os
 
 __all__ = ["file_system_error", "sync_directory", "sync_tree", "write_json", "write_text"]
 
@@ -25,7 +25,11 @@ _NEXT_STEP = {
 def file_system_error(message: str, path: Path, cause: OSError) -> FileSystemError:
     """Turn an OSError into the error that people read, with the next step for the causes that are known."""
     return FileSystemError(
-        message, details={"path": path}, cause=cause, suggestion=_NEXT_STEP.get(cause.errno or 0, "check the path and its filesystem")
+        message,
+        details={"path": path},
+        cause=cause,
+        suggestion=_NEXT_STEP.get(cause.errno or 0, "check the path and its filesystem"),
+        code=code_of_os(cause),
     )
 
 
@@ -56,9 +60,10 @@ def sync_tree(root: Path) -> None:
         sync_directory(Path(directory))
 
 
-def write_text(path: Path, text: str, *, keep_equal: bool = False) -> None:
+def write_text(path: Path, text: str, *, keep_equal: bool = False, private: bool = False) -> None:
     """Write or replace a text file at once; with ``keep_equal`` a file that holds this text already is not touched.
 
+    A ``private`` one may be read by its owner only, from its first byte on.
     Half a character, which foreign JSON can name and UTF-8 cannot hold, is written as JSON escapes it. Raises FileSystemError; then the
     old file, if any, still stands.
     """
@@ -67,7 +72,9 @@ def write_text(path: Path, text: str, *, keep_equal: bool = False) -> None:
         return
     staged = path.with_name(f".{path.name}.{os.getpid()}.part"[-255:])
     try:
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        if private:
+            staged.unlink(missing_ok=True)  # one that was left keeps its permissions
+        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600 if private else 0o644)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
@@ -89,13 +96,15 @@ def _holds(path: Path, content: bytes) -> bool:
         return False  # not there, or unreadable: writing it will say why
 
 
-def write_json(path: Path, value: Any, *, keep_equal: bool = False) -> None:
-    """Write or replace a JSON file at once, indented by 2; ``keep_equal`` as in ``write_text``.
+def write_json(path: Path, value: Any, *, keep_equal: bool = False, private: bool = False) -> None:
+    """Write or replace a JSON file at once, indented by 2; ``keep_equal`` and ``private`` as in ``write_text``.
 
     Raises FileSystemError, or ValidationError for NaN or infinity: a value that is missing is written as null.
     """
     try:
         text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
     except ValueError as error:
-        raise ValidationError(f"{path.name} would hold a number that JSON cannot", details={"path": path}, cause=error) from error
-    write_text(path, text + "\n", keep_equal=keep_equal)
+        raise ValidationError(
+            f"{path.name} would hold a number that JSON cannot", details={"path": path}, cause=error, code="MLPS-E610"
+        ) from error
+    write_text(path, text + "\n", keep_equal=keep_equal, private=private)

@@ -87,7 +87,9 @@ class CodePool:
                 _copy(source, copy / source.name)
             hashed = tree_hash(copy)
             if hashed.digest is None or not hashed.files:
-                raise FileSystemError(f"the code that runs cannot be hashed: {hashed.problem or 'there is none'}", details={"path": copy})
+                raise FileSystemError(
+                    f"the code that runs cannot be hashed: {hashed.problem or 'there is none'}", details={"path": copy}, code="MLPS-E412"
+                )
             now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
             record = CodeHash(hashed.digest, ALGORITHMS[0], now, self._version, self._git_sha)
             write_json(copy / CODE_HASH, record.to_json())
@@ -128,6 +130,7 @@ def _require_same(image: Path, digest: str) -> None:
             "a code image in the pool is not what its name says; nothing is overwritten",
             details={"image": image, "recorded": record.digest, "its files": found, "wanted": digest},
             suggestion="it was changed after it was written: move it away, and the leaves that name it are without their code",
+            code="MLPS-E414",
         )
 
 

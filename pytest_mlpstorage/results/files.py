@@ -9,7 +9,7 @@ import itertools
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -191,6 +191,27 @@ class TreeFiles:
             except OSError as error:
                 self.complain(path, f"cannot be read: {error.strerror}")
                 return None
+
+    def text_lines(self, path: Path, *, limit: int, longest: int = 1 << 20) -> Iterator[str]:
+        """Lines of a regular file in the tree one by one, of up to ``limit`` bytes in all; a longer line comes in pieces.
+
+        None at all, and a problem, for all else. Bytes that are no UTF-8 are replaced.
+        """
+        descriptor = self._open(path)
+        if descriptor is None:
+            return
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+            os.close(descriptor)
+            too_large = f"holds {status.st_size} bytes, more than the {limit} that are read"
+            self.complain(path, too_large if stat.S_ISREG(status.st_mode) else "is no regular file")
+            return
+        with os.fdopen(descriptor, encoding="utf-8", errors="replace", newline="") as file:
+            try:
+                while line := file.readline(longest):
+                    yield line
+            except OSError as error:
+                self.complain(path, f"cannot be read: {error.strerror}")
 
     def _open(self, path: Path) -> int | None:
         """Open a file that is no symbolic link out of the tree."""

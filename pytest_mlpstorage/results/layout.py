@@ -62,6 +62,7 @@ def check_component(name: str, what: str) -> str:
             f"{what} {name!r} cannot be a directory of a submission",
             details={"allowed": "letters, digits, '.', '_' and '-'; not '.' or '..'"},
             suggestion=f"write each other character as '-': {re.sub(r'[^A-Za-z0-9._-]', '-', name) or 'a-name'}",
+            code="MLPS-E111",
         )
     return name
 
@@ -79,7 +80,7 @@ def is_noise(name: str) -> bool:
 def result_path(results_dir: Path, division: Division, submitter: str, system: str, family: str, model: str) -> Path:
     """Directory of one result; raises ConfigurationError for a name that may not be in a path."""
     if family not in BENCHMARKS:
-        raise ConfigurationError(f"unknown benchmark directory {family!r}", details={"allowed": ", ".join(BENCHMARKS)})
+        raise ConfigurationError(f"unknown benchmark directory {family!r}", details={"allowed": ", ".join(BENCHMARKS)}, code="MLPS-E114")
     names = (check_component(submitter, "submitter"), "results", check_component(system, "system"))
     return results_dir.joinpath(division.value, *names, family, check_component(model, "model"))
 
@@ -97,7 +98,7 @@ def leaf_path(
     """Directory of one leaf; checkpointing has no phase level (``phase`` None)."""
     result = result_path(results_dir, division, submitter, system, family, model)
     if not is_timestamp(timestamp):
-        raise ConfigurationError(f"{timestamp!r} is no timestamp", details={"allowed": "YYYYMMDD_HHMMSS"})
+        raise ConfigurationError(f"{timestamp!r} is no timestamp", details={"allowed": "YYYYMMDD_HHMMSS"}, code="MLPS-E111")
     return result / timestamp if phase is None else result / check_component(phase, "phase") / timestamp
 
 

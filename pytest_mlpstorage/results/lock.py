@@ -93,6 +93,7 @@ class TreeLock:
             f"{self.path.parent} is in use by another start",
             details={"holder": holder, "lock": self.path},
             suggestion="wait until it ends, end it, or choose another directory; a lock ends with its process",
+            code="MLPS-E420",
         )
 
     def _still_there(self, descriptor: int) -> bool:

@@ -53,7 +53,7 @@ def read_training_result(path: Path, *, root: Path) -> TrainingResult:
     """
     place = parse_result_path(path.relative_to(root).as_posix())
     if place is None or place.family != "training" or place.phase or place.timestamp:
-        raise ValidationError(f"{path} is no place of a training result")
+        raise ValidationError(f"{path} is no place of a training result", code="MLPS-E610")
     submission = root / place.division.value / place.submitter
     edition = declared_edition(TreeFiles(root), submission) or CURRENT_LAYOUT
     names = {"submitter": place.submitter, "system": place.system, "model": place.model}

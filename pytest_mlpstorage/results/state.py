@@ -91,7 +91,9 @@ class DatasetManifest:
         parameters = fields.mapping("parameters") or {}
         if missing or fields.problems:
             raise ValidationError(
-                "the data set's manifest is damaged", details={"file": where, "fields": "; ".join([*missing, *fields.problems])}
+                "the data set's manifest is damaged",
+                details={"file": where, "fields": "; ".join([*missing, *fields.problems])},
+                code="MLPS-E610",
             )
         return cls(
             model=texts["model"] or "",

@@ -67,7 +67,7 @@ def _new(base: Path, name: str) -> Path:
             home.mkdir()
         except FileExistsError:
             if not os.path.lexists(home):
-                raise FileSystemError(f"{base} cannot be made: a file has a name in its path") from None
+                raise FileSystemError(f"{base} cannot be made: a file has a name in its path", code="MLPS-E412") from None
             number += 1
         except OSError as error:
             raise file_system_error("cannot make a place for what is set aside", home, error) from error

@@ -123,6 +123,7 @@ def write_draft(path: Path, text: str) -> None:
             "a system description stands there already; nothing is overwritten",
             details={"path": path},
             suggestion="move it away to have a new draft, or describe another system",
+            code="MLPS-E414",
         ) from None
     except OSError as error:
         raise file_system_error("cannot write the draft of a system description", path, error) from error

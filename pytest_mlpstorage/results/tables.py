@@ -191,6 +191,7 @@ def _standing_rows(path: Path, results_dir: Path) -> list[Row]:
             "the table that stands there is not a list of rows; it is left alone",
             details={"path": path},
             suggestion="move it away; it is made anew from the leaves",
+            code="MLPS-E414",
         )
     return rows
 

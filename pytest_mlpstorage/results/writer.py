@@ -62,6 +62,7 @@ def _second_after(name: str, parent: Path) -> str:
             f"no later leaf than {name} can be named",
             details={"directory": parent},
             suggestion="this name is no date: move that directory out of the tree",
+            code="MLPS-E414",
         ) from error
 
 
@@ -89,7 +90,9 @@ class LeafWriter:
             writer.home.parent.mkdir(parents=True, exist_ok=True)
             writer.home.mkdir()
         except FileExistsError as error:
-            raise FileSystemError(f"run id {run_id!r} is being written already", details={"staged": writer.home}) from error
+            raise FileSystemError(
+                f"run id {run_id!r} is being written already", details={"staged": writer.home}, code="MLPS-E414"
+            ) from error
         except OSError as error:
             raise file_system_error("cannot stage a leaf", writer.home, error) from error
         try:
@@ -122,7 +125,9 @@ class LeafWriter:
             return self.final.relative_to(self.results_dir).as_posix()
         except ValueError as error:
             raise FileSystemError(
-                "a leaf must lie in the results directory", details={"leaf": self.final, "results directory": self.results_dir}
+                "a leaf must lie in the results directory",
+                details={"leaf": self.final, "results directory": self.results_dir},
+                code="MLPS-E412",
             ) from error
 
     @property
@@ -148,7 +153,7 @@ class LeafWriter:
         """Write or replace one JSON file of the leaf at once; ``name`` is a posix path relative to the leaf."""
         relative = PurePosixPath(name)
         if relative.is_absolute() or ".." in relative.parts or not relative.parts:
-            raise FileSystemError(f"{name!r} is no file of the leaf", details={"leaf": self.path})
+            raise FileSystemError(f"{name!r} is no file of the leaf", details={"leaf": self.path}, code="MLPS-E412")
         target = self.path.joinpath(*relative.parts)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -187,7 +192,7 @@ class LeafWriter:
 
     def _require_open(self) -> None:
         if self.outcome is not None:
-            raise FileSystemError("the leaf was finished already", details={"went to": self.outcome})
+            raise FileSystemError("the leaf was finished already", details={"went to": self.outcome}, code="MLPS-E414")
 
     def _clear(self) -> None:
         """Give back what reserved the place; the staged leaf itself has gone by now or was never filled."""
@@ -206,6 +211,8 @@ class LeafWriter:
 
 class _NameTaken(FileSystemError):
     """The place of a leaf is taken, by a leaf or by another writer."""
+
+    code = "MLPS-E414"
 
 
 def remove_home(home: Path) -> None:

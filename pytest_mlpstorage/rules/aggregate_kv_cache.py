@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.results.kv_cache_records import KVCacheSummary, OptionSummary, RankResult
@@ -12,9 +12,10 @@ from pytest_mlpstorage.rules.aggregate import Aggregate, AggregationProblem
 from pytest_mlpstorage.rules.kv_cache_runs import OptionRanks, cache_book, option_ranks, with_summary
 from pytest_mlpstorage.verdict import NoEvidence
 
-__all__ = ["aggregate_kv_cache", "highest", "mean_of_sums"]
+__all__ = ["aggregate_kv_cache", "highest", "mean_of_sums", "trial_metrics"]
 
 Measure = Callable[[RankResult], "float | None"]
+OptionTrials = Sequence[Sequence[RankResult]]
 
 
 def mean_of_sums(trials: Sequence[Sequence[RankResult]], measure: Measure) -> float | None:
@@ -67,6 +68,20 @@ def aggregate_kv_cache(result: KVCacheResult, edition: Edition) -> Aggregate:
     return Aggregate(metrics, (leaf.relpath,), tuple(problems))
 
 
+def trial_metrics(result: KVCacheResult, edition: Edition) -> Iterator[Mapping[str, float]]:
+    """Of each trial of each option what the files of its ranks give of the same metrics; nothing where one of them is missing."""
+    found = with_summary(result)
+    if isinstance(found, NoEvidence):
+        return
+    leaf, summary = found
+    for number, option in cache_book(edition).options.items():
+        entry = summary.options.get(number)
+        ranks = option_ranks(result, leaf, summary, entry) if entry is not None else None
+        for trial in ranks.trials if ranks is not None and ranks.lacking is None else ():
+            values = {name: measure([trial], of) for name, (measure, of) in _BY_TRIAL.items()}
+            yield {f"KVCache {option.result_group} - {name}": value for name, value in values.items() if value is not None}
+
+
 def _option_metrics(result: KVCacheResult, leaf: Leaf, summary: KVCacheSummary, option: OptionSummary) -> dict[str, float | None]:
     ranks = option_ranks(result, leaf, summary, option)
     latency = option.p95_latency_ms if option.storage_read_p95_ms is None else option.storage_read_p95_ms
@@ -89,3 +104,12 @@ def _sum(ranks: OptionRanks, measure: Measure, given: float | None) -> float | N
 def _highest(ranks: OptionRanks, measure: Measure, given: float | None) -> float | None:
     mine = highest(ranks.trials, measure) if ranks.lacking is None else None
     return given if mine is None else mine
+
+
+_BY_TRIAL: Mapping[str, tuple[Callable[[OptionTrials, Measure], float | None], Measure]] = {
+    "Throughput (tok/s)": (mean_of_sums, lambda r: r.average_tokens_per_second),
+    "Read B/W (GiB/s)": (mean_of_sums, lambda r: r.read_gib_per_second),
+    "Write B/W (GiB/s)": (mean_of_sums, lambda r: r.write_gib_per_second),
+    "P95 device read latency (ms)": (highest, lambda r: r.device_read_p95_ms),
+    "P95 device write latency (ms)": (highest, lambda r: r.device_write_p95_ms),
+}

@@ -83,7 +83,9 @@ def catalogue(edition_name: str) -> tuple[Entry, ...]:
         book = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - both loaders are safe ones
         return tuple(Entry.model_validate(row) for row in book["rules"])
     except (OSError, yaml.YAMLError, KeyError, TypeError, pydantic.ValidationError) as error:
-        raise ValidationError(f"the list of rules {path} cannot be read", cause=error, suggestion="reinstall pytest-mlpstorage") from error
+        raise ValidationError(
+            f"the list of rules {path} cannot be read", cause=error, suggestion="reinstall pytest-mlpstorage", code="MLPS-E620"
+        ) from error
 
 
 @functools.cache

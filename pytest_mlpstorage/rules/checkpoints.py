@@ -53,7 +53,7 @@ class Moment:
 def checkpointing_of(edition: Edition) -> CheckpointingEdition:
     """The edition's checkpointing; ConfigurationError for an edition without."""
     if edition.checkpointing is None:
-        raise ConfigurationError(f"edition {edition.name} has no checkpointing")
+        raise ConfigurationError(f"edition {edition.name} has no checkpointing", code="MLPS-E116")
     return edition.checkpointing
 
 

@@ -84,7 +84,7 @@ def judge_result(tree: Tree, place: SubjectPlace, say: Speaker, profile: Profile
     mine = judge(place.division, _sorted(own.findings, place), rules_verified=verified, rules_total=total)
     reasons = judged.reasons
     if judged.verdict is Verdict.INVALID:
-        reasons = (*(f.line() for f in mine.findings if f.severity is Severity.ERROR), *_broken(around))
+        reasons = (*(f.line() for f in mine.findings if f.costs_the_verdict), *_broken(around))
     return dataclasses.replace(judged, reasons=reasons, own=mine.findings)
 
 
@@ -168,7 +168,7 @@ def _built(kind: Kind) -> frozenset[str]:
 def _broken(parts: Iterable[_Part]) -> Iterator[str]:
     """One line for each subject around a result that makes it INVALID."""
     for part in parts:
-        rules = sorted({f.rule for f in part.findings if f.severity is Severity.ERROR}, key=rule_order)
+        rules = sorted({f.rule for f in part.findings if f.costs_the_verdict}, key=rule_order)
         if rules:
             yield f"{_WORDS[part.place.kind]} {part.place.relpath} is INVALID by {', '.join(rules)}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # collection must not pay for what only a run needs
     from pytest_mlpstorage.cluster.facts import ClusterFacts
@@ -22,7 +22,9 @@ __all__ = [
     "Case",
     "CleaningWorkload",
     "Collected",
+    "HostedWorkload",
     "Judged",
+    "Place",
     "Plan",
     "PreconditioningWorkload",
     "Step",
@@ -175,6 +177,35 @@ class CleaningWorkload(Protocol):
 
     def clean_up(self, plan: Any, step: Step, *, scratch: Path, launcher: Launcher) -> Sequence[str]:
         """Called when all processes of a step that failed, or was interrupted, are gone; what is said of all that stays."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A directory that each host of a case reads or writes, and the key of the configuration that sets it.
+
+    ``seen_by``: each ``host`` may have its own; all ``hosts`` must have the same; so must pytest, for a ``run``.
+    """
+
+    path: Path
+    key: str
+    seen_by: Literal["host", "hosts", "run"]
+
+
+@runtime_checkable
+class HostedWorkload(Protocol):
+    """What a family adds that knows what its ranks need of a host; of others only the results directory is looked at there."""
+
+    def hosts_used(self, plan: Any) -> int:
+        """How many hosts run ranks of the plan: the first ones."""
+
+    def places(self, plan: Any) -> Sequence[Place]:
+        """Directories that its ranks use beside that of the results."""
+
+    def packages(self, plan: Any) -> Sequence[str]:
+        """Keys of ``results.host_facts.VERSIONS`` that every host must have, in the version of this one."""
+
+    def host_findings(self, plan: Any, number: int) -> Iterator[Finding]:
+        """What the host of that number lacks: memory, free space, open files. ``preflight`` has them too, of all hosts."""
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlpstorage.config import FamilySchema, Origin, Setting, SuiteConfig
 from pytest_mlpstorage.editions import edition
 from pytest_mlpstorage.nested import dotted
-from pytest_mlpstorage.workloads.base import Case, Collected, Judged, Step
+from pytest_mlpstorage.workloads.base import Case, Collected, Judged, Place, Step
 from pytest_mlpstorage.workloads.checkpointing_settings import (
     CheckpointingEntry,
     CheckpointingSection,
@@ -93,6 +93,24 @@ class CheckpointingWorkload:
         from pytest_mlpstorage.workloads.checkpointing_preflight import preflight
 
         return preflight(plan)
+
+    def hosts_used(self, plan: CheckpointingPlan) -> int:
+        """Those that ranks were placed on."""
+        return len(plan.placement)
+
+    def places(self, plan: CheckpointingPlan) -> Sequence[Place]:
+        """The checkpoints: a rank reads what another one has written."""
+        return (Place(plan.base_folder, "checkpoint.checkpoint_folder", "hosts" if len(plan.placement) > 1 else "host"),)
+
+    def packages(self, plan: CheckpointingPlan) -> Sequence[str]:
+        """DLIO, where it is what measures."""
+        return () if plan.engine.is_own else ("dlio-benchmark",)
+
+    def host_findings(self, plan: CheckpointingPlan, number: int) -> Iterator[Finding]:
+        """Space, memory and open files of one host."""
+        from pytest_mlpstorage.workloads.checkpointing_preflight import host_findings
+
+        return host_findings(plan, number)
 
     def found(self, plan: CheckpointingPlan, step: Step) -> str | None:
         """A finished run in the tree, or None."""

@@ -97,5 +97,6 @@ def choose_engine(wanted: Literal["auto", "dlio", "mlpstorage"], capabilities: C
             "checkpointing.engine: given dlio, and the installed DLIO does not write and read checkpoints of these models",
             details={"installed": what},
             suggestion="install the MLCommons fork, or leave the key out: our own program then measures, and the result is OPEN at best",
+            code="MLPS-E220",
         )
     return CheckpointEngine("dlio" if able and wanted != "mlpstorage" else "mlpstorage", capabilities)

@@ -125,4 +125,5 @@ def _failed(what: str, command: Sequence[str], tail: Sequence[str], *, cause: Ba
         details={"command": " ".join(command), "last lines of its output": "\n    ".join(tail) or "none"},
         suggestion="repair it (checkpointing.between_command) and start again: where too long has passed the checkpoints are written anew",
         cause=cause,
+        code="MLPS-E550",
     )

@@ -39,7 +39,7 @@ def judge_checkpointing(plan: CheckpointingPlan) -> Judged | None:
     judged = judge_in_tree(plan.config, plan.edition, result.relpath)
     if judged is None:
         return None
-    judgement, metrics = judged
+    judgement, metrics, pictures = judged
     shown = {"write": metrics.get("Checkpointing - Write B/W (GiB/s)"), "read": metrics.get("Checkpointing - Read B/W (GiB/s)")}
     measured = ", ".join(f"{word} {rate:.3g} GiB/s" for word, rate in shown.items() if isinstance(rate, float))
-    return Judged(result.relpath, judgement, metrics, plan.accelerator, measured)
+    return Judged(result.relpath, judgement, metrics, plan.accelerator, measured, pictures=pictures)

@@ -9,16 +9,21 @@ from pytest_mlpstorage.units import MIB, format_bytes
 from pytest_mlpstorage.verdict import Division, Finding
 from pytest_mlpstorage.workloads.checkpointing_judge import preflight_rules
 from pytest_mlpstorage.workloads.checkpointing_state import checkpoint_folder, files_by_checkpoint
+from pytest_mlpstorage.workloads.dlio_spread import uneven_ranks
+from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, available_memory_bytes, open_files
 from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
-from pytest_mlpstorage.workloads.storage_checks import file_systems, results_space, usable
+from pytest_mlpstorage.workloads.storage_checks import file_systems, first_of_its_storage, on_host, results_space, usable
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.checkpointing_plan import CheckpointingPlan
 
-__all__ = ["preflight"]
+__all__ = ["host_findings", "preflight"]
 
 SPACE_MARGIN = 1.01
 """File systems need some room of their own beyond the files' bytes."""
+
+FILES_AT_ONCE = 16
+"""Files of a checkpoint that a rank has open together: a few shards, and what DLIO keeps of its own."""
 
 RESULTS_BYTES = 16 * MIB
 RESULTS_BYTES_PER_RANK = 64 * 1024
@@ -38,11 +43,13 @@ def preflight(plan: CheckpointingPlan) -> Iterator[Finding]:
             rule="MLPS-CKPT-1",
         )
     yield from _engine(plan)
+    if not plan.engine.is_own:
+        yield from uneven_ranks(plan.placement, "accelerators")
     yield from _paths(plan)
     yield from usable("checkpoint.checkpoint_folder", plan.folder)
     yield from usable("results_dir", plan.config.results_dir)
-    yield from _space(plan)
-    yield from _memory(plan)
+    for number in range(len(plan.placement)):
+        yield from host_findings(plan, number)
     if plan.size is not None:
         # Ranks are tried last: where a count is refused no rank of it will ever start.
         yield from mpi_findings(plan.config, plan.ranks)
@@ -72,21 +79,31 @@ def _paths(plan: CheckpointingPlan) -> Iterator[Finding]:
         )
 
 
-def _space(plan: CheckpointingPlan) -> Iterator[Finding]:
-    writes = max(plan.counts(step)[0] for step in plan.case.steps)
-    if plan.size is not None and writes:
-        free = plan.cluster.hosts[0].mount(plan.base_folder).free_bytes
+def host_findings(plan: CheckpointingPlan, number: int) -> Iterator[Finding]:
+    """What the host of that number lacks: space, memory, open files."""
+    yield from _space(plan, number)
+    yield from _memory(plan, number)
+    yield from open_files(
+        plan.cluster.hosts, number, ranks=plan.placement[number], in_a_process=PROCESS_FILES + FILES_AT_ONCE, field="accelerators"
+    )
+
+
+def _space(plan: CheckpointingPlan, number: int) -> Iterator[Finding]:
+    hosts, writes = plan.cluster.hosts, max(plan.counts(step)[0] for step in plan.case.steps)
+    if plan.size is not None and writes and first_of_its_storage(hosts, number, plan.base_folder):
+        free = hosts[number].mount(plan.base_folder).free_bytes
         needed = int(writes * plan.total_bytes * SPACE_MARGIN)
         if free < needed and free + _overwritten(plan, writes) < needed:
             yield Finding(
-                f"{plan.base_folder} has too little free space for {writes} checkpoints of {format_bytes(plan.total_bytes)}",
+                f"{plan.base_folder}{on_host(hosts, number)} has too little free space for {writes} checkpoints of "
+                f"{format_bytes(plan.total_bytes)}",
                 measured=format_bytes(free),
                 required=format_bytes(needed),
                 field="checkpoint.checkpoint_folder",
                 rule="MLPS-SPACE-1",
             )
     needed = RESULTS_BYTES + RESULTS_BYTES_PER_RANK * plan.ranks * len(plan.case.steps)
-    yield from results_space(plan.config.results_dir, plan.cluster.hosts[0], needed, f"the records of {len(plan.case.steps)} run(s)")
+    yield from results_space(plan.config.results_dir, hosts, number, needed, f"the records of {len(plan.case.steps)} run(s)")
 
 
 def _overwritten(plan: CheckpointingPlan, writes: int) -> int:
@@ -101,20 +118,14 @@ def _overwritten(plan: CheckpointingPlan, writes: int) -> int:
     return total
 
 
-def _memory(plan: CheckpointingPlan) -> Iterator[Finding]:
-    for host, ranks in zip(plan.cluster.hosts, plan.placement, strict=False):
-        needed = plan.rank_memory_bytes * ranks
-        available = host.memory["MemAvailable"]
-        limit = host.memory_limit_bytes
-        if limit is not None:
-            available = min(available, limit)
-        if host.memory_declared:
-            available = min(available, host.memory_bytes)
-        if available < needed:
-            yield Finding(
-                f"{host.name} has too little free memory for {ranks} ranks of {plan.engine.describe()}",
-                measured=format_bytes(available),
-                required=f"about {format_bytes(needed)}",
-                field="accelerators",
-                rule="MLPS-MEMORY-1",
-            )
+def _memory(plan: CheckpointingPlan, number: int) -> Iterator[Finding]:
+    host, ranks = plan.cluster.hosts[number], plan.placement[number]
+    needed, available = plan.rank_memory_bytes * ranks, available_memory_bytes(host)
+    if available < needed:
+        yield Finding(
+            f"{host.name} has too little free memory for {ranks} ranks of {plan.engine.describe()}",
+            measured=format_bytes(available),
+            required=f"about {format_bytes(needed)}",
+            field="accelerators",
+            rule="MLPS-MEMORY-1",
+        )

@@ -121,7 +121,7 @@ def checkpointing_rules(edition_name: str) -> CheckpointingEdition:
     """What the edition says of checkpointing; ConfigurationError where it has none."""
     found = edition(edition_name).checkpointing
     if found is None:
-        raise ConfigurationError(f"edition {edition_name} has no checkpointing", suggestion="choose edition 2.0 or 3.0")
+        raise ConfigurationError(f"edition {edition_name} has no checkpointing", suggestion="choose edition 2.0 or 3.0", code="MLPS-E116")
     return found
 
 

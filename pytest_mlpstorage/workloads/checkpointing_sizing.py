@@ -84,6 +84,7 @@ def make_plan(
             + "; one run writes and another one reads",
             details={WRITES: value_at(parameters, WRITES), READS: value_at(parameters, READS)},
             suggestion="invocations: together does one of them alone",
+            code="MLPS-E113",
         )
     size, problem = _size(parameters, entry.accelerators)
     return CheckpointingPlan(
@@ -134,6 +135,7 @@ def place(ranks: int, hosts: Sequence[HostSpec], per_host: int | None) -> tuple[
                 f"accelerators_per_host: given {per_host}, which is {per_host * len(hosts)} on {len(hosts)} host(s); "
                 f"allowed at least {-(-ranks // len(hosts))} for {ranks} accelerators",
                 suggestion="raise it, or name more hosts in cluster.hosts",
+                code="MLPS-E115",
             )
         limits = [per_host] * len(hosts)
     elif all(slots) and sum(s or 0 for s in slots) >= ranks:

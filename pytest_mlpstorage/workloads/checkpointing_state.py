@@ -100,6 +100,7 @@ def refuse_foreign(plan: CheckpointingPlan, leaf: Leaf) -> None:
             f"{leaf.relpath} was made with other parameters; one result holds the runs of one workload only",
             details={"differences": "; ".join(different)},
             suggestion="give what you try out a name of its own, which keeps both results side by side: --mlps-set system=NAME",
+            code="MLPS-E432",
         )
 
 
@@ -118,7 +119,9 @@ def require(plan: CheckpointingPlan, step: Step) -> None:
     ConfigurationError, FileSystemError or BenchmarkExecutionError.
     """
     if plan.size is None:
-        raise ConfigurationError(f"{plan.case.id} cannot run: {plan.size_problem}", suggestion="its preflight item names the rule")
+        raise ConfigurationError(
+            f"{plan.case.id} cannot run: {plan.size_problem}", suggestion="its preflight item names the rule", code="MLPS-E115"
+        )
     if step.name != "read":
         if plan.counts(step)[0] == 0:
             _require_checkpoints(plan, step)
@@ -129,6 +132,7 @@ def require(plan: CheckpointingPlan, step: Step) -> None:
         raise FileSystemError(
             f"no run that wrote the checkpoints of {plan.case.id} is in the results tree",
             suggestion=f"run its item first: pytest benchmarks/ -k 'test_run and {plan.case.id}'",
+            code="MLPS-E434",
         )
     _require_checkpoints(plan, step)
     gap, limit = _gap_is_over(plan, written), plan.rules.failover_gap_seconds
@@ -136,6 +140,7 @@ def require(plan: CheckpointingPlan, step: Step) -> None:
         raise BenchmarkExecutionError(
             f"the checkpoints of {plan.case.id} were written {format_seconds(gap)} ago, and {limit:g} s may pass (4.7.1)",
             suggestion=f"run both items together, which writes them anew: pytest benchmarks/ -k 'test_run and {plan.case.id}'",
+            code="MLPS-E550",
         )
     handover = hand_over(
         plan.section.between_command,
@@ -154,6 +159,7 @@ def require(plan: CheckpointingPlan, step: Step) -> None:
             f"writing run ended, and {limit:g} s may pass (4.7.1); nothing was read",
             details={"command": " ".join(handover.command or ())},
             suggestion="make it quicker; division: whatif measures with a longer gap",
+            code="MLPS-E550",
         )
     plan.handovers[step.name] = handover
 
@@ -203,4 +209,5 @@ def _require_checkpoints(plan: CheckpointingPlan, step: Step) -> None:
                 f"checkpoint {number} of {plan.case.id} is not complete: {path} "
                 + ("is not there" if there is None else f"has {there} bytes instead of {size}"),
                 suggestion=f"write the checkpoints first: pytest benchmarks/ -k 'test_run and {plan.case.id}'",
+                code="MLPS-E434",
             )

@@ -49,8 +49,8 @@ class Rates:
         }
 
 
-def _bad(message: str, **details: object) -> BenchmarkExecutionError:
-    return BenchmarkExecutionError(message, details=details)
+def _bad(message: str, *, code: str = "MLPS-E542", **details: object) -> BenchmarkExecutionError:
+    return BenchmarkExecutionError(message, details=details, code=code)
 
 
 def verify_run(plan: CheckpointingPlan, step: Step, leaf: Leaf, *, root: Path) -> tuple[Rates, ...]:
@@ -61,7 +61,7 @@ def verify_run(plan: CheckpointingPlan, step: Step, leaf: Leaf, *, root: Path) -
     summary = leaf.summary
     if summary is None:
         why = "; ".join(f"{p.file}: {p.message}" for p in leaf.problems) or "it is missing"
-        raise _bad(f"the run ended with 0 but left no usable summary.json: {why}")
+        raise _bad(f"the run ended with 0 but left no usable summary.json: {why}", code="MLPS-E540")
     assert plan.size is not None
     if summary.num_accelerators != plan.ranks:
         raise _bad("the job ran on another number of ranks than asked", asked=plan.ranks, ran=summary.num_accelerators)
@@ -77,6 +77,7 @@ def verify_run(plan: CheckpointingPlan, step: Step, leaf: Leaf, *, root: Path) -
             raise _bad(
                 f"rank {shown} of {plan.ranks} left no readable file of its {what}",
                 problems="; ".join(f"{p.file}: {p.message}" for p in problems) or "none",
+                code="MLPS-E540",
             )
     writes, reads = plan.counts(step)
     found: list[Rates] = []
@@ -105,7 +106,7 @@ def _checkpoints(stats: Sequence[EpochStats], phase: CheckpointPhase, count: int
         for checkpoint in made:
             span = checkpoint.span
             if span.start is None or span.end is None or span.duration_seconds is None or span.duration_seconds <= 0:
-                raise _bad(f"rank {of_rank.rank} left no usable times of {checkpoint.field}", file=of_rank.path)
+                raise _bad(f"rank {of_rank.rank} left no usable times of {checkpoint.field}", file=of_rank.path, code="MLPS-E540")
         ranks.append(made)
     return ranks
 
@@ -140,7 +141,7 @@ def verify_files(plan: CheckpointingPlan, step: Step) -> dict[str, Any]:
     files = total = 0
     for number, path, size, there in files_of_checkpoints(plan, writes):
         if there is None:
-            raise _bad(f"checkpoint {number} lacks a file", file=path, bytes=size)
+            raise _bad(f"checkpoint {number} lacks a file", file=path, bytes=size, code="MLPS-E540")
         if not is_whole(plan, there, size):
             raise _bad(f"a file of checkpoint {number} has other bytes than the formula gives", file=path, given=there, wanted=size)
         files, total = files + 1, total + there

@@ -6,21 +6,25 @@ import dataclasses
 import secrets
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage.config import SuiteConfig
 from pytest_mlpstorage.errors import MLPStorageError, MPIError
+from pytest_mlpstorage.launch.sampling import Sampling
 from pytest_mlpstorage.launch.supervisor import Beat, Outcome, require_success, run_job
 from pytest_mlpstorage.results.atomic import file_system_error
 from pytest_mlpstorage.results.layout import SCRATCH, STAGING, is_timestamp, metadata_name, output_name
 from pytest_mlpstorage.results.provenance import PROVENANCE
 from pytest_mlpstorage.results.records import LeafMetadata
+from pytest_mlpstorage.results.time_series import TIME_SERIES
 from pytest_mlpstorage.results.writer import LeafWriter
 from pytest_mlpstorage.units import format_seconds
+from pytest_mlpstorage.workloads.again import AGAIN, again_record
 from pytest_mlpstorage.workloads.base import CleaningWorkload, Collected, Plan, Step, Workload, records_name
+from pytest_mlpstorage.workloads.cluster_record import write_cluster_info
 from pytest_mlpstorage.workloads.stamping import keep_code, list_leaf, stamp_leaf
 
 if TYPE_CHECKING:
@@ -77,6 +81,7 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
     launched = False
     try:
         _make(scratch)
+        write_cluster_info(writer, plan)
         code = keep_code(config, workload)
         job = workload.job(plan, step, staged=writer.path, scratch=scratch, write=True)
         for line in workload.prepare(plan, step, run_id=run_id):
@@ -98,12 +103,13 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
                 run_id=run_id,
                 echo=voice.echo,
                 diagnose=workload.diagnose,
+                sampling=_sampling(config, writer.path),
             )
             require_success(outcome)
             collected = workload.collect(plan, step, staged=writer.path, scratch=scratch, outcome=outcome)
             collected = dataclasses.replace(collected, notes=(*outcome.warnings, *collected.notes))
         collected = dataclasses.replace(collected, notes=(*_from_the_future(writer.final, started), *collected.notes))
-        finished = _write_metadata(writer, workload, metadata, outcome, collected, run_id)
+        finished = _write_metadata(writer, workload, metadata, outcome, collected, run_id, again_record(config, plan.case))
         stamp_leaf(writer.path, code, finished, config.edition, in_tree=STAGING not in writer.final.relative_to(config.results_dir).parts)
         leaf = writer.commit()
     except BaseException as error:
@@ -119,6 +125,14 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
     workload.finish(plan, step, leaf=leaf, run_id=run_id, collected=collected)
     list_leaf(config)
     return Done(leaf, collected, outcome)
+
+
+def _sampling(config: SuiteConfig, staged: Path) -> Sampling | None:
+    """The time series that a launch is to leave in its leaf, of the disks below the paths under test; None where none is wanted."""
+    interval_seconds = config.launch.sample_interval_seconds
+    if not interval_seconds:
+        return None
+    return Sampling(interval_seconds, tuple(map(str, config.storage_dirs)), staged / TIME_SERIES)
 
 
 def _from_the_future(leaf: Path, now: datetime) -> tuple[str, ...]:
@@ -146,8 +160,9 @@ def _keep_evidence(writer: LeafWriter, error: BaseException, found: dict[str, An
     Where that fails too (the disk is full, say), the error that ended the step is still the one to be told, and Ctrl-C still ends
     the session; the leaf stays where it is, and the next start moves it.
     """
+    told = found | {"code": error.code} if isinstance(error, MLPStorageError) else found
     try:
-        where = str(writer.fail(_reason(error), found))
+        where = str(writer.fail(_reason(error), told))
     except (MLPStorageError, OSError) as second:
         where = f"{writer.outcome or writer.path} ({' '.join(str(second).split())})"
     if isinstance(error, MLPStorageError):
@@ -181,8 +196,13 @@ def _reason(error: BaseException) -> str:
 def _evidence(metadata: LeafMetadata, outcome: Outcome | None) -> dict[str, Any]:
     found: dict[str, Any] = {"metadata": metadata.to_json()}
     if outcome is not None:
-        found["launch"] = _launch_record(outcome)
+        found |= _launch_records(outcome)
     return found
+
+
+def _launch_records(outcome: Outcome) -> dict[str, Any]:
+    series = {} if outcome.series is None else {"time_series": outcome.series.to_json()}
+    return {"launch": _launch_record(outcome), **series}
 
 
 def _launch_record(outcome: Outcome) -> dict[str, Any]:
@@ -198,11 +218,18 @@ def _launch_record(outcome: Outcome) -> dict[str, Any]:
 
 
 def _write_metadata(
-    writer: LeafWriter, workload: Workload, metadata: LeafMetadata, outcome: Outcome | None, collected: Collected, run_id: str
+    writer: LeafWriter,
+    workload: Workload,
+    metadata: LeafMetadata,
+    outcome: Outcome | None,
+    collected: Collected,
+    run_id: str,
+    again: Mapping[str, Any],
 ) -> LeafMetadata:
     mlps = {**metadata.mlps, **collected.mlps, "run_id": run_id, "metrics": dict(collected.metrics), "notes": list(collected.notes)}
+    mlps[AGAIN] = dict(again)
     if outcome is not None:
-        mlps["launch"] = _launch_record(outcome)
+        mlps |= _launch_records(outcome)
     ended = datetime.now()
     final = dataclasses.replace(
         metadata,

@@ -11,6 +11,7 @@ from pytest_mlpstorage.verdict import Finding
 if TYPE_CHECKING:
     from pytest_mlpstorage.config import SuiteConfig
     from pytest_mlpstorage.editions import Edition
+    from pytest_mlpstorage.results.pictures import Picture
     from pytest_mlpstorage.results.records import Result, StoredResult
     from pytest_mlpstorage.verdict import Judgement
 
@@ -27,13 +28,17 @@ def plan_findings(planned: Result) -> Iterator[Finding]:
             yield dataclasses.replace(finding, file="the plan")
 
 
-def judge_in_tree(config: SuiteConfig, edition: Edition, relpath: str) -> tuple[Judgement, Mapping[str, float | int | str | None]] | None:
-    """The verdict and the metrics of a result as it is read back from the tree; None where somebody took it away meanwhile."""
+def judge_in_tree(
+    config: SuiteConfig, edition: Edition, relpath: str
+) -> tuple[Judgement, Mapping[str, float | int | str | None], tuple[Picture, ...]] | None:
+    """Verdict, metrics and pictures of a result as it is read back from the tree; None where somebody took it away meanwhile."""
     from pytest_mlpstorage.results.tree import read_tree
     from pytest_mlpstorage.rules import judge_place, metrics_of
+    from pytest_mlpstorage.rules.host_pictures import host_pictures
 
     tree = read_tree(config.results_dir, edition=config.edition)
     place = tree.place(relpath)
     if place is None:
         return None
-    return judge_place(tree, place), metrics_of(cast("StoredResult", tree.load(place)), edition)
+    result = cast("StoredResult", tree.load(place))
+    return judge_place(tree, place), metrics_of(result, edition), tuple(host_pictures(result))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_mlpstorage.config import FamilySchema, ItemConfig, Setting, SuiteConfig
-from pytest_mlpstorage.workloads.base import Case, Collected, Judged, Step
+from pytest_mlpstorage.workloads.base import Case, Collected, Judged, Place, Step
 from pytest_mlpstorage.workloads.kv_cache_settings import (
     FAMILY,
     KVCacheEntry,
@@ -81,6 +81,26 @@ class KVCacheWorkload:
         from pytest_mlpstorage.workloads.kv_cache_preflight import preflight
 
         return preflight(plan)
+
+    def hosts_used(self, plan: KVCachePlan) -> int:
+        """Every host."""
+        return plan.hosts
+
+    def places(self, plan: KVCachePlan) -> Sequence[Place]:
+        """The cache, which each host may have for itself."""
+        from pytest_mlpstorage.workloads.kv_cache_sizing import asked_dir
+
+        return (Place(asked_dir(plan.section, plan.config), "kvcache.cache_dir", "hosts" if plan.shared_cache else "host"),)
+
+    def packages(self, plan: KVCachePlan) -> Sequence[str]:  # noqa: ARG002 - the same of each plan
+        """None but this package."""
+        return ()
+
+    def host_findings(self, plan: KVCachePlan, number: int) -> Iterator[Finding]:
+        """Space, memory and open files of one host."""
+        from pytest_mlpstorage.workloads.kv_cache_preflight import host_findings
+
+        return host_findings(plan, number)
 
     def found(self, plan: KVCachePlan, step: Step) -> str | None:
         """A finished pass, in its series or in the run in the tree, or None."""

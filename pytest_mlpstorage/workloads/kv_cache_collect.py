@@ -34,7 +34,7 @@ def collect(plan: KVCachePlan, step: Step, *, staged: Path, outcome: Outcome) ->
     trust = trust_of(staged, option, trial, plan.ranks, required=_ours(figures.sound[0]))
     problems = [*figures.problems, *block_problems(figures.sound), *_other_work(plan, step, figures.sound[0]), *trust.problems]
     if problems:
-        raise BenchmarkExecutionError(f"{step.name} is no measurement: {'; '.join(problems)}")
+        raise BenchmarkExecutionError(f"{step.name} is no measurement: {'; '.join(problems)}", code="MLPS-E542")
     entry = {**figures.entry, "mlps": option_block(figures)}
     view = view_of(entry)
     notes = [

@@ -84,7 +84,7 @@ def official_engine(
         copy = _copy(folder, section.official_python or sys.executable, preload)
     except ConfigurationError as error:
         raise ConfigurationError(
-            f"{_place(config, 'official_path')}: {error.message}", details=error.details, suggestion=error.suggestion
+            f"{_place(config, 'official_path')}: {error.message}", details=error.details, suggestion=error.suggestion, code=error.code
         ) from error
     form = copy.form
     if form == "table" and any(_changed(option, rules) for option in options):
@@ -103,7 +103,7 @@ def _place(config: SuiteConfig, key: str) -> str:
 
 
 def _wrong(config: SuiteConfig, key: str, why: str) -> ConfigurationError:
-    return ConfigurationError(f"{_place(config, key)}: {why}")
+    return ConfigurationError(f"{_place(config, key)}: {why}", code="MLPS-E113")
 
 
 def _changed(option: OptionPlan, rules: KVCacheEdition) -> list[str]:

@@ -156,7 +156,9 @@ def _told(plan: KVCachePlan, scratch: Path) -> list[Mapping[str, Any]]:
     found = [files.json_object(path) for rank in range(plan.ranks) if (path := scratch / f"precondition_rank_{rank}.json").is_file()]
     told = [raw for raw in found if raw is not None and integer(raw.get("bytes"))]
     if len(told) != plan.ranks:
-        raise BenchmarkExecutionError(f"{plan.ranks - len(told)} of {plan.ranks} client(s) do not say that they filled the storage")
+        raise BenchmarkExecutionError(
+            f"{plan.ranks - len(told)} of {plan.ranks} client(s) do not say that they filled the storage", code="MLPS-E540"
+        )
     return told
 
 

@@ -10,20 +10,25 @@ from typing import TYPE_CHECKING
 from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.units import MIB, format_bytes
 from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
+from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, available_memory_bytes, open_files
 from pytest_mlpstorage.workloads.kv_cache_changes import change_findings
 from pytest_mlpstorage.workloads.kv_cache_judge import preflight_rules
 from pytest_mlpstorage.workloads.kv_cache_official import official_findings
 from pytest_mlpstorage.workloads.kv_cache_serving import serving_findings
 from pytest_mlpstorage.workloads.kv_cache_sizing import asked_dir
 from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
+from pytest_mlpstorage.workloads.storage_checks import first_of_its_storage, on_host, results_space
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.kv_cache_plan import KVCachePlan
 
-__all__ = ["preflight"]
+__all__ = ["host_findings", "preflight"]
 
 USED_SHARE = 0.95
 """Share of the free bytes of a filesystem that its clients fill together before they remove entries (kvcache.md §1.5)."""
+
+FILES_PER_WORKER = 4
+"""Entries that a worker of a client has open together, at most."""
 
 RESULTS_BYTES_PER_PASS = 4 * MIB
 """Room for a rank's file and event log of one pass."""
@@ -41,8 +46,8 @@ def preflight(plan: KVCachePlan) -> Iterator[Finding]:
     yield from usable
     if not usable and plan.official is None:
         yield from _direct(plan)
-    yield from _space(plan)
-    yield from _memory(plan)
+    for number in range(min(plan.hosts, len(plan.cluster.hosts))):
+        yield from host_findings(plan, number)
     yield from mpi_findings(plan.config, plan.ranks)
 
 
@@ -139,12 +144,29 @@ def _direct(plan: KVCachePlan) -> Iterator[Finding]:
         )
 
 
-def _space(plan: KVCachePlan) -> Iterator[Finding]:
-    clients = plan.section.clients_per_host
-    free = plan.cluster.hosts[0].mount(_asked(plan)).free_bytes
+def host_findings(plan: KVCachePlan, number: int) -> Iterator[Finding]:
+    """What the host of that number lacks: space, memory, open files."""
+    hosts = plan.cluster.hosts
+    if first_of_its_storage(hosts, number, _asked(plan)):
+        yield from _space(plan, number)
+    needed = RESULTS_BYTES_PER_PASS * plan.ranks * len(plan.case.steps)
+    yield from results_space(plan.config.results_dir, hosts, number, needed, f"the records of {len(plan.case.steps)} pass(es)")
+    yield from _memory(plan, number)
+    yield from open_files(
+        hosts,
+        number,
+        ranks=plan.section.clients_per_host,
+        in_a_process=PROCESS_FILES + FILES_PER_WORKER * max(option.workers for option in plan.options),
+        field="kvcache.options",
+    )
+
+
+def _space(plan: KVCachePlan, number: int) -> Iterator[Finding]:
+    clients, where = plan.section.clients_per_host, f"{plan.cache_dir}{on_host(plan.cluster.hosts, number)}"
+    free = plan.cluster.hosts[number].mount(_asked(plan)).free_bytes
     if plan.capacity_bytes is not None and plan.capacity_bytes * clients > free * USED_SHARE:
         yield Finding(
-            f"{plan.cache_dir} has too little free space for {format_bytes(plan.capacity_bytes)} of each of {clients} client(s) on a host",
+            f"{where} has too little free space for {format_bytes(plan.capacity_bytes)} of each of {clients} client(s) on a host",
             measured=format_bytes(free),
             required=f"{format_bytes(plan.capacity_bytes * clients / USED_SHARE)}, or a lower kvcache.capacity",
             field="kvcache.capacity",
@@ -158,8 +180,8 @@ def _space(plan: KVCachePlan) -> Iterator[Finding]:
         held, room = plan.held_bytes(option), free * USED_SHARE
         if limit < needed:
             yield Finding(
-                f"a client of option {option.number} may have too little room for the entries that it writes at once: "
-                f"{option.writes_at_once} of up to {format_bytes(option.largest_entry_bytes)}",
+                f"a client of option {option.number}{on_host(plan.cluster.hosts, number)} may have too little room for the entries that it "
+                f"writes at once: {option.writes_at_once} of up to {format_bytes(option.largest_entry_bytes)}",
                 severity=Severity.WARNING if limit >= option.largest_entry_bytes else Severity.ERROR,
                 measured=format_bytes(limit),
                 required=format_bytes(needed),
@@ -168,7 +190,7 @@ def _space(plan: KVCachePlan) -> Iterator[Finding]:
             )
         elif held > room:
             yield Finding(
-                f"option {option.number} is foreseen to fill {plan.cache_dir}, and then to remove entries: {format_bytes(held)} on a host",
+                f"option {option.number} is foreseen to fill {where}, and then to remove entries: {format_bytes(held)} on a host",
                 severity=Severity.INFO,
                 category=Category.CLOSED,
                 measured=format_bytes(free),
@@ -176,32 +198,18 @@ def _space(plan: KVCachePlan) -> Iterator[Finding]:
                 field="kvcache.cache_dir",
                 rule="MLPS-SPACE-1",
             )
-    needed = RESULTS_BYTES_PER_PASS * plan.ranks * len(plan.case.steps)
-    results = plan.cluster.hosts[0].mount(plan.config.results_dir).free_bytes
-    if results < needed:
-        yield Finding(
-            f"{plan.config.results_dir} has too little free space for the records of {len(plan.case.steps)} pass(es)",
-            measured=format_bytes(results),
-            required=format_bytes(needed),
-            field="results_dir",
-            rule="MLPS-SPACE-2",
-        )
 
 
-def _memory(plan: KVCachePlan) -> Iterator[Finding]:
+def _memory(plan: KVCachePlan, number: int) -> Iterator[Finding]:
     largest = max(plan.options, key=plan.rank_memory_bytes)
     needed = plan.rank_memory_bytes(largest) * plan.section.clients_per_host
-    for host in plan.cluster.hosts[: plan.hosts]:
-        available = host.memory["MemAvailable"]
-        if host.memory_limit_bytes is not None:
-            available = min(available, host.memory_limit_bytes)
-        if host.memory_declared:
-            available = min(available, host.memory_bytes)
-        if available < needed:
-            yield Finding(
-                f"{host.name} has too little free memory for {plan.section.clients_per_host} client(s) of option {largest.number}",
-                measured=format_bytes(available),
-                required=f"about {format_bytes(needed)}",
-                field="kvcache.clients_per_host",
-                rule="MLPS-MEMORY-1",
-            )
+    host = plan.cluster.hosts[number]
+    available = available_memory_bytes(host)
+    if available < needed:
+        yield Finding(
+            f"{host.name} has too little free memory for {plan.section.clients_per_host} client(s) of option {largest.number}",
+            measured=format_bytes(available),
+            required=f"about {format_bytes(needed)}",
+            field="kvcache.clients_per_host",
+            rule="MLPS-MEMORY-1",
+        )

@@ -19,6 +19,7 @@ from pytest_mlpstorage.results.planned import planned_kv_cache
 from pytest_mlpstorage.results.records import KVCacheResult, LeafMetadata
 from pytest_mlpstorage.units import GIB
 from pytest_mlpstorage.verdict import Division
+from pytest_mlpstorage.workloads.again import AGAIN, again_record
 from pytest_mlpstorage.workloads.base import Step
 from pytest_mlpstorage.workloads.kv_cache_official import OFFICIAL, engine_facts, official_job
 from pytest_mlpstorage.workloads.kv_cache_plan import BENCHMARK, KVCachePlan, place_of
@@ -72,7 +73,7 @@ def pass_metadata(plan: KVCachePlan, step: Step, leaf: Path) -> LeafMetadata:
 
 def run_metadata(plan: KVCachePlan, leaf: Path, passes: Sequence[Mapping[str, Any]]) -> LeafMetadata:
     """The record of the whole run; ``passes`` tells of each pass what was executed, and when."""
-    return _metadata(plan, leaf, plan.case.steps, {"passes": list(passes)})
+    return _metadata(plan, leaf, plan.case.steps, {"passes": list(passes), AGAIN: again_record(plan.config, plan.case)})
 
 
 def _metadata(plan: KVCachePlan, leaf: Path, steps: Sequence[Step], more: Mapping[str, Any]) -> LeafMetadata:

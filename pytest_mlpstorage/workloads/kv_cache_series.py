@@ -34,7 +34,9 @@ from pytest_mlpstorage.results.read_submission import POINTER
 from pytest_mlpstorage.results.records import LeafMetadata
 from pytest_mlpstorage.results.separation import SEPARATION
 from pytest_mlpstorage.results.superseded import supersede
+from pytest_mlpstorage.results.time_series import TIME_SERIES
 from pytest_mlpstorage.results.writer import LeafWriter
+from pytest_mlpstorage.workloads.cluster_record import write_cluster_info
 from pytest_mlpstorage.workloads.kv_cache_plan import BENCHMARK, KVCachePlan, place_of
 from pytest_mlpstorage.workloads.kv_cache_records import log_name, run_metadata
 from pytest_mlpstorage.workloads.kv_cache_settings import FAMILY
@@ -99,6 +101,7 @@ def standing_run(plan: KVCachePlan) -> str | None:
             f"{relpath} was made with other parameters; one result holds the runs of one workload only",
             details={"series": metadata.mlps.get("series") if metadata is not None else "unknown", "planned": plan.fingerprint},
             suggestion="give what you try out a name of its own, which keeps both results side by side: --mlps-set system=NAME",
+            code="MLPS-E432",
         )
     return relpath
 
@@ -147,6 +150,7 @@ def publish(plan: KVCachePlan, workload: Workload) -> Path | None:
                 f"{len(others)} finished passes wait that were measured by other code than runs now, and do not count",
                 details={"waiting": plan.series_dir},
                 suggestion="start again: they are done anew, and set aside then",
+                code="MLPS-E432",
             )
         return None
     missing = [step.name for step in plan.case.steps if step.name not in waiting]
@@ -155,13 +159,17 @@ def publish(plan: KVCachePlan, workload: Workload) -> Path | None:
             f"{len(waiting)} of {len(plan.case.steps)} passes of {plan.case.id} are done; a part of a run is no result",
             details={"missing": ", ".join(missing), "waiting": plan.series_dir},
             suggestion=f"do the missing ones, the others are kept: pytest benchmarks/ -k {plan.case.id}",
+            code="MLPS-E433",
         )
     config = plan.config
     code = keep_code(config, workload)
     if code.stage() != _running(plan):
-        raise FileSystemError("the code was changed while this process ran", suggestion="start again: what is of other code is done again")
+        raise FileSystemError(
+            "the code was changed while this process ran", suggestion="start again: what is of other code is done again", code="MLPS-E432"
+        )
     with LeafWriter.create_next(config.results_dir, plan.result_dir() / "run", run_id=secrets.token_hex(6), now=datetime.now()) as writer:
         metadata = _fill(plan, waiting, writer)
+        write_cluster_info(writer, plan)
         writer.write_json(metadata_name(BENCHMARK, writer.final.name), metadata.to_json())
         stamp_leaf(writer.path, code, metadata, config.edition)
         older = {run.relative_to(config.results_dir).as_posix(): "a later series of passes is whole" for run in _runs(plan)}
@@ -189,9 +197,11 @@ def _fill(plan: KVCachePlan, waiting: Mapping[str, Path], writer: LeafWriter) ->
         _link(source / f"option_{option}" / f"trial_{trial}", writer.path / f"option_{option}" / f"trial_{trial}")
         for stream in ("stdout", "stderr"):
             _link(source / output_name(FAMILY, step.phase, stream), writer.path / log_name(step, writer.final.name, stream))
+        series = f"time_series_option{option}-trial{trial}.csv"
+        _link(source / TIME_SERIES, writer.path / series)
         metadata = _metadata(files, source, FAMILY)
         assert metadata is not None  # it was read to find the pass
-        told.append({"step": step.name, "staged_as": source.name, "command": metadata.executed_command, **_of_pass(metadata)})
+        told.append({"step": step.name, "staged_as": source.name, "command": metadata.executed_command, **_of_pass(metadata, series)})
         times += [time for time in (metadata.invocation_start_time, metadata.invocation_end_time) if time is not None]
     _link(waiting[plan.case.steps[-1].name] / SEPARATION, writer.path / SEPARATION)
     relpath = writer.final.relative_to(plan.config.results_dir).as_posix()
@@ -209,7 +219,8 @@ def _fill(plan: KVCachePlan, waiting: Mapping[str, Path], writer: LeafWriter) ->
     )
 
 
-def _of_pass(metadata: LeafMetadata) -> dict[str, Any]:
+def _of_pass(metadata: LeafMetadata, series: str) -> dict[str, Any]:
+    sampled = metadata.mlps.get("time_series")
     return {
         "start": None if metadata.invocation_start_time is None else metadata.invocation_start_time.isoformat(),
         "seconds": metadata.runtime_seconds,
@@ -218,6 +229,7 @@ def _of_pass(metadata: LeafMetadata) -> dict[str, Any]:
         "metrics": metadata.mlps.get("metrics"),
         "notes": metadata.mlps.get("notes"),
         "trust": metadata.mlps.get("trust"),
+        **({"time_series": {**sampled, "file": series if sampled.get("file") else ""}} if isinstance(sampled, Mapping) else {}),
     }
 
 

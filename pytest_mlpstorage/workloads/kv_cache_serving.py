@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pytest_mlpstorage.config.sections import Directory
 from pytest_mlpstorage.errors import ConfigurationError, MLPStorageError
+from pytest_mlpstorage.kvcache.limits import MOST_WORKERS
 from pytest_mlpstorage.units import MIB, parse_duration
 from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
 
@@ -33,8 +34,6 @@ OFFICIAL_WORK: Final = "mlc-v3"
 
 _WARMUP_SECONDS: Final = 10.0
 _REQUESTS_PER_USER: Final = 10
-_MOST_WORKERS: Final = 500
-"""Requests beyond them share a worker."""
 
 _ONLY_SERVING: Final = ("load", "policy", "warmup", "max_concurrent_allocs")
 _FAMILY: Final = "kvcache"
@@ -53,7 +52,7 @@ class LoadSection(_Part):
     ] = "closed"
     outstanding: Annotated[
         int | None,
-        Field(ge=1, le=500, description="Requests in service at a time (default: 32)"),
+        Field(ge=1, le=MOST_WORKERS, description="Requests in service at a time (default: 32)"),
     ] = None
     rate: Annotated[float | None, Field(gt=0, description="Requests that arrive at each client in a second; open only")] = None
     requests: Annotated[
@@ -88,7 +87,7 @@ def check_profile(section: KVCacheSection, config: SuiteConfig) -> None:
             place = f"{config.origin(f'{_FAMILY}.{key}')}: {_FAMILY}.{key}"
         except KeyError:  # nobody gave it
             place = f"{_FAMILY}.{key}"
-        raise ConfigurationError(f"{place}: {why}")
+        raise ConfigurationError(f"{place}: {why}", code="MLPS-E113")
 
     if profile == OFFICIAL_WORK:
         for key in (*_ONLY_SERVING, "trace"):
@@ -110,7 +109,7 @@ def workers_of(section: KVCacheSection, users: int) -> int:
     from pytest_mlpstorage.kvcache.serving_job import OUTSTANDING
 
     at_once = users if section.profile == OFFICIAL_WORK else (section.load or LoadSection()).outstanding or OUTSTANDING
-    return min(at_once, _MOST_WORKERS)
+    return min(at_once, MOST_WORKERS)
 
 
 def chunk_tokens(section: KVCacheSection) -> int | None:

@@ -180,7 +180,7 @@ def kv_cache_rules(edition_name: str) -> KVCacheEdition:
     """What the edition says of the KV cache; ConfigurationError where it has none."""
     found = edition(edition_name).kv_cache
     if found is None:
-        raise ConfigurationError(f"edition {edition_name} has no KV cache", suggestion="choose edition 3.0")
+        raise ConfigurationError(f"edition {edition_name} has no KV cache", suggestion="choose edition 3.0", code="MLPS-E116")
     return found
 
 

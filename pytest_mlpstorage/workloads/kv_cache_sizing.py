@@ -123,7 +123,9 @@ def _option(item: ItemConfig, section: KVCacheSection, rules: KVCacheEdition, co
     key = effective(entry, section, option, "model")
     if key not in workload.models:
         given = item.origins.get("model") or config.origin(f"{FAMILY}.model")
-        raise ConfigurationError(f"{given}: model {key!r} of option {entry.option} is none that is known; {nearest(key, workload.models)}")
+        raise ConfigurationError(
+            f"{given}: model {key!r} of option {entry.option} is none that is known; {nearest(key, workload.models)}", code="MLPS-E114"
+        )
     model = workload.models[key]
     most_tokens = chunk_tokens(section) or max(template.context_tokens[1] for template in workload.templates)
     users = effective(entry, section, option, "num_users")

@@ -29,12 +29,14 @@ def load_workloads() -> Mapping[str, Workload]:
                 details={"entry point": f"{point.name} = {point.value}", "package": point.dist.name if point.dist else "unknown"},
                 suggestion="repair or uninstall that package",
                 cause=error,
+                code="MLPS-E211",
             ) from error
         if workload.family in found and owners[workload.family].value != point.value:
             raise DependencyError(
                 f"two packages register a workload of the family {workload.family!r}",
                 details={"first": owners[workload.family].value, "second": point.value},
                 suggestion="uninstall one of them",
+                code="MLPS-E211",
             )
         found[workload.family] = workload
         owners[workload.family] = point

@@ -129,6 +129,7 @@ class Resumption:
                     **({"why": series.why} if series.why else {}),
                 },
                 suggestion=f"run them together: pytest benchmarks/ -k 'test_run and {self._case.id}'",
+                code="MLPS-E433",
             )
 
     def _refuse_forcing(self, step: Step) -> None:
@@ -138,6 +139,7 @@ class Resumption:
             raise FileSystemError(
                 f"{step.name} of {self._case.id} cannot be done again without {', '.join(earlier)}, which comes before it",
                 suggestion=f"run them together: pytest benchmarks/ -k {self._case.id} {self._why_forced}",
+                code="MLPS-E433",
             )
 
     def clear(self, step: Step) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import HostFacts
     from pytest_mlpstorage.config import SuiteConfig
 
-__all__ = ["file_systems", "results_space", "usable"]
+__all__ = ["file_systems", "first_of_its_storage", "on_host", "results_space", "usable"]
 
 
 def file_systems(config: SuiteConfig, host: HostFacts, data: Path, *, what: str, field: str, rule_id: str) -> Iterator[Finding]:
@@ -54,12 +54,31 @@ def usable(name: str, path: Path) -> Iterator[Finding]:
         )
 
 
-def results_space(results_dir: Path, host: HostFacts, needed_bytes: int, what: str) -> Iterator[Finding]:
-    """Whether ``what`` of the runs has room beside the results (MLPS-SPACE-2)."""
-    free = host.mount(results_dir).free_bytes
-    if free < needed_bytes:
+def on_host(hosts: Sequence[HostFacts], number: int) -> str:
+    """The words that name a host after a path, where there are several."""
+    return f" on {hosts[number].name}" if len(hosts) > 1 else ""
+
+
+def first_of_its_storage(hosts: Sequence[HostFacts], number: int, path: Path) -> bool:
+    """Whether no host before this one has the same storage at a path: what all of them share is told once.
+
+    A disk of a host has the same name on the next one, so what is free on it must be the same as well.
+    """
+
+    def storage(host: HostFacts) -> tuple[object, ...]:
+        mount = host.mount(path)
+        own = mount.source.startswith("/dev/") or mount.is_memory_fs
+        return (mount.fstype, mount.source, mount.total_bytes, mount.free_bytes if own else None)
+
+    return all(storage(host) != storage(hosts[number]) for host in hosts[:number])
+
+
+def results_space(results_dir: Path, hosts: Sequence[HostFacts], number: int, needed_bytes: int, what: str) -> Iterator[Finding]:
+    """Whether ``what`` of the runs has room beside the results (MLPS-SPACE-2), on a host."""
+    free = hosts[number].mount(results_dir).free_bytes
+    if free < needed_bytes and first_of_its_storage(hosts, number, results_dir):
         yield Finding(
-            f"{results_dir} has too little free space for {what}",
+            f"{results_dir}{on_host(hosts, number)} has too little free space for {what}",
             measured=format_bytes(free),
             required=format_bytes(needed_bytes),
             field="results_dir",

@@ -29,8 +29,8 @@ MORE_READ = 1.1
 """Bytes that ranks and workers may read beyond the data set (file headers, directories, late imports)."""
 
 
-def _bad(message: str, **details: object) -> BenchmarkExecutionError:
-    return BenchmarkExecutionError(message, details=details)
+def _bad(message: str, *, code: str = "MLPS-E542", **details: object) -> BenchmarkExecutionError:
+    return BenchmarkExecutionError(message, details=details, code=code)
 
 
 def evidence_of_ranks(folder: Path, ranks: int, kind: str) -> list[Mapping[str, Any]]:
@@ -43,7 +43,10 @@ def evidence_of_ranks(folder: Path, ranks: int, kind: str) -> list[Mapping[str, 
         except (OSError, json.JSONDecodeError):
             missing.append(rank)
     if missing:
-        raise _bad(f"rank {', '.join(map(str, missing))} of {ranks} left no {kind} mark: the job ended with 0 but not all ranks finished")
+        raise _bad(
+            f"rank {', '.join(map(str, missing))} of {ranks} left no {kind} mark: the job ended with 0 but not all ranks finished",
+            code="MLPS-E540",
+        )
     return records
 
 
@@ -102,9 +105,9 @@ def _datagen(plan: TrainingPlan, engine: dict[str, Any]) -> Collected:
     train = plan.data_folder / "train"
     sizes = file_sizes(plan)
     if len(sizes) < plan.files:
-        raise _bad(f"data generation left {len(sizes)} of {plan.files} files", folder=train)
+        raise _bad(f"data generation left {len(sizes)} of {plan.files} files", folder=train, code="MLPS-E540")
     if min(sizes) == 0:
-        raise _bad(f"data generation left {sizes.count(0)} empty files", folder=train)
+        raise _bad(f"data generation left {sizes.count(0)} empty files", folder=train, code="MLPS-E540")
     written = sum(sizes)
     ratio = written / plan.dataset_bytes if plan.dataset_bytes else 0.0
     # With a standard deviation the sizes vary by design; without one the bytes must be those that will be reported.
@@ -115,7 +118,7 @@ def _datagen(plan: TrainingPlan, engine: dict[str, Any]) -> Collected:
 def _run(plan: TrainingPlan, leaf: Leaf, root: Path, engine: dict[str, Any], io: list[Mapping[str, Any]]) -> Collected:
     if leaf.summary is None:
         problems = "; ".join(f"{p.file}: {p.message}" for p in leaf.problems) or "it is missing"
-        raise _bad(f"DLIO ended with 0 but left no usable summary.json: {problems}")
+        raise _bad(f"DLIO ended with 0 but left no usable summary.json: {problems}", code="MLPS-E540")
     checked = verify_run(plan, leaf, root=root, first_step_counts=engine["engine"]["flavour"] == "registry")
     read_bytes = sum(int(record["total"]["rchar"]) for record in io)
     device_bytes = sum(int(record["total"]["read_bytes"]) for record in io)

@@ -25,6 +25,6 @@ def write_run_evidence(plan: TrainingPlan, staged: Path) -> None:
     # Whether its files are all there was looked at before this leaf was begun; millions of them take their time.
     state = read_dataset_state(plan.config.data_dir, plan.model)
     if not isinstance(state, Complete):
-        raise FileSystemError(f"no complete data set in {plan.data_folder}", suggestion="run the datagen item first")
+        raise FileSystemError(f"no complete data set in {plan.data_folder}", suggestion="run the datagen item first", code="MLPS-E430")
     write_json(staged / LEAF_MANIFEST, state.manifest.to_json())
     write_separation(plan.config, plan.config.data_dir, staged)

@@ -38,7 +38,8 @@ def judge_training(plan: TrainingPlan) -> Judged | None:
     judged = judge_in_tree(plan.config, plan.edition, result.relpath)
     if judged is None:
         return None
-    judgement, metrics = judged
+    judgement, metrics, pictures = judged
     au, minimum = metrics.get("train_mean_of_au_percentage"), plan.edition.training.au_minimum.get(plan.model)
     measured = f"AU {au:.2f} %" if au is not None else ""
-    return Judged(result.relpath, judgement, metrics, plan.accelerator, measured, f"≥ {minimum:.0%}" if minimum is not None else "")
+    required = f"≥ {minimum:.0%}" if minimum is not None else ""
+    return Judged(result.relpath, judgement, metrics, plan.accelerator, measured, required, pictures)

@@ -17,15 +17,18 @@ from pytest_mlpstorage.results.state import Complete, read_dataset_state
 from pytest_mlpstorage.units import MIB, format_bytes
 from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
 from pytest_mlpstorage.workloads.base import NO_DATAGEN
+from pytest_mlpstorage.workloads.checkpointing_sizing import place
+from pytest_mlpstorage.workloads.dlio_spread import uneven_ranks
+from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, available_memory_bytes, open_files
 from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
-from pytest_mlpstorage.workloads.storage_checks import file_systems, results_space, usable
+from pytest_mlpstorage.workloads.storage_checks import file_systems, first_of_its_storage, on_host, results_space, usable
 from pytest_mlpstorage.workloads.training_judge import preflight_rules
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.config import SuiteConfig
     from pytest_mlpstorage.workloads.training_plan import TrainingPlan
 
-__all__ = ["preflight"]
+__all__ = ["host_findings", "preflight"]
 
 SPACE_MARGIN = 1.02
 """File systems need some room of their own beyond the data's bytes."""
@@ -36,6 +39,7 @@ def preflight(plan: TrainingPlan) -> Iterator[Finding]:
     capabilities = probe()
     hindrances = list(_engine(plan, capabilities))
     yield from hindrances
+    yield from uneven_ranks(place(plan.ranks, plan.config.cluster.hosts, None), "accelerators")
     yield from mpi_findings(plan.config, plan.ranks)
     yield from preflight_rules(plan if hindrances else dataclasses.replace(plan, capabilities=capabilities))
     yield from _paths(plan, plan.config)
@@ -43,9 +47,8 @@ def preflight(plan: TrainingPlan) -> Iterator[Finding]:
         yield from _readable(name, path)
         yield from usable(name, path)
     yield from _generated_elsewhere(plan)
-    yield from _space(plan)
-    yield from _results_space(plan)
-    yield from _memory(plan)
+    for number in range(len(plan.cluster.hosts)):
+        yield from host_findings(plan, number)
     if plan.steps_per_epoch < 2:
         yield Finding(
             "too few samples: a run needs two steps an epoch, since the first step of an epoch does not count",
@@ -95,6 +98,9 @@ def _paths(plan: TrainingPlan, config: SuiteConfig) -> Iterator[Finding]:
 LOG_BYTES_PER_STEP = 170
 """DLIO writes a line of about 85 bytes a step and rank, to dlio.log and to stderr (training.md §6)."""
 
+FILES_PER_WORKER = 16
+"""What torch keeps open in a rank for a read worker: its pipes, and one descriptor for each tensor of the batches that it has ready."""
+
 RESULTS_BYTES = 16 * MIB
 """Room for metadata, tables and whatever a failed run leaves."""
 
@@ -128,20 +134,31 @@ def _generated_elsewhere(plan: TrainingPlan) -> Iterator[Finding]:
     )
 
 
-def _results_space(plan: TrainingPlan) -> Iterator[Finding]:
+def host_findings(plan: TrainingPlan, number: int) -> Iterator[Finding]:
+    """What the host of that number lacks: space, memory, open files."""
+    yield from _space(plan, number)
     runs = sum(step.phase == "run" for step in plan.case.steps)
     needed = RESULTS_BYTES + LOG_BYTES_PER_STEP * plan.steps_per_epoch * plan.epochs * plan.ranks * runs
-    yield from results_space(plan.config.results_dir, plan.cluster.hosts[0], needed, f"the logs of {runs} runs")
+    yield from results_space(plan.config.results_dir, plan.cluster.hosts, number, needed, f"the logs of {runs} runs")
+    yield from _memory(plan, number)
+    yield from open_files(
+        plan.cluster.hosts,
+        number,
+        ranks=plan.ranks_on_fullest_host,
+        in_a_process=PROCESS_FILES + plan.read_threads * FILES_PER_WORKER,
+        field="reader.read_threads",
+    )
 
 
-def _space(plan: TrainingPlan) -> Iterator[Finding]:
-    if isinstance(read_dataset_state(plan.config.data_dir, plan.model), Complete):
+def _space(plan: TrainingPlan, number: int) -> Iterator[Finding]:
+    hosts, data_dir = plan.cluster.hosts, plan.config.data_dir
+    if isinstance(read_dataset_state(data_dir, plan.model), Complete):
         return
     needed = int(plan.dataset_bytes * SPACE_MARGIN)
-    mount = plan.cluster.hosts[0].mount(plan.config.data_dir)
-    if mount.free_bytes < needed:
+    mount = hosts[number].mount(data_dir)
+    if mount.free_bytes < needed and first_of_its_storage(hosts, number, data_dir):
         yield Finding(
-            f"{plan.config.data_dir} has too little free space for {plan.files} files of {format_bytes(plan.size.file_bytes)}",
+            f"{data_dir}{on_host(hosts, number)} has too little free space for {plan.files} files of {format_bytes(plan.size.file_bytes)}",
             measured=format_bytes(mount.free_bytes),
             required=format_bytes(needed),
             field="data_dir",
@@ -149,15 +166,14 @@ def _space(plan: TrainingPlan) -> Iterator[Finding]:
         )
 
 
-def _memory(plan: TrainingPlan) -> Iterator[Finding]:
-    needed = plan.rank_memory_bytes * plan.ranks_on_fullest_host
-    for host in plan.cluster.hosts:
-        available = host.memory["MemAvailable"]
-        if available < needed:
-            yield Finding(
-                f"{host.name} has too little free memory for {plan.ranks_on_fullest_host} ranks with {plan.read_threads} read workers each",
-                measured=format_bytes(available),
-                required=f"about {format_bytes(needed)}",
-                field="reader.read_threads",
-                rule="MLPS-MEMORY-1",
-            )
+def _memory(plan: TrainingPlan, number: int) -> Iterator[Finding]:
+    host, needed = plan.cluster.hosts[number], plan.rank_memory_bytes * plan.ranks_on_fullest_host
+    available = available_memory_bytes(host)
+    if available < needed:
+        yield Finding(
+            f"{host.name} has too little free memory for {plan.ranks_on_fullest_host} ranks with {plan.read_threads} read workers each",
+            measured=format_bytes(available),
+            required=f"about {format_bytes(needed)}",
+            field="reader.read_threads",
+            rule="MLPS-MEMORY-1",
+        )

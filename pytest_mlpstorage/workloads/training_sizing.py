@@ -44,6 +44,7 @@ def make_plan(case: Case, entry: TrainingEntry, config: SuiteConfig, edition: Ed
             f"dataset.num_files_train: given {files}; it must be a multiple of the {entry.accelerators} accelerators, "
             "or the last rank runs out of files",
             details={"given in": setting.origin, "nearest": " or ".join(str(n) for n in (above - entry.accelerators, above) if n)},
+            code="MLPS-E115",
         )
     overrides = {
         **given,

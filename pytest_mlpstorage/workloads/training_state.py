@@ -77,6 +77,7 @@ def refuse_foreign(plan: TrainingPlan, leaf: Leaf) -> None:
             details={"differences": "; ".join(different)},
             suggestion="give what you try out a name of its own, which keeps both results side by side: --mlps-set system=NAME; or have it "
             f"measured anew, which sets the old leaves aside in .mlps/superseded: --mlps-rerun={_AGAIN[leaf.phase]}",
+            code="MLPS-E432",
         )
 
 
@@ -128,6 +129,7 @@ def _datagen_found(plan: TrainingPlan, leaves: list[Leaf]) -> str | None:
             f"{leaves[-1].relpath} says that the data set was generated, but {plan.data_folder} holds no complete one",
             suggestion="bring the data set back; or have it generated and measured anew, which sets the old leaves aside: "
             "--mlps-rerun=datagen (a result has exactly one datagen, rule 2.1.13)",
+            code="MLPS-E430",
         )
     return None
 
@@ -142,6 +144,7 @@ def require_dataset(plan: TrainingPlan) -> None:
     raise FileSystemError(
         f"no complete data set in {plan.data_folder}: {what}",
         suggestion=f"run the datagen item first: pytest benchmarks/ -k 'test_datagen and {plan.case.id}'",
+        code="MLPS-E430",
     )
 
 
@@ -156,6 +159,7 @@ def require_room(plan: TrainingPlan) -> None:
             f"{plan.data_folder} holds a data set of {there[0]} {there[1]} files, with which those that are planned would be mixed",
             details={"planned": f"{wanted[0]} {wanted[1]} files"},
             suggestion="remove that folder, or choose another --mlps-data-dir",
+            code="MLPS-E431",
         )
 
 
@@ -182,6 +186,7 @@ def _require_match(plan: TrainingPlan, state: Complete) -> None:
             f"the data set in {plan.data_folder} is not the one planned, or is damaged",
             details={"differences": "; ".join(different), "made by": state.manifest.source_datagen_result_dir},
             suggestion="choose another --mlps-data-dir, or remove that folder",
+            code="MLPS-E431",
         )
 
 

@@ -30,8 +30,8 @@ class Verified:
     record: Mapping[str, Any]
 
 
-def _bad(message: str, **details: object) -> BenchmarkExecutionError:
-    return BenchmarkExecutionError(message, details=details)
+def _bad(message: str, *, code: str = "MLPS-E542", **details: object) -> BenchmarkExecutionError:
+    return BenchmarkExecutionError(message, details=details, code=code)
 
 
 def verify_run(plan: TrainingPlan, leaf: Leaf, *, root: Path, first_step_counts: bool) -> Verified:
@@ -69,7 +69,7 @@ def verify_run(plan: TrainingPlan, leaf: Leaf, *, root: Path, first_step_counts:
 
 def _number(name: str, value: float | None) -> float:
     if value is None or value != value or value < 0:
-        raise _bad(f"summary.json has no usable figure for {name}", given=value)
+        raise _bad(f"summary.json has no usable figure for {name}", given=value, code="MLPS-E540")
     return value
 
 
@@ -82,6 +82,7 @@ def _outputs(plan: TrainingPlan, leaf: Leaf, root: Path) -> list[RankOutput]:
         raise _bad(
             f"rank {', '.join(map(str, missing))} of {plan.ranks} left no readable output file",
             problems="; ".join(f"{p.file}: {p.message}" for p in problems) or "none",
+            code="MLPS-E540",
         )
     return [by_rank[rank] for rank in range(plan.ranks)]
 

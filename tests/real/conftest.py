@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import fault_table
 import small_suite
 
 
@@ -61,3 +62,7 @@ def small_filesystem(tmp_path):
     yield mounted
     if folder.is_mount():
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def pytest_terminal_summary(terminalreporter):
+    fault_table.write(terminalreporter)

@@ -24,6 +24,7 @@ PROCESSES = 2
 SHAPE = {"vocab_size": 4096, "hidden_size": 256, "ffn_hidden_size": 1024, "num_attention_heads": 8, "num_kv_heads": 2}
 LAYERS = 4
 TRIALS, USERS, CACHE_SECONDS = 2, 3, 4
+SEARCH_SECONDS = 2
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -47,6 +48,7 @@ def scaled(edition: dict[str, Any]) -> dict[str, Any]:
     _training(edition["training"])
     _checkpointing(edition["checkpointing"])
     _kv_cache(edition["kv_cache"])
+    edition["vector_database"]["minimum_runtime_seconds"] = SEARCH_SECONDS
     templates = {(t["model"], t["accelerator"]): t for t in edition["training"]["templates"]}
     for named in edition["comparability_classes"].values():
         if named["family"] == "training" and named["model"] == "unet3d":

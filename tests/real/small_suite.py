@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -88,9 +89,9 @@ class Suite:
         """Wait until something holds; fails the test where it never does."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            value = what()
-            if value:
-                return value
+            with contextlib.suppress(FileNotFoundError):  # a folder that goes while it is looked through
+                if value := what():
+                    return value
             time.sleep(0.05)
         raise AssertionError(f"did not come about in {seconds} s")
 

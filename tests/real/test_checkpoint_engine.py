@@ -230,7 +230,9 @@ def test_a_file_of_another_size_ends_the_read_by_its_name_and_both_sizes(engine,
     (engine.output / "summary.json").unlink()
     outcome, errors = engine.run(writes=0, reads=1)
     assert (outcome.returncode, outcome.failed_rank) == (4, 1)
-    assert errors == [f"mlpstorage: rank 1 on {os.uname().nodename} ends the job (exit 4): {path} has {found} bytes, expected 35418624"]
+    assert errors == [
+        f"mlpstorage: rank 1 on {os.uname().nodename} ends the job (exit 4): [MLPS-E435] {path} has {found} bytes, expected 35418624"
+    ]
     assert not (engine.output / "summary.json").exists()
 
 

@@ -76,7 +76,7 @@ def test_fewer_files_than_the_manifest_says_are_refused_before_anything_is_launc
     ended = ready.run("-k", "test_run")
     fails_with(ended, "25 files of", "28 of", "were generated")
     # Under CI pytest repeats the message in its short summary.
-    assert ended.text.split("short test summary")[0].count("[MLPS-E400]") == 1
+    assert ended.text.split("short test summary")[0].count("[MLPS-E431]") == 1
     assert ready.evidence() == []
 
 

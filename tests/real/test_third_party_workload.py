@@ -46,14 +46,19 @@ def run(package, *arguments):
 def test_it_is_listed(package):
     done = run(package, "--collect-only", "-q")
     names = [line.rpartition("::")[2] for line in done.stdout.splitlines() if "::" in line]
-    assert names == ["test_preflight[scribble-small]", "test_step[scribble-small-once]", "test_result[scribble-small]"]
+    assert names == [
+        "test_host[localhost]",
+        "test_preflight[scribble-small]",
+        "test_step[scribble-small-once]",
+        "test_result[scribble-small]",
+    ]
 
 
 @pytest.mark.real
 def test_it_is_configured_run_and_judged(package):
     done = run(package, "--mlps-set", "scribble.write.bytes=2000", "--mlps-output=out", "-v")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 passed" in done.stdout
+    assert "4 passed" in done.stdout
     (judged,) = json.loads((package / "out" / "verdicts.json").read_text())
     assert (judged["benchmark_type"], judged["verdict"], judged["metrics"]["bytes_written"]) == ("scribble", "WHATIF", 4000.0)
 
@@ -62,7 +67,7 @@ def test_its_own_preflight_refuses_by_its_own_rule(package):
     done = run(package, "--mlps-set", "scribble.write.bytes=2000000")
     assert done.returncode == 1
     assert "[SCRIBBLE-1] too much to scribble; measured 2000000; required 1000000" in done.stdout
-    assert "1 failed, 2 skipped" in done.stdout
+    assert "1 failed, 1 passed, 2 skipped" in done.stdout
 
 
 def test_a_wrong_key_of_it_is_refused_with_the_nearest(package):

@@ -229,7 +229,7 @@ import dataclasses
 ZvecEngine().create(dataclasses.replace(SPEC, name="most", build={"pq_chunk_num": 32}), WHERE)
 print(json.dumps(refused(lambda: ZvecEngine().create(dataclasses.replace(SPEC, build={"pq_chunk_num": 33}), WHERE))))
 """)
-    assert told.startswith("[MLPS-E100] pq_chunk_num 33 is more than the 32 dimensions")
+    assert told.startswith("[MLPS-E161] pq_chunk_num 33 is more than the 32 dimensions")
 
 
 def test_threads_of_a_query_are_set_once_in_a_process(in_python):

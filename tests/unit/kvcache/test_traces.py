@@ -85,7 +85,7 @@ class TestMooncake:
     def test_a_bad_row_is_an_error_with_its_line(self, tmp_path, row, why):
         with pytest.raises(ConfigurationError) as error:
             mooncake(tmp_path, GOOD, "", row, GOOD)
-        assert str(error.value).splitlines()[0].startswith("[MLPS-E100] trace.jsonl:3: ")
+        assert str(error.value).splitlines()[0].startswith("[MLPS-E150] trace.jsonl:3: ")
         assert why in str(error.value)
 
     def test_values_at_their_limits_are_taken(self, tmp_path):
@@ -177,7 +177,7 @@ class TestBurstGPT:
     def test_a_bad_row_is_an_error_with_its_line(self, tmp_path, row, why):
         with pytest.raises(ConfigurationError) as error:
             burstgpt(tmp_path, f"{HEAD}1,m,5,3,8,x\n\n{row}\n")
-        assert str(error.value).splitlines()[0].startswith("[MLPS-E100] trace.csv:4: ")
+        assert str(error.value).splitlines()[0].startswith("[MLPS-E150] trace.csv:4: ")
         assert why in str(error.value)
 
     @pytest.mark.parametrize("head", ["", "Timestamp,Request tokens\n", "time,Request tokens,Response tokens\n", '"\n'])

@@ -27,7 +27,7 @@ def result_item(what, results_dir):
     config = SimpleNamespace(results_dir=results_dir, division=Division.CLOSED, submitter="acme", system="fastfs", edition="3.0")
     session = SimpleNamespace(
         dry_run=False, strict=False, config=config, failed=lambda *_: None, workload=lambda *_: workload, plan=lambda *_: None,
-        mark_failed=lambda *_: None,
+        mark_failed=lambda *_: None, hosts=SimpleNamespace(cannot_plan=False, in_the_way=lambda *_: ""),
     )  # fmt: skip
     node, lines = SimpleNamespace(user_properties=[]), []
     case = SimpleNamespace(id="unet3d-b200", family="training", model="unet3d")

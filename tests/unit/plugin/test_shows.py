@@ -26,7 +26,7 @@ def test_phases_of_a_case_stand_together_and_in_order(pytester):
     passes = [f"test_run[llama3.1-8b-option{option}-trial0]" for option in (1, 2, 3)]
     kv_cache = ["test_preflight[llama3.1-8b]", "test_precondition[llama3.1-8b]", *passes, "test_result[llama3.1-8b]"]
     vectors = [f"test_{item}]" for item in ("preflight[zvec-DISKANN", "datagen[zvec-DISKANN", "run[zvec-DISKANN-1", "run[zvec-DISKANN-2")]
-    assert items(pytester, "--mlps-config=quick.yaml") == checkpointing + kv_cache + [
+    assert items(pytester, "--mlps-config=quick.yaml") == ["test_host[localhost]", *checkpointing, *kv_cache] + [
         f"test_{phase}[{case}-b200{run}]"
         for case in ("unet3d", "retinanet")
         for phase, run in [
@@ -94,7 +94,7 @@ def test_a_dry_run_shows_commands_and_bytes_and_writes_nothing(pytester):
     assert "70 files × 4.00 MiB = 280.00 MiB (293601280 bytes)" in text
     assert "a rank" in text
     assert [name for name in ("mlps-data", "mlps-results") if (pytester.path / name).exists()] == []
-    result.assert_outcomes(passed=23, skipped=5)
+    result.assert_outcomes(passed=24, skipped=5)
 
 
 def test_placeholders_of_closed_collect_and_fail_at_preflight_by_name(pytester):

@@ -250,9 +250,9 @@ def test_reports_that_cannot_be_written_are_one_usage_error_before_anything_is_r
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     lines = said(result).splitlines()
     assert [line.removeprefix("ERROR: ") for line in lines if "--" in line] == [
-        f"--html=a-folder: {pytester.path}/a-folder is a directory; needed a file",
-        f"--junitxml=a-file/report.xml: {pytester.path}/a-file is no directory",
-        f"--mlps-output=a-file: {pytester.path}/a-file is no directory",
+        f"[MLPS-E134] --html=a-folder: {pytester.path}/a-folder is a directory; needed a file",
+        f"[MLPS-E134] --junitxml=a-file/report.xml: {pytester.path}/a-file is no directory",
+        f"[MLPS-E134] --mlps-output=a-file: {pytester.path}/a-file is no directory",
     ]
     assert not (pytester.path / "mlps-data").exists()
 

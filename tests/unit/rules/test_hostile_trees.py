@@ -22,7 +22,7 @@ from pytest_mlpstorage.rules import edition_of, judge_tree, metrics_of
 
 SECONDS = 60
 MEMORY = 1_500 * 1024**2
-"""Address space of the process that judges; without what is hostile it needs a tenth."""
+"""Address space that judging may take; without what is hostile it takes a tenth."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,8 @@ def _said(root, *, as_nobody):
     if as_nobody and os.geteuid() == 0:  # whom no permission stops
         _judged(root)  # what is imported late may not be readable for others
         os.setuid(65534)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    here = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()  # what tests before this one have left
+    resource.setrlimit(resource.RLIMIT_AS, (here + MEMORY, here + MEMORY))
     opened, folder = set(), os.path.realpath(root.parent)
 
     def hook(event, arguments):

@@ -15,6 +15,14 @@ def without_load_summary(tree):
     (tree.load / "summary.json").unlink()
 
 
+def of_ours(tree):
+    """Say in the metadata of every leaf that this suite made it, and in no summary what it recorded."""
+    tree.edit_metadata(lambda m: m.update(mlps={"tool": {"name": "pytest-mlpstorage"}}))
+    tree.edit_load_metadata(lambda m: m.update(mlps={"tool": {"name": "pytest-mlpstorage"}}))
+
+
+OWN = tuple(f"MLPS-VDB-{number:02}" for number in range(1, 11))
+
 LACKING = (
     *((id, without_summary, "there is no summary") for id in ("5.1.1", "5.1.2", "5.2.2", "5.3.2", "5.3.3", "5.3.4", "5.6.2", "5.6.3", "MLPS-ENGINE-1")),
     *((id, lambda t: t.text("summary.json", "{"), "the summary could not be read") for id in ("5.1.1", "5.3.2", "5.3.3", "5.3.4", "5.6.2", "5.6.3")),
@@ -35,4 +43,6 @@ LACKING = (
     ("5.3.5", lambda t: t.text("result_verdict.json", "PRUNED BY STAFF"), "pruned by its publisher"),
     ("5.6.4", lambda t: t.edit_metadata(lambda m: m.pop("override_parameters")), "no override_parameters"),
     ("5.6.4", lambda t: t.edit_load_metadata(lambda m: m.update(override_parameters=[])), "no override_parameters"),
+    *((id, of_ours, "the summary has not what this suite recorded of the measurement") for id in OWN),
+    *((id, lambda t: (of_ours(t), without_summary(t), without_load_summary(t)), "has not what this suite recorded") for id in OWN),
 )  # fmt: skip

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mlpstorage.config import LaunchConfig
+from pytest_mlpstorage.config import Given, LaunchConfig
 from pytest_mlpstorage.errors import BenchmarkExecutionError, FileSystemError
 from pytest_mlpstorage.results import writer
 from pytest_mlpstorage.results.atomic import write_json
 from pytest_mlpstorage.results.records import LeafMetadata
 from pytest_mlpstorage.verdict import Division
-from pytest_mlpstorage.workloads.base import Step
+from pytest_mlpstorage.workloads.base import Case, Step
 from pytest_mlpstorage.workloads.execute import Voice, execute
+
+CASE = Case("training", "unet3d-b200", "unet3d", None, ())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +28,15 @@ class Config:
     edition: str = "3.0"
     division: Division = Division.WHATIF
     launch: LaunchConfig = dataclasses.field(default_factory=LaunchConfig)
+    path: Path | None = None
+    data_dir: Path = Path("/data")
+    given: Given = dataclasses.field(default_factory=Given)
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
     parent: Path
+    case: Case = CASE
 
     def leaf_parent(self, _step):
         return self.parent
