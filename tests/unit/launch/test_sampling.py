@@ -16,7 +16,7 @@ from plain_launcher import Plain
 
 from pytest_mlpstorage.launch import sampling as sampling_module
 from pytest_mlpstorage.launch.job import Job
-from pytest_mlpstorage.launch.processes import carriers, name_of
+from pytest_mlpstorage.launch.processes import carriers
 from pytest_mlpstorage.launch.sampling import Sampling, SamplingDesk
 from pytest_mlpstorage.launch.supervisor import run_job
 from pytest_mlpstorage.results.time_series import read_rows
@@ -56,7 +56,15 @@ def sampled(tmp_path):
 
 
 def samplers():
-    return [pid for pid in carriers(RUN_ID) if name_of(pid).endswith("sampler MLPS_SAMPLER")]
+    return [pid for pid in carriers(RUN_ID) if command_line(pid).endswith(b"\0sampler\0MLPS_SAMPLER\0")]
+
+
+def command_line(pid):
+    """All of it: ``name_of`` shortens it, and paths may be long."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended
+        return b""
 
 
 def rows_of(path):
