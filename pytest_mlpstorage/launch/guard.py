@@ -34,7 +34,7 @@ import time
 
 from pytest_mlpstorage.launch.daemon import end_daemon
 from pytest_mlpstorage.launch.folder import remove_sessions
-from pytest_mlpstorage.launch.processes import descendants, die_with_parent, end_all, parent_of, reap, spawn, take_orphans
+from pytest_mlpstorage.launch.processes import descendants, die_with_parent, end_all, is_alive, parent_of, reap, spawn, take_orphans
 from pytest_mlpstorage.launch.sampler_child import SamplerChild
 from pytest_mlpstorage.launch.segments import remove_abandoned
 from pytest_mlpstorage.launch.usage import io_counters, tree_usage
@@ -159,7 +159,9 @@ class _Guard:
             status = self._status()
             if status is not None and not self._ended_from_outside(status):
                 return status, ""
-            if os.getppid() != self.keeper or parent_of(self.keeper) != self.daemon:
+            if self.stops and not self._is_orphan():
+                time.sleep(_SAME_MOMENT_SECONDS)  # a daemon of several threads is dead only when the last one is
+            if self._is_orphan():
                 return None, ORPHANED
             if self.stops:
                 return None, f"signal {self.stops[0]}"
@@ -178,6 +180,9 @@ class _Guard:
                     self.line.say("pong", self.rank)
                 elif order == "usage":
                     self.line.say("usage", self.rank, *tree_usage(self.pid).words())
+
+    def _is_orphan(self) -> bool:
+        return os.getppid() != self.keeper or parent_of(self.keeper) != self.daemon or not is_alive(self.daemon)
 
     def _status(self) -> int | None:
         """Collect what has ended; the wait status of the program once it is among them."""

@@ -20,6 +20,7 @@ __all__ = [
     "die_with_parent",
     "end_all",
     "end_descriptor",
+    "is_alive",
     "name_me",
     "name_of",
     "parent_of",
@@ -106,6 +107,14 @@ def parent_of(pid: int) -> int:
         return _state_and_parent(pid)[1]
     except OSError:
         return 0
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and has not ended; of one with threads, whether the first of them has not."""
+    try:
+        return _state_and_parent(pid)[0] not in (b"Z", b"X")
+    except OSError:
+        return False
 
 
 def _parents() -> dict[int, tuple[int, bool]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["ended_by_slurm"]
+__all__ = ["before_the_end", "ended_by_slurm"]
 
 _ENDED: Final = (
     (re.compile(r"slurmstepd.* DUE TO TIME LIMIT"), "the time limit of the Slurm allocation has come"),
@@ -21,6 +21,13 @@ _ENDED: Final = (
 )
 _CANCELLED: Final = re.compile(r"slurmstepd.*: \*\*\* (?:STEP|JOB) .* CANCELLED AT")
 _TASK_ENDED: Final = re.compile(r"srun: error: \S+: tasks? [\d,-]+: ")
+_BY_ITSELF: Final = re.compile(_TASK_ENDED.pattern + "Exited with exit code")
+
+
+def before_the_end(lines: Sequence[str]) -> list[str]:
+    """The lines before the first one in which Slurm tells of a task that ended by itself; what is said later may come of that."""
+    end = next((number for number, line in enumerate(lines) if _BY_ITSELF.search(line)), len(lines))
+    return list(lines[:end])
 
 
 def ended_by_slurm(lines: Sequence[str]) -> str:

@@ -267,15 +267,15 @@ class _Run:
     def outcome(self, diagnose: Callable[[Sequence[str]], str | None] | None) -> Outcome:
         """How it ended; raises MPIError when no rank was started."""
         unheard = set(self.watcher.ranks) - {io.rank for io in self.io}
-        if unheard and self.ending.kind not in ("", "silent") and not runs_here(self.job):
-            sweep(self.launcher, self.job.hosts, self.run_id)
+        if unheard and self.ending.kind != "silent" and not runs_here(self.job):
+            sweep(self.launcher, self.job.hosts, self.run_id, self.started.timestamp())
         lines = last_lines(self.stderr)
         ending = conclude(self.ending, self.launcher, lines, self.watcher.ranks_on())
         ending = dataclasses.replace(ending, cause=with_names(ending.cause, [host.name for host in self.job.hosts]))
         if self.ending.never_started:
             raise ending.mpi_error(self.command, lines)
         said = diagnose(lines) if diagnose is not None and ending.cause else None
-        by_slurm = ended_by_slurm(lines) if self.ending.kind in _MAY_BE_SLURMS else ""
+        by_slurm = ended_by_slurm(lines) if self.ending.kind in _MAY_BE_SLURMS and ending.code != "MLPS-E530" else ""
         return Outcome(
             returncode=ending.returncode,
             signal=ending.signal,

@@ -21,9 +21,12 @@ _SECONDS = 15.0
 _TOLD_SECONDS = 2.0
 
 
-def sweep(launcher: Launcher, hosts: Sequence[HostLike], run_id: str) -> bool:
-    """End what carries the run's id on each of the hosts; whether that job came to a good end, which is not waited for above 17 s."""
-    job = Job(len(hosts), (*helper_program(), "sweeper", run_id), hosts=tuple(Host(host.name, 1) for host in hosts))
+def sweep(launcher: Launcher, hosts: Sequence[HostLike], run_id: str, since: float) -> bool:
+    """End what carries the run's id on each of the hosts, and remove the shared memory of its ranks.
+
+    ``since`` is the start of the run (UTC epoch seconds). Whether it came to a good end, which is not waited for above 20 s.
+    """
+    job = Job(len(hosts), (*helper_program(), "sweeper", run_id, str(since)), hosts=tuple(Host(host.name, 1) for host in hosts))
     try:
         process = subprocess.Popen(
             launcher.command(job),

@@ -6,6 +6,7 @@ import os
 import time
 
 from pytest_mlpstorage.launch.processes import carriers, end_all
+from pytest_mlpstorage.launch.segments import remove_abandoned
 
 __all__ = ["main"]
 
@@ -15,8 +16,9 @@ _LEAST_SECONDS = 0.5
 
 
 def main(argv: list[str]) -> int:
-    """End what carries run ``argv[0]`` on this host, but for this process and those above it; 1 where something hangs in the kernel."""
+    """End what carries run ``argv[0]``, begun at ``argv[1]``, on this host, but for those above; 1 where something hangs in the kernel."""
     begun = time.monotonic()
     left = end_all(lambda: [pid for pid in carriers(argv[0]) if pid != os.getppid()], grace_seconds=_GRACE_SECONDS)
+    remove_abandoned(float(argv[1]))
     time.sleep(max(0.0, begun + _LEAST_SECONDS - time.monotonic()))
     return 1 if left else 0

@@ -11,6 +11,7 @@ from pytest_mlpstorage.errors import MPIError
 from pytest_mlpstorage.launch.guard import SILENT_SECONDS, UNREACHED
 from pytest_mlpstorage.launch.job import Launcher
 from pytest_mlpstorage.launch.keeper import KILLED
+from pytest_mlpstorage.launch.slurm_words import before_the_end
 from pytest_mlpstorage.units import format_seconds
 
 __all__ = ["Conclusion", "Ending", "conclude"]
@@ -20,6 +21,7 @@ LOST_CODE = 125
 _RANK = re.compile(r"^rank (\d+) ")
 _ORPHAN = "the launcher's daemon on that host is gone"
 _ENDS = re.compile(r"^mlpstorage: rank (\d+) on \S+ ends the job \(exit (\d+)\)")
+_ABORT = re.compile(r"rank (\d+) called MPI_Abort with code (\d+)")
 _UNREACHED = re.compile(UNREACHED % (r"\S+", r"\S+") + ".*")
 _SLOTS = "give the hosts more slots (cluster.hosts: node1:4), or set launch.oversubscribe: true"
 _PORTS = "let TCP connections of the hosts to this one through, on whatever port the kernel gives"
@@ -97,12 +99,13 @@ def conclude(ending: Ending, launcher: Launcher, lines: Sequence[str], hosts: Ma
         return Conclusion(0, "")
     if kind == "exit":
         return Conclusion(number, f"{who} ended with exit code {number}", None, rank, host, code="MLPS-E530")
+    if launcher.name == "slurm" and kind in ("signal", "lost") and (rank_and_code := _aborted(launcher, before_the_end(lines))):
+        # Slurm kills all ranks and their guards at once when one of them calls MPI_Abort; whoever was heard of first is not the cause.
+        rank, number = rank_and_code
+        host = hosts.get(rank, host)
+        return Conclusion(number, f"rank {rank} on {host} ended the job with exit code {number}", None, rank, host, code="MLPS-E530")
     if kind == "signal" or (kind == "lost" and number):
         return Conclusion(128 + number, f"{who} ended by {_name(number)}", _name(number), rank, host, code="MLPS-E531")
-    if kind == "lost" and (own := _own_words(lines)):  # Slurm kills the guards of all ranks when one calls MPI_Abort
-        rank, number = own
-        host = hosts.get(rank, host)
-        return Conclusion(number, f"rank {rank} on {host} ended with exit code {number}", None, rank, host)
     if kind == "lost":
         return Conclusion(LOST_CODE, f"{who} was lost: {_guards_end(rank, host, lines)}", None, rank, host, code="MLPS-E532")
     if kind == "silent":
@@ -136,6 +139,12 @@ def _guards_end(rank: int, host: str, lines: Sequence[str]) -> str:
     said = KILLED % (rank, host, "")
     by = next((line.partition(said)[2].split() for line in lines if said in line), [])
     return f"its guard was ended by {by[0]}" if by else "its guard ended without a word"
+
+
+def _aborted(launcher: Launcher, lines: Sequence[str]) -> tuple[int, int] | None:
+    """The rank that ended the job by ``MPI_Abort``, and its code, as it or the library says."""
+    said = _ABORT.match(launcher.explain(lines))
+    return _own_words(lines) or ((int(said[1]), int(said[2])) if said else None)
 
 
 def _own_words(lines: Sequence[str]) -> tuple[int, int] | None:

@@ -39,10 +39,19 @@ def stop_until_told(cell: Cell) -> None:
 
 FAULTS: Final = (
     Fault(
-        "rank raises", 8, "{one} (ended with exit code 3|called MPI_Abort with code 3)", after=on_rank_1("1 / 0"), said="ZeroDivisionError"
+        "rank raises",
+        8,
+        "{one} (ended (the job )?with exit code 3|called MPI_Abort with code 3)",
+        after=on_rank_1("1 / 0"),
+        said="ZeroDivisionError",
     ),
     Fault("rank leaves by os._exit", 8, "{one} ended with exit code 3", after=on_rank_1("os._exit(3)"), returncode=3),
-    Fault("rank calls MPI_Abort", 8, "{one} (ended with exit code 7|called MPI_Abort with code 7)", after=on_rank_1("world.Abort(7)")),
+    Fault(
+        "rank calls MPI_Abort",
+        8,
+        "{one} (ended (the job )?with exit code 7|called MPI_Abort with code 7)",
+        after=on_rank_1("world.Abort(7)"),
+    ),
     Fault("SIGKILL to rank 1", 8, "{one} ended by SIGKILL", lambda cell: cell.kill_rank(1), returncode=137, quick=True),
     Fault("SIGKILL to rank 0, whose child holds stdout", 8, "{zero} ended by SIGKILL", lambda cell: cell.kill_rank(0), returncode=137),
     Fault(

@@ -123,7 +123,7 @@ def test_fault(cell, place, launcher, fault, tmp_path, record_property):
         code = cell.process.wait(bound)
         cell.wait(lambda: not cell.left(*reachable), max(SETTLE_SECONDS, begun + bound - time.monotonic()), lambda: cell.left(*reachable))
         took = time.monotonic() - begun
-        cause = cell.told["cause"] if fault.cause else "(nobody is left to be told)"
+        cause = cell.told["cause"] if fault.cause else f"(it ended with {code})"
         for name, value in (("fault", fault.name), ("launcher", launcher), ("place", cell.place.name), ("cause", cause)):
             record_property(name, value)
         record_property("seconds", round(took, 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -21,7 +22,7 @@ from pytest_mlpstorage.launch.sampling import Sampling, SamplingDesk
 from pytest_mlpstorage.launch.supervisor import run_job
 from pytest_mlpstorage.results.time_series import read_rows
 
-RUN_ID = "5a3b1e"
+RUN_ID = secrets.token_hex(6)  # each worker of xdist has its own
 
 
 @pytest.fixture

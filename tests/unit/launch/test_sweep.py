@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from pytest_mlpstorage.launch.job import Host
 from pytest_mlpstorage.launch.processes import RUN_ID_VARIABLE, carriers
 from pytest_mlpstorage.launch.sweep import sweep
 
-RUN_ID = "abcdef1234567"
+RUN_ID = secrets.token_hex(6)  # each worker of xdist has its own
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(300)"
 
 
@@ -44,14 +45,14 @@ def stubborn():
 
 def test_what_carries_the_runs_id_is_ended_with_one_process_on_each_host(stubborn):
     launcher = Here()
-    assert sweep(launcher, [Host("h1", 4), Host("h2")], RUN_ID)
+    assert sweep(launcher, [Host("h1", 4), Host("h2")], RUN_ID, time.time())
     assert stubborn.wait(5) == -9
     assert carriers(RUN_ID) == []
     assert (launcher.job.ranks, launcher.job.hosts) == (2, (Host("h1", 1), Host("h2", 1)))
 
 
 def test_what_is_of_another_run_is_left_alone(stubborn):
-    assert sweep(Here(), [Host("h1")], "another")
+    assert sweep(Here(), [Host("h1")], "another", time.time())
     assert stubborn.poll() is None
 
 
@@ -59,11 +60,11 @@ def test_a_launcher_that_hangs_is_ended_and_told(monkeypatch):
     monkeypatch.setattr(module, "_SECONDS", 0.3)
     monkeypatch.setattr(module, "_TOLD_SECONDS", 0.3)
     begun = time.monotonic()
-    assert not sweep(Here(("sh", "-c", "trap '' TERM; sleep 97 & wait; wait; sleep 97")), [Host("h1")], RUN_ID)
+    assert not sweep(Here(("sh", "-c", "trap '' TERM; sleep 97 & wait; wait; sleep 97")), [Host("h1")], RUN_ID, time.time())
     assert time.monotonic() - begun < 5
     assert subprocess.run(["pgrep", "-f", "sleep 97$"], capture_output=True).stdout == b""
 
 
 @pytest.mark.parametrize("command", [("/nowhere/mpirun",), ("false",)])
 def test_a_launcher_that_fails_is_told(command):
-    assert not sweep(Here(command), [Host("h1")], RUN_ID)
+    assert not sweep(Here(command), [Host("h1")], RUN_ID, time.time())

@@ -21,6 +21,7 @@ class Silent:
 
     said: str = ""
     executable: Path = Path("/usr/bin/mpirun")
+    name: str = "silent"
 
     def explain(self, lines):
         return self.said
@@ -86,9 +87,30 @@ def test_a_rank_of_ours_that_ended_the_job_is_named_though_the_launcher_lost_its
     assert concluded("launcher", [line], said="rank 0 called MPI_Abort", number=3).cause == "rank 0 on h1 called MPI_Abort"
 
 
-def test_a_rank_of_ours_that_ended_the_job_is_named_where_the_guards_of_others_were_killed_for_it():
-    told = concluded("lost", [failure_line(1, ZeroDivisionError("division by zero"), 3).rstrip()], rank=0, host="h1")
-    assert (told.cause, told.returncode, told.rank, told.host) == ("rank 1 on h2 ended with exit code 3", 3, 1, "h2")
+OURS = failure_line(1, ZeroDivisionError("division by zero"), 3).rstrip()
+ENDED = "srun: error: h1: task 0: Exited with exit code 137"
+
+
+@pytest.mark.parametrize("kind", ["lost", "signal"])
+@pytest.mark.parametrize(
+    ("lines", "explained", "code"),
+    [
+        ([OURS, ENDED], "", 3),
+        (["srun: error: h1: task 0: Killed", OURS], "", 3),
+        (["words", ENDED], "rank 1 called MPI_Abort with code 7", 7),
+    ],
+)
+def test_the_rank_that_ended_the_job_is_named_where_slurm_killed_the_others_for_it(kind, lines, explained, code):
+    told = conclude(
+        Ending(2, 60.0, kind, rank=0, host="h1", number=9 if kind == "signal" else 0), Silent(explained, name="slurm"), lines, HOSTS
+    )
+    assert (told.cause, told.returncode, told.rank) == (f"rank 1 on h2 ended the job with exit code {code}", code, 1)
+
+
+def test_words_that_came_after_the_end_of_a_task_are_not_the_cause():
+    told = conclude(Ending(2, 60.0, "signal", rank=0, host="h1", number=9), Silent(name="slurm"), [ENDED, OURS], HOSTS)
+    assert told.cause == "rank 0 on h1 ended by SIGKILL"
+    assert concluded("signal", [OURS], rank=0, host="h1", number=9).cause == "rank 0 on h1 ended by SIGKILL"
 
 
 def test_a_launcher_that_says_nothing_is_told_by_its_exit_code():
