@@ -19,6 +19,7 @@ class Launcher:
 
     said: str = ""
     executable: Path = Path("/usr/bin/mpirun")
+    name = "plain"
 
     def explain(self, lines):
         return self.said
