@@ -159,12 +159,9 @@ class _Guard:
             status = self._status()
             if status is not None and not self._ended_from_outside(status):
                 return status, ""
-            if self.stops and not self._is_orphan():
+            if self.stops or self._is_orphan():
                 time.sleep(_SAME_MOMENT_SECONDS)  # a daemon of several threads is dead only when the last one is
-            if self._is_orphan():
-                return None, ORPHANED
-            if self.stops:
-                return None, f"signal {self.stops[0]}"
+                return None, ORPHANED if self._is_orphan() else f"signal {self.stops[0]}"
             if pinged is not None and time.monotonic() - pinged > SILENT_SECONDS:
                 return None, _NO_WORD
             poll.poll(None if pinged is None else SILENT_SECONDS * 1000)

@@ -233,10 +233,7 @@ class _Starter:
             self._judge("lost", rank.number, rank.host, code - 128 if 128 < code < 128 + signal.NSIG else 0)
         if code == 0:
             self._judge_ranks()
-        elif self.orphan is None:
-            self._judge("launcher", number=code)
-        else:
-            self._judge("launcher", self.orphan.number, self.orphan.host, code)
+        self._judge("launcher", *((self.orphan.number, self.orphan.host) if self.orphan else (-1, "")), code)
 
     def _judge_ranks(self) -> None:
         """Exit code 0 of a launcher is no proof: every rank asked for must have said that it ended with 0."""

@@ -17,7 +17,7 @@ from fault_places import Allocation, OneHost, Place, ThreeHosts, parent_of, temp
 
 DRIVER: Final = Path(__file__).with_name("fault_driver.py")
 UP_SECONDS: Final = 60.0
-TRACES: Final = ("hydra_hwloc_xmlfile_", "spmix_appdir_")
+TRACES: Final = ("ompi.h", "hydra_hwloc_xmlfile_", "spmix_appdir_")
 FAR_SECONDS: Final = 60.0
 """What a host that is cut off may take to end what ran on it."""
 
@@ -147,7 +147,7 @@ class Cell:
         """What runs on the host of rank 1; there Slurm's own daemon of a step waits for a controller that it cannot reach."""
         return [line for lines in self.left(self.host(1)).values() for line in lines if "slurmstepd: " not in line]
 
-    def files(self, *hosts: str) -> dict[str, set[str]]:
+    def files(self, *hosts: str, but: tuple[str, ...] = ()) -> dict[str, set[str]]:
         """Host → names of temporary files that were not there before; on a machine of others, those that bear the run's id.
 
         A launcher's daemon that is killed leaves a small file or folder, which bears no mark of its job: those are passed over.
@@ -155,7 +155,7 @@ class Cell:
         if not self.before:
             return {"localhost": found} if (found := {n for n in temporary(self.place, "localhost") if self.run_id in n}) else {}
         found = {host: temporary(self.place, host) - self.before[host][1] for host in hosts or self.hosts}
-        found = {host: {name for name in names if not name.startswith(TRACES)} for host, names in found.items()}
+        found = {host: {name for name in names if not name.startswith((*TRACES, *but))} for host, names in found.items()}
         return {host: names for host, names in found.items() if names}
 
     @property
@@ -178,7 +178,9 @@ class Fault:
 
     ``bound`` is how many seconds may pass from the fault until the job is over and nothing of it is left on any host that can be
     reached. ``cause`` is a pattern, in which ``{one}`` is rank 1 with its host, ``{zero}`` rank 0, and ``{far}`` the host of rank 1.
-    No cause: whoever would be told is gone. ``cut`` is whether that host cannot be reached afterwards. ``early``: before any rank.
+    No cause: whoever would be told is gone. ``silent`` has another pattern for a launcher that does not always tell, and
+    ``traces_of_srun`` beginnings of names of files that stay where Slurm kills the guards and pytest may not wait. ``cut`` is whether the
+    host of rank 1 cannot be reached afterwards. ``early``: before any rank.
     """
 
     name: str
@@ -195,3 +197,5 @@ class Fault:
     places: tuple[str, ...] = (OneHost.name, ThreeHosts.name, Allocation.name)
     quick: bool = False
     said: str = "here is rank"
+    traces_of_srun: tuple[str, ...] = ()
+    silent: dict[str, str] = dataclasses.field(default_factory=dict)

@@ -10,6 +10,7 @@ from small_suite import CONFIG, Suite
 pytestmark = pytest.mark.real
 
 
+@pytest.mark.full
 def test_a_result_is_compared_with_the_one_that_it_replaces_and_a_broken_limit_fails_it(tmp_path):
     suite = Suite(tmp_path)
     (tmp_path / "suite.yaml").write_text(CONFIG)

@@ -214,6 +214,7 @@ def test_a_second_start_at_the_same_time_is_refused_by_name(ready):
     assert finish(process).code == 0
 
 
+@pytest.mark.full
 def test_a_second_start_on_a_finished_tree_finds_all_and_writes_nothing(suite):
     first = suite.run()
     assert first.code == 0, first.text

@@ -48,7 +48,8 @@ def interrupted_in_the_fourth_run(suite, number, *arguments, seconds=120.0, divi
     return before
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.full)], ids=["KILL", "INT"])
+@pytest.mark.full
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["KILL", "INT"])
 def test_interrupted_after_three_of_six_runs_the_series_goes_on_and_no_run_is_repeated(ready, number):
     six = (*SIX, *BUSY)
     before = interrupted_in_the_fourth_run(ready, number, *six)
@@ -89,6 +90,7 @@ def test_in_open_a_series_goes_on_where_the_gap_keeps_2_1_18(ready):
     assert "2.1.18" in rules.text
 
 
+@pytest.mark.full
 def test_in_open_a_gap_begins_a_new_series_and_the_old_runs_are_kept_with_the_reason(ready):
     (ready.folder / "suite.yaml").write_text(CONFIG.replace("whatif", "open"))
     busy = (*TWO, *BUSY)
@@ -114,6 +116,7 @@ def test_in_open_a_gap_begins_a_new_series_and_the_old_runs_are_kept_with_the_re
     assert [name in manifest for name in (*before, *written(ready, "open"))] == [False, True, True]
 
 
+@pytest.mark.full
 def test_a_damaged_run_is_done_again_and_no_other(ready):
     first = ready.run("-k", "test_run", *SIX)
     assert first.code == 0, first.text

@@ -27,6 +27,7 @@ def verdicts(folder, name="verdicts"):
     return json.loads((folder / f"{name}.json").read_text())
 
 
+@pytest.mark.full
 @pytest.mark.real
 @needs_dlio
 def test_both_suites_give_one_verdict_on_what_was_measured(suite):

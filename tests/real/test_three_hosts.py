@@ -176,6 +176,7 @@ def test_each_run_of_them_has_the_time_series_of_every_host(spread):
         assert all(value is not None for value in sent.values())
 
 
+@pytest.mark.full
 @pytest.mark.fault
 def test_a_rank_killed_on_another_host_is_named_and_nothing_is_left_on_any(spread):
     slow = ("--mlps-set", "train.epochs=20", "--mlps-set", "train.computation_time=1s", "--mlps-rerun=run")

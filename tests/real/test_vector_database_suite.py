@@ -103,6 +103,7 @@ def test_a_load_and_two_runs_become_a_result_that_the_rules_read(vectors):
     assert "WHATIF" in judged.stdout, judged.stdout + judged.stderr
 
 
+@pytest.mark.full
 def test_what_is_finished_is_found_and_a_removed_run_alone_is_done_again(vectors):
     assert vectors.run().code == 0
     first, second = vectors.leaves()
