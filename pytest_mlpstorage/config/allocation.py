@@ -6,14 +6,14 @@ import dataclasses
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from typing import Final
 
+from pytest_mlpstorage.asking import answer
+
 __all__ = ["Allocation", "NoHosts", "find_allocation"]
 
-_SECONDS: Final = 15.0
-_REPEATED: Final = re.compile(r"([0-9]+)(?:\(x([0-9]+)\))?")
+_REPEATED: Final = re.compile(r"([0-9]{1,18})(?:\(x([0-9]{1,18})\))?")
 
 
 class NoHosts(Exception):
@@ -53,16 +53,8 @@ class Allocation:
         if program is None:
             raise NoHosts("there is no scontrol along PATH, which tells the hosts of one apart")
         try:
-            done = subprocess.run(
-                [program, "show", "hostnames", self.node_list],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
+            done = answer([program, "show", "hostnames", self.node_list])
+        except OSError as error:
             raise NoHosts(f"scontrol does not answer: {error}") from error
         names = done.stdout.split()
         if done.returncode or not names:

@@ -1,39 +1,29 @@
 """``python -m pytest_mlpstorage.history RESULTS``: what a results tree remembers, one line a result; show one, run one again.
 
-Exit code 0, or 4 for wrong use; ``--rerun`` ends as its pytest does.
+Exit code 0, 4 for wrong use, 1 where what is said is not read to its end (``| head``); ``--rerun`` ends as its pytest does.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from pytest_mlpstorage.errors import ConfigurationError, MLPStorageError
+from pytest_mlpstorage.commands import CommandParser, exit_code
+from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.history.again import again
-from pytest_mlpstorage.history.entries import FAMILIES, SET_ASIDE, Filter, entries_of, find_entry, read_since
+from pytest_mlpstorage.history.entries import FAMILIES, SET_ASIDE, Filter, entries_of, find_entry, read_since, with_verdict
 from pytest_mlpstorage.history.told import details, objects, table
+from pytest_mlpstorage.results.files import is_directory
 from pytest_mlpstorage.verdict import Verdict
 
 __all__ = ["main"]
 
-_WRONG_USE = 4
 
-
-class _Parser(argparse.ArgumentParser):
-    """Wrong use ends with 4, as it does under pytest."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(_WRONG_USE, f"{self.prog}: {message}\n")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="python -m pytest_mlpstorage.history",
         description="What a results tree remembers: results that stand in it, and those set aside in .mlps/superseded.",
         epilog="What follows -- goes to pytest with --rerun.",
@@ -58,22 +48,14 @@ def _parser() -> _Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """List, show or rerun; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    own, extra = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
-    given = _parser().parse_args(own)
-    try:
-        return _main(given, tuple(extra))
-    except MLPStorageError as error:
-        sys.stderr.write(f"{error}\n")
-        return _WRONG_USE
+    words = tuple(sys.argv[1:] if arguments is None else arguments)
+    own, extra = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, ())
+    return exit_code(lambda: _main(_parser().parse_args(own), extra))
 
 
 def _main(given: argparse.Namespace, extra: tuple[str, ...]) -> int:
     root = given.results.absolute()
-    if not root.is_dir():
+    if not is_directory(root):
         raise ConfigurationError(f"{root} is no directory", suggestion="name the results directory", code="MLPS-E132")
     wanted = Filter(
         family=FAMILIES.get(given.family, given.family or ""),
@@ -83,14 +65,15 @@ def _main(given: argparse.Namespace, extra: tuple[str, ...]) -> int:
         verdict=given.verdict or "",
     )
     named = given.show or given.rerun
-    found = entries_of(root, wanted, judged=not given.no_verdicts and not given.rerun)
+    found = entries_of(root, wanted, judged=not given.no_verdicts and not named)
     if named:
         entry = find_entry(found, named)
         if given.rerun:
             start = again(entry, root, extra)
             sys.stdout.write(f"{start.shown()}\n")
             start.replace_process()
-        sys.stdout.write("\n".join(details(entry, root)) + "\n")
+        told = entry if entry.verdict or given.no_verdicts else with_verdict(entry, {})
+        sys.stdout.write("\n".join(details(told, root)) + "\n")
         return 0
     text = json.dumps(objects(found), indent=2) if given.json else "\n".join(table(found, root))
     sys.stdout.write(f"{text}\n")

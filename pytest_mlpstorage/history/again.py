@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shlex
@@ -43,7 +44,7 @@ class Again:
     def replace_process(self) -> None:
         """Become that pytest, so that its exit code, its signals and its terminal are its own."""
         sys.stdout.flush()
-        if Path(self.directory).is_dir():
+        with contextlib.suppress(OSError):  # gone, or not ours to enter: only what was written relative to it is another then
             os.chdir(self.directory)
         os.execve(sys.executable, [sys.executable, "-m", "pytest", *self.arguments], {**os.environ, **self.environment})  # noqa: S606 - no shell
 
@@ -54,7 +55,7 @@ def again(entry: Entry, results_dir: Path, extra: tuple[str, ...] = ()) -> Again
     Raises ConfigurationError where the result was made by another tool, where its configuration is gone, or a password was left out.
     """
     kept = entry.mlps.get(AGAIN)
-    if not isinstance(kept, Mapping):
+    if not isinstance(kept, Mapping) or not kept.get("case"):
         leaf = last_run(entry.result)
         command = leaf.metadata.executed_command if leaf is not None and leaf.metadata is not None else None
         raise ConfigurationError(
@@ -63,7 +64,7 @@ def again(entry: Entry, results_dir: Path, extra: tuple[str, ...] = ()) -> Again
             code="MLPS-E181",
         )
     config, family, case = (str(kept.get(key) or "") for key in ("config", "family", "case"))
-    if not Path(config).is_file():
+    if not os.path.isfile(config):  # noqa: PTH113 - that of pathlib raises for a name that none can have
         raise ConfigurationError(
             f"the configuration that made {entry.id} is gone: {config}",
             suggestion="put it back, or give pytest another",
@@ -72,7 +73,9 @@ def again(entry: Entry, results_dir: Path, extra: tuple[str, ...] = ()) -> Again
     given = kept.get("set")
     assignments = [str(text) for text in given] if isinstance(given, list) else []
     variables = kept.get("environment")
-    environment = {str(name): str(text) for name, text in variables.items()} if isinstance(variables, Mapping) else {}
+    # The tree may be anybody's: what is no setting of the suite, such as PATH, is not taken from it.
+    listed = variables.items() if isinstance(variables, Mapping) else ()
+    environment = {str(name): str(text) for name, text in listed if str(name).startswith("MLPS_")}
     hidden = [text for text in (*assignments, *environment.values()) if "***" in text]
     if hidden:
         raise ConfigurationError(
@@ -83,7 +86,8 @@ def again(entry: Entry, results_dir: Path, extra: tuple[str, ...] = ()) -> Again
     # In a clone the folder of the package is there and empty.
     modules = [folder / _MODULES.get(family, _OTHERS) for folder in suite_dirs("benchmarks")]
     module = next((path for path in modules if path.is_file()), modules[0])
-    options = [f"--mlps-config={config}", f"--results-dir={results_dir}", f"--mlps-data-dir={kept.get('data_dir')}"]
+    options = [f"--mlps-config={config}", f"--results-dir={results_dir}"]
+    options += [f"--mlps-data-dir={folder}"] if (folder := kept.get("data_dir")) else []
     options += [f"--mlps-set={text}" for text in assignments]
     return Again(
         (str(module), *options, "-k", case, "--mlps-rerun=run", "--mlps-compare=last", *extra),

@@ -6,7 +6,8 @@ import dataclasses
 import datetime as dt
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from pytest_mlpstorage.rules.judging import edition_of, said_of
 from pytest_mlpstorage.rules.repeats import Figure, figures_of
 from pytest_mlpstorage.rules.verdicts import Speaker, judge_result
 
-__all__ = ["FAMILIES", "SET_ASIDE", "Entry", "Filter", "entries_of", "find_entry", "read_since"]
+__all__ = ["FAMILIES", "SET_ASIDE", "Entry", "Filter", "entries_of", "find_entry", "read_since", "with_verdict"]
 
 SET_ASIDE: Final = "SET ASIDE"
 """What stands for the verdict of a result that counts no more."""
@@ -87,11 +88,11 @@ class Filter:
 def read_since(text: str, now: dt.datetime | None = None) -> dt.datetime:
     """A point in time from ``2026-11-26``, ``2026-11-26 10:00`` or an age such as ``7d``; raises ConfigurationError."""
     ago = _AGO.match(text.strip())
-    if ago is not None:
-        return (now or dt.datetime.now()) - int(ago[1]) * _UNITS[ago[2]]
     try:
+        if ago is not None:
+            return (now or dt.datetime.now()) - int(ago[1]) * _UNITS[ago[2]]
         return dt.datetime.fromisoformat(text.strip()).replace(tzinfo=None)
-    except ValueError:
+    except (ValueError, OverflowError):  # an age can be greater than that of the calendar
         raise ConfigurationError(
             f"--since={text}: no time; allowed 2026-11-26, '2026-11-26 10:00', or an age such as 90min, 12h, 7d, 4w", code="MLPS-E130"
         ) from None
@@ -100,42 +101,38 @@ def read_since(text: str, now: dt.datetime | None = None) -> dt.datetime:
 def entries_of(results_dir: Path, wanted: Filter, *, judged: bool = True) -> list[Entry]:
     """The results below a directory that are asked for, newest first. To judge them takes as long as ``rules/`` does."""
     found: list[Entry] = []
+    ids: Counter[str] = Counter()
     say: dict[Path, Speaker] = {}
     for past in past_results(results_dir):
         result = past.load()
-        when = measured_at(result)
-        if not result.runs or not wanted.takes(past, when) or wanted.model.lower() not in result.model.lower():
+        leaf, when = last_run(result), measured_at(result)
+        if leaf is None:
             continue
-        entry = Entry(_id(result), past, result, when)
-        if past.home:
-            entry = dataclasses.replace(entry, verdict=SET_ASIDE, reasons=(past.set_aside,))
-        elif judged or wanted.verdict:
-            judgement = judge_result(past.tree, past.place, say.setdefault(past.tree.root, _speaker(past.tree)))
-            entry = dataclasses.replace(entry, verdict=judgement.verdict.value, reasons=judgement.reasons)
+        name = re.sub(r"[^A-Za-z0-9._-]", "-", f"{result.model}-{leaf.name}")
+        ids[name] += 1  # before anything is left out: an id means the same result whatever is asked for
+        if not wanted.takes(past, when) or wanted.model.lower() not in result.model.lower():
+            continue
+        entry = Entry(name if ids[name] == 1 else f"{name}-{ids[name]}", past, result, when)
+        if past.home or judged or wanted.verdict:
+            entry = with_verdict(entry, say)
         if wanted.verdict and entry.verdict.lower() != wanted.verdict.lower():
             continue
         found.append(entry)
-    return sorted(_unique(found), key=lambda entry: entry.when or dt.datetime.min, reverse=True)
+    return sorted(found, key=lambda entry: entry.when or dt.datetime.min, reverse=True)
+
+
+def with_verdict(entry: Entry, say: dict[Path, Speaker]) -> Entry:
+    """An entry with its verdict and the reasons. ``say`` keeps what the rules have said of each tree, for the next entry."""
+    past = entry.past
+    if past.home:
+        return dataclasses.replace(entry, verdict=SET_ASIDE, reasons=(past.set_aside,))
+    judgement = judge_result(past.tree, past.place, say.setdefault(past.tree.root, _speaker(past.tree)))
+    return dataclasses.replace(entry, verdict=judgement.verdict.value, reasons=judgement.reasons)
 
 
 def _speaker(tree: Tree) -> Speaker:
     """Asks the rules about each subject once, however many results rest on it."""
     return functools.cache(lambda place: said_of(tree.load(place)))
-
-
-def _id(result: Result) -> str:
-    leaf = last_run(result)
-    model = re.sub(r"[^A-Za-z0-9._-]", "-", result.model)
-    assert leaf is not None  # a result without runs is no entry
-    return f"{model}-{leaf.name}"
-
-
-def _unique(entries: Sequence[Entry]) -> Iterator[Entry]:
-    """The entries with a number behind the id of each that would be called like one before it."""
-    seen: dict[str, int] = {}
-    for entry in entries:
-        seen[entry.id] = seen.get(entry.id, 0) + 1
-        yield entry if seen[entry.id] == 1 else dataclasses.replace(entry, id=f"{entry.id}-{seen[entry.id]}")
 
 
 def find_entry(entries: Iterable[Entry], given: str) -> Entry:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import socket
+import time
 from collections.abc import Sequence
 from typing import Final
+
+from pytest_mlpstorage.launch.addresses import addresses_of, is_address
 
 __all__ = ["connection_fault", "with_names"]
 
@@ -28,6 +29,7 @@ _KINDS: Final = (
 
 
 _BY_SSH: Final = "ssh cannot reach"
+_NAMES_SECONDS: Final = 5.0
 
 
 def connection_fault(lines: Sequence[str]) -> str:
@@ -50,27 +52,15 @@ def connection_fault(lines: Sequence[str]) -> str:
 def with_names(text: str, hosts: Sequence[str]) -> str:
     """What ``connection_fault`` said with the name of a host before each address of it: where a host does not answer, ssh says no name.
 
-    The name service is asked only where there is an address.
+    The name service is asked only where there is an address without a name, and not for long: it may be as far away as the host.
     """
-    addresses = {word for word in re.findall(r"[0-9A-Fa-f.:]+[0-9A-Fa-f]", text) if _is_address(word)} if _BY_SSH in text else set()
-    if not addresses:
-        return text
+    addresses = {word for word in re.findall(r"[0-9A-Fa-f.:]+[0-9A-Fa-f]", text) if is_address(word)} if _BY_SSH in text else set()
+    addresses.difference_update(hosts)
+    limit = time.monotonic() + _NAMES_SECONDS
     for host in hosts:
-        for address in addresses.intersection(_addresses(host)) - {host}:
+        if not addresses or time.monotonic() > limit:
+            break
+        for address in addresses.intersection(addresses_of(host)):
+            addresses.remove(address)
             text = re.sub(rf"(?<![\w.:]){re.escape(address)}(?![\w.])", f"{host} ({address})", text)
     return text
-
-
-def _is_address(word: str) -> bool:
-    try:
-        ipaddress.ip_address(word)
-    except ValueError:
-        return False
-    return True
-
-
-def _addresses(host: str) -> set[str]:
-    try:
-        return {str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except OSError:
-        return set()

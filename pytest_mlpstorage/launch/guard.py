@@ -24,7 +24,6 @@ Standard library only, and little of it: every launch waits for these imports.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
@@ -37,6 +36,7 @@ from pytest_mlpstorage.launch.folder import remove_sessions
 from pytest_mlpstorage.launch.processes import descendants, die_with_parent, end_all, is_alive, parent_of, reap, spawn, take_orphans
 from pytest_mlpstorage.launch.sampler_child import SamplerChild
 from pytest_mlpstorage.launch.segments import remove_abandoned
+from pytest_mlpstorage.launch.text_line import TextLine
 from pytest_mlpstorage.launch.usage import io_counters, tree_usage
 
 __all__ = ["CANNOT_START", "GUARD_VARIABLE", "ORPHANED", "RANK_NAME_VARIABLE", "SILENT_SECONDS", "UNREACHED", "main", "rank_here"]
@@ -66,34 +66,6 @@ _CUT_OFF = (_NO_WORD, _LINE_BROKEN)
 _RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
 
 
-class _Line:
-    """The TCP line to the starter."""
-
-    def __init__(self, address: str, port: int) -> None:
-        self.socket = socket.create_connection((address, port), timeout=_CONNECT_SECONDS)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.setblocking(False)  # a few hundred bytes at a time: the kernel always has room for them
-        self._buffer = b""
-
-    def say(self, *words: object) -> None:
-        """Send one message; a broken line is noticed by ``orders``."""
-        with contextlib.suppress(OSError):
-            self.socket.sendall(("\t".join(map(str, words)) + "\n").encode())
-
-    def orders(self) -> list[str] | None:
-        """Whole messages that have come, or None when the line is broken."""
-        try:
-            data = self.socket.recv(4096)
-        except BlockingIOError:
-            return []
-        except OSError:
-            return None
-        if not data:
-            return None
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        return [line.decode() for line in lines]
-
-
 def rank_here() -> str:
     """The number that the launcher gave this process, or ``-1``."""
     names = (os.environ.get(RANK_NAME_VARIABLE, ""), *_RANK_VARIABLES)
@@ -115,7 +87,9 @@ class _Guard:
             signal.signal(number, lambda number, _: self.stops.append(number))
         die_with_parent(signal.SIGTERM)
         take_orphans()
-        self.line = _Line(address, int(port))
+        connection = socket.create_connection((address, int(port)), timeout=_CONNECT_SECONDS)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.line = TextLine(connection)  # a few hundred bytes at a time: the kernel always has room for them
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)  # Open MPI gives rank 0 a pipe that never ends
         os.close(null)
@@ -152,7 +126,7 @@ class _Guard:
         """The status of the program that ended by itself, or None and why it must be ended."""
         poll = select.poll()
         poll.register(self.wake, select.POLLIN)
-        poll.register(self.line.socket, select.POLLIN)
+        poll.register(self.line, select.POLLIN)
         # Loopback is the address of a job whose ranks all run on this host, and who need no pings; a host may be cut off before its first.
         pinged = None if self.here else time.monotonic()
         while True:
@@ -166,10 +140,10 @@ class _Guard:
                 return None, _NO_WORD
             poll.poll(None if pinged is None else SILENT_SECONDS * 1000)
             self._drain()
-            orders = self.line.orders()
+            orders = self.line.heard()
             if orders is None:
                 return None, _LINE_BROKEN
-            for order in orders:
+            for order, *_ in orders:
                 if order == "die":
                     return None, "told to end"
                 if order == "ping":

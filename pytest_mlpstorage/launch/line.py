@@ -5,7 +5,6 @@ What goes over it stands in ``starter``. Only this side may break it: the starte
 
 from __future__ import annotations
 
-import contextlib
 import select
 import socket
 import subprocess
@@ -15,12 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from pytest_mlpstorage.launch.text_line import TextLine
+
 __all__ = ["StarterLine", "guard_command", "helper_program"]
 
 _PROGRAM = ("-I", "-S", str(Path(__file__).with_name("__main__.py")))
 _HELPER = (sys.executable, *_PROGRAM)
 _END_SECONDS = 10.0
 _HURRY_SECONDS = 3.0
+_SAY_SECONDS = 1.0
 
 
 def guard_command() -> tuple[str, ...]:
@@ -42,9 +44,8 @@ class StarterLine:
     def __init__(self, take: Callable[[str, list[str]], None]) -> None:
         self.over = False
         self._take = take
-        self._socket: socket.socket | None = None
+        self._line: TextLine | None = None
         self._starter: subprocess.Popen[bytes] | None = None
-        self._buffer = b""
 
     def start(
         self,
@@ -60,7 +61,8 @@ class StarterLine:
         env: Mapping[str, str],
     ) -> None:
         """Start the starter, which starts ``command``; guards of ranks call on ``listener``. Raises OSError."""
-        self._socket, theirs = socket.socketpair()
+        ours, theirs = socket.socketpair()
+        self._line = TextLine(ours, patience_seconds=_SAY_SECONDS)
         with theirs:
             fixed = (theirs.fileno(), listener.fileno(), ranks, deadline_seconds, int(ping))
             self._starter = subprocess.Popen(
@@ -76,27 +78,20 @@ class StarterLine:
 
     def say(self, word: str) -> None:
         """Tell the starter something; that it is gone is noticed by ``listen``."""
-        assert self._socket is not None
-        with contextlib.suppress(OSError):
-            self._socket.sendall(word.encode() + b"\n")
+        assert self._line is not None
+        self._line.say(word)
 
     def listen(self, seconds: float) -> None:
         """Wait for reports, at most so long, and take them in."""
-        assert self._socket is not None
+        assert self._line is not None
         poll = select.poll()  # not select: a large session may have more than 1024 descriptors
-        poll.register(self._socket, select.POLLIN)
+        poll.register(self._line, select.POLLIN)
         if not poll.poll(max(0.0, seconds) * 1000):
             return
-        try:
-            data = self._socket.recv(65536)
-        except ConnectionError:
-            data = b""
-        if not data:
+        reports = self._line.heard()
+        if reports is None:
             self.over = True
-            return
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        for text in lines:
-            word, *rest = text.decode(errors="replace").split("\t")
+        for word, *rest in reports or ():
             self._take(word, rest)
             self.over = self.over or word == "bye"
 
@@ -105,7 +100,7 @@ class StarterLine:
 
         Does nothing but tidy up when it has. Ctrl-C only hastens it.
         """
-        if self._socket is None:
+        if self._line is None:
             return False  # it never came to a start
         limit = time.monotonic() + _END_SECONDS
         word = "end"
@@ -117,7 +112,7 @@ class StarterLine:
                 self.listen(limit - time.monotonic())
             except KeyboardInterrupt:
                 word, limit = "kill", min(limit, time.monotonic() + _HURRY_SECONDS)
-        self._socket.close()  # this alone ends a starter that was interrupted before it was known here
+        self._line.close()  # this alone ends a starter that was interrupted before it was known here
         if self._starter is not None:
             try:
                 self._starter.wait(1.0)

@@ -110,11 +110,19 @@ def parent_of(pid: int) -> int:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process is there and has not ended; of one with threads, whether the first of them has not."""
+    """Whether a process is there and has not ended; of one with threads, whether the first of them has not.
+
+    Where /proc hides the processes of other users (``hidepid``), whether it is there.
+    """
     try:
         return _state_and_parent(pid)[0] not in (b"Z", b"X")
     except OSError:
-        return False
+        pass
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return True
 
 
 def _parents() -> dict[int, tuple[int, bool]]:

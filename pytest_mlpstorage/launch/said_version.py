@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import functools
 import re
-import subprocess
 from pathlib import Path
-from typing import Final
 
+from pytest_mlpstorage.asking import answer
 from pytest_mlpstorage.errors import MPIError
 
 __all__ = ["require_version", "said_version"]
-
-_SECONDS: Final = 15.0
 
 
 def said_version(executable: Path, pattern: re.Pattern[str]) -> str:
@@ -43,9 +40,6 @@ def require_version(executable: Path, pattern: re.Pattern[str], whose: str) -> s
 @functools.lru_cache(maxsize=16)
 def _said(executable: str, _modified: float) -> str:
     try:
-        done = subprocess.run(
-            [executable, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        return answer([executable, "--version"]).stdout
+    except OSError:
         return ""
-    return done.stdout

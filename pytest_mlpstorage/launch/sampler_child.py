@@ -57,17 +57,16 @@ class SamplerChild:
         return [pid for pid in pids if pid != self.pid]
 
     def end(self) -> None:
-        """Let it say its last words, and see to it that it is gone: within a second."""
+        """Let it say its last words, and end it after a second; one that hangs in the kernel is waited for a second more."""
         if self.pid <= 0:
             return
-        limit = time.monotonic() + _END_SECONDS
         with contextlib.suppress(ChildProcessError, ProcessLookupError):  # it was ended and collected before
-            if os.waitpid(self.pid, os.WNOHANG)[0]:
-                return
-            os.kill(self.pid, signal.SIGTERM)
-            while time.monotonic() < limit:
+            for number in (signal.SIGTERM, signal.SIGKILL):
                 if os.waitpid(self.pid, os.WNOHANG)[0]:
                     return
-                time.sleep(_POLL_SECONDS)
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+                os.kill(self.pid, number)
+                limit = time.monotonic() + _END_SECONDS
+                while time.monotonic() < limit:
+                    if os.waitpid(self.pid, os.WNOHANG)[0]:
+                        return
+                    time.sleep(_POLL_SECONDS)

@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
+from pytest_mlpstorage.launch.addresses import listen
 from pytest_mlpstorage.results.time_series import Row, SampledHost, SeriesRecord, write_rows
 from pytest_mlpstorage.units import format_seconds
 
@@ -79,7 +80,7 @@ class SamplingDesk:
         self._problems: list[str] = []
         self._begun = time.monotonic()
         self._ending, self._bell = socket.socketpair()
-        self._listener = socket.create_server(("127.0.0.1" if here else "", 0), backlog=1024)
+        self._listener = listen(address, here=here, backlog=1024)
         self._listener.setblocking(False)
         self._selector = selectors.DefaultSelector()
         for end in (self._listener, self._ending):

@@ -7,12 +7,12 @@ import functools
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from pytest_mlpstorage.asking import answer
 from pytest_mlpstorage.config.allocation import find_allocation
 from pytest_mlpstorage.launch.guard import RANK_NAME_VARIABLE
 from pytest_mlpstorage.launch.job import Job, runs_here
@@ -28,7 +28,6 @@ __all__ = ["Slurm"]
 _VERSION: Final = re.compile(r"^slurm(?:-\S+)? +([0-9][0-9A-Za-z.]*)")
 _TYPES: Final = {"openmpi": "pmix", "mpich": "pmi2"}
 _WHOSE: Final = {"pmix": "Open MPI's", "pmi2": "MPICH's"}
-_SECONDS: Final = 15.0
 _KNOWN: Final = (
     ("More processors requested than permitted", "there are not enough slots in the Slurm allocation for the ranks"),
     ("Requested nodes not in", "a host is not in this Slurm allocation"),
@@ -117,16 +116,8 @@ def _type(environ: Mapping[str, str]) -> str:
 def _offered(executable: str) -> tuple[str, ...]:
     """The types of MPI that an srun offers; none where it does not say."""
     try:
-        done = subprocess.run(
-            [executable, "--mpi=list"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        done = answer([executable, "--mpi=list"])
+    except OSError:
         return ()
     return _types_in(done.stdout + done.stderr)
 

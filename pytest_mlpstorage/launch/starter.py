@@ -25,12 +25,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
 import signal
+import socket
 import time
 from collections.abc import Callable
 
-from pytest_mlpstorage.launch.control import ControlLine
 from pytest_mlpstorage.launch.folder import memory_folder, remove_folder, remove_sessions
 from pytest_mlpstorage.launch.guard import GUARD_VARIABLE, SILENT_SECONDS
 from pytest_mlpstorage.launch.processes import (
@@ -47,6 +48,7 @@ from pytest_mlpstorage.launch.processes import (
 )
 from pytest_mlpstorage.launch.segments import remove_abandoned
 from pytest_mlpstorage.launch.switchboard import GuardedRank, Switchboard
+from pytest_mlpstorage.launch.text_line import TextLine
 
 __all__ = ["KINDS", "main"]
 
@@ -55,6 +57,7 @@ KINDS = ("ok", "exit", "signal", "lost", "silent", "daemon", "missing", "start",
 ranks than asked ended well; ranks did not start in time; the deadline; the launcher failed; pytest asked; pytest is gone."""
 
 _PING_SECONDS = 2.0
+_SAY_SECONDS = 5.0
 _START_SECONDS = 60.0
 _START_SECONDS_PER_RANK = 0.5
 _GUARDS_SECONDS = 2.5
@@ -70,10 +73,9 @@ _MOST_NAMED = 8
 
 class _Starter:
     def __init__(self, control: int, listener: int, ranks: int, deadline_seconds: float, ping: bool, argv: list[str]) -> None:
-        self.control = ControlLine(control)
-        self.asked, self.ping = ranks, ping
+        self.control = TextLine(socket.socket(fileno=control), patience_seconds=_SAY_SECONDS)
+        self.asked, self.ping, self.hurry = ranks, ping, False
         self.run_id = os.environ[RUN_ID_VARIABLE]
-        self.hurry = False
         self.verdict: tuple[str, int, str, int] | None = None
         self.stops: list[int] = []
         self.launcher_status: int | None = None
@@ -93,6 +95,8 @@ class _Starter:
         self.deadline = self.started + deadline_seconds
         self.start_limit = self.started + _START_SECONDS + _START_SECONDS_PER_RANK * ranks
         self.launcher = spawn(argv, death_signal=signal.SIGTERM, own_group=True)
+        # Each guard's line is an open file here. What has been started keeps the limit that it was given.
+        resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1:] * 2)
 
     def _catch_signals(self) -> None:
         self.wake, wake_end = os.pipe()
@@ -116,7 +120,7 @@ class _Starter:
                     os.read(self.wake, 4096)
             elif descriptor == self.parent:
                 self._orphaned()
-            elif self.control.open and descriptor == self.control.fileno():
+            elif descriptor == self.control.fileno():
                 self._hear_pytest()
             else:
                 self.board.take(descriptor)
@@ -145,14 +149,14 @@ class _Starter:
         self._judge("orphan")
 
     def _hear_pytest(self) -> None:
-        lines = self.control.heard()
-        if lines is None:
+        said = self.control.heard()
+        if said is None:
             self._orphaned()
-        for line in lines or ():
-            if line == b"usage":
+        for word, *_ in said or ():
+            if word == "usage":
                 self.board.order("usage")
             else:
-                self.hurry = self.hurry or line == b"kill"
+                self.hurry = self.hurry or word == "kill"
                 self._judge("asked")
 
     # -------------------------------------------------------------------------------------------------- the verdict

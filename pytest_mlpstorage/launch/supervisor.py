@@ -14,17 +14,17 @@ from __future__ import annotations
 import dataclasses
 import os
 import secrets
-import socket
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from pytest_mlpstorage.errors import MPIError
+from pytest_mlpstorage.launch.addresses import listen, own_address
 from pytest_mlpstorage.launch.connection import with_names
 from pytest_mlpstorage.launch.folder import make_folder, memory_folder, remove_folder
 from pytest_mlpstorage.launch.guard import GUARD_VARIABLE
-from pytest_mlpstorage.launch.job import Job, Launcher, is_local, runs_here
+from pytest_mlpstorage.launch.job import Job, Launcher, runs_here
 from pytest_mlpstorage.launch.line import StarterLine, guard_command
 from pytest_mlpstorage.launch.outcome import Beat, Outcome, RankIO, require_success
 from pytest_mlpstorage.launch.processes import RUN_ID_VARIABLE, carriers, end_all, name_of
@@ -92,22 +92,6 @@ def run_job(
     return run.outcome(diagnose)
 
 
-def _own_address(job: Job) -> str:
-    """This host's address as the job's hosts see it: loopback where all ranks run here, so that nobody else can connect."""
-    if runs_here(job):
-        return "127.0.0.1"
-    far = next(host.name for host in job.hosts if not is_local(host.name))
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(far, 9, type=socket.SOCK_DGRAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.connect(address)  # sends nothing: the kernel only chooses the way
-            return str(probe.getsockname()[0])
-    except OSError as error:
-        raise MPIError(
-            f"host {far} cannot be reached by name", suggestion="check cluster.hosts and the name service", cause=error, code="MLPS-E320"
-        ) from error
-
-
 class _Run:
     def __init__(
         self, launcher: Launcher, job: Job, stdout: Path, stderr: Path, deadline_seconds: float, run_id: str, stall_warning_seconds: float
@@ -127,10 +111,10 @@ class _Run:
     # ------------------------------------------------------------------------------------------------------ the start
     def start(self, folder: Path) -> None:
         """Start the starter, which starts the launcher."""
-        address = _own_address(self.job)
+        address = own_address(self.job)
         here = runs_here(self.job)
         self.progress_file = Path(self.job.env.get(PROGRESS_VARIABLE, folder / "progress.jsonl"))
-        listener = socket.create_server(("127.0.0.1" if here else "", 0), backlog=max(128, self.job.ranks))
+        listener = listen(address, here=here, backlog=max(128, self.job.ranks))
         with listener, self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             extra = {
                 **self.job.env,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from pytest_mlpstorage.launch.guard import ORPHANED
+from pytest_mlpstorage.launch.text_line import TextLine
 
 __all__ = ["GuardedRank", "Switchboard"]
 
@@ -30,13 +31,10 @@ class GuardedRank:
         return self.ended or self.code is not None
 
 
-class _Line:
+class _Line(TextLine):
     """One accepted connection: a guard's, once it has shown the token."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self.buffer = b""
-        self.rank: GuardedRank | None = None
+    rank: GuardedRank | None = None
 
 
 class Switchboard:
@@ -83,8 +81,7 @@ class Switchboard:
         """Send an order to every guard; a line that is broken or stuck is noticed when it is silent."""
         for line in self._lines.values():
             if line.rank is not None:
-                with contextlib.suppress(OSError):
-                    line.connection.send(word.encode() + b"\n", socket.MSG_DONTWAIT)
+                line.say(word)
 
     def take(self, descriptor: int) -> None:
         """Take in what has come on a descriptor, if it is one of ours."""
@@ -98,18 +95,10 @@ class Switchboard:
             self._hear(self._lines[descriptor])
 
     def _hear(self, line: _Line) -> None:
-        try:
-            data = line.connection.recv(65536, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
+        messages = line.heard()
+        if messages is None:
             self._hang_up(line)
-            return
-        *messages, line.buffer = (line.buffer + data).split(b"\n")
-        for message in messages:
-            word, *rest = message.decode(errors="replace").split("\t")
+        for word, *rest in messages or ():
             if line.rank is not None:
                 self._report(line.rank, word, rest)
             elif word == "hello" and len(rest) == 4 and rest[0] == self._token:
@@ -121,9 +110,9 @@ class Switchboard:
                 return
 
     def _hang_up(self, line: _Line) -> None:
-        self._poll.unregister(line.connection)
-        del self._lines[line.connection.fileno()]
-        line.connection.close()
+        self._poll.unregister(line)
+        del self._lines[line.fileno()]
+        line.close()
         if line.rank is not None and not line.rank.over:
             line.rank.lost_at = time.monotonic()
 

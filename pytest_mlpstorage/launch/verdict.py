@@ -26,14 +26,14 @@ _UNREACHED = re.compile(UNREACHED % (r"\S+", r"\S+") + ".*")
 _SLOTS = "give the hosts more slots (cluster.hosts: node1:4), or set launch.oversubscribe: true"
 _PORTS = "let TCP connections of the hosts to this one through, on whatever port the kernel gives"
 _REMEDIES = {
-    "slots": _SLOTS,
+    "enough slots": _SLOTS,
     "the supervisor at": _PORTS,
     "ssh": "log in once by hand: ssh HOST true",
-    "root": "run as another user",
-    "HOME": "set HOME",
+    "to run as root": "run as another user",
+    "variable HOME": "set HOME",
 }
 _START_CODES = {
-    "slots": "MLPS-E331",
+    "enough slots": "MLPS-E331",
     "the supervisor at": "MLPS-E320",
     "ssh": "MLPS-E320",
     "cannot be reached": "MLPS-E320",

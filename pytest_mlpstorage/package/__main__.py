@@ -6,13 +6,12 @@ Exit code 0 where no rule found an error, 1 where one did (the package is made a
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import cast
 
-from pytest_mlpstorage.errors import MLPStorageError
+from pytest_mlpstorage.commands import CommandParser, exit_code
 from pytest_mlpstorage.package.build import ARCHIVE, check_target, fill, finish, workshop
 from pytest_mlpstorage.package.select import select
 from pytest_mlpstorage.package.summary import PROFILES, STRICT, judge_package, passed, summary
@@ -22,41 +21,28 @@ from pytest_mlpstorage.rules import Profile
 __all__ = ["main"]
 
 _FOUND_ERRORS = 1
-_WRONG_USE = 4
-
-
-class _Parser(argparse.ArgumentParser):
-    """Wrong use ends with 4, as it does under pytest."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(_WRONG_USE, f"{self.prog}: {message}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Package and judge; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a package that was made must not end in an error of how it is told
-            stream.reconfigure(errors="backslashreplace")
-    parser = _Parser(prog="python -m pytest_mlpstorage.package", description="Gather a submission from a results tree, and judge it.")
+    parser = CommandParser(prog="python -m pytest_mlpstorage.package", description="Gather a submission from a results tree, and judge it.")
     parser.add_argument("results", metavar="RESULTS", type=Path, help="results tree, as benchmarks/ wrote it; it is only read")
     parser.add_argument("--to", metavar=f"OUT[{ARCHIVE}]", type=Path, required=True, help="folder or archive to make; it must not exist")
     parser.add_argument("--submitter", metavar="NAME", help="whose submission, where the tree holds several")
     parser.add_argument("--profile", choices=PROFILES, default=STRICT, help="how it is judged (default: strict)")
-    given = parser.parse_args(arguments)
+    return exit_code(lambda: _package(parser.parse_args(arguments)))
+
+
+def _package(given: argparse.Namespace) -> int:
     root, target = given.results.absolute(), given.to.absolute()
-    try:
-        check_target(target, root)
-        selection = select(root, given.submitter)
-        with workshop(target) as place:
-            package = place / "package"
-            size_bytes = fill(selection, package)
-            complete_tables(package)
-            judged = judge_package(package, cast("Profile", given.profile))
-            finish(package, target, selection.submissions[0][1])
-    except MLPStorageError as error:
-        sys.stderr.write(f"{error}\n")
-        return _WRONG_USE
+    check_target(target, root)
+    selection = select(root, given.submitter)
+    with workshop(target) as place:
+        package = place / "package"
+        size_bytes = fill(selection, package)
+        complete_tables(package)
+        judged = judge_package(package, cast("Profile", given.profile))
+        finish(package, target, selection.submissions[0][1])
     sys.stdout.write("\n".join(summary(selection, size_bytes, judged, target)) + "\n")
     return 0 if passed(judged) else _FOUND_ERRORS
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from pytest_mlpstorage.results.files import TreeFiles
+from pytest_mlpstorage.results.files import TreeFiles, is_directory
 from pytest_mlpstorage.results.layout import STAGING, is_timestamp
 from pytest_mlpstorage.results.places import SubjectPlace
 from pytest_mlpstorage.results.records import Leaf, Result, StoredResult
@@ -53,7 +53,7 @@ def past_results(results_dir: Path, *, tree: Tree | None = None, edition: str | 
     standing = tree if tree is not None else read_tree(results_dir, edition=edition)
     yield from (PastResult(standing, place) for place in standing.result_places)
     base = results_dir / STAGING / SUPERSEDED
-    for name in TreeFiles(results_dir).listing(base).directories if base.is_dir() else ():
+    for name in TreeFiles(results_dir).listing(base).directories if is_directory(base) else ():
         aside = read_tree(base / name, edition=edition)
         yield from (PastResult(aside, place, name) for place in aside.result_places)
 

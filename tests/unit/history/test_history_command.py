@@ -3,6 +3,8 @@
 import datetime as dt
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,11 @@ from kv_cache_tree import KVCacheTree
 from training_tree import TrainingTree
 
 from pytest_mlpstorage.history import again as again_module
+from pytest_mlpstorage.history import entries
 from pytest_mlpstorage.history.__main__ import main
 from pytest_mlpstorage.history.entries import read_since
 from pytest_mlpstorage.results.superseded import supersede
+from pytest_mlpstorage.rules.verdicts import judge_result
 
 UNET = "unet3d-20260713_083500"
 AGAIN = {
@@ -85,6 +89,12 @@ def test_filters_leave_what_is_asked_for(root, capsys, options, count):
     assert len(json.loads(out)) == count
 
 
+def test_a_result_has_the_same_id_whatever_is_asked_for_beside_it(root, capsys):
+    listed = [json.loads(ran(capsys, root, "--no-verdicts", "--json", *options)[1]) for options in ((), ("--system", "slow"))]
+    (alone,) = listed[1]
+    assert [entry["id"] for entry in listed[0] if entry["path"] == alone["path"]] == [alone["id"]] == [f"{UNET}-2"]
+
+
 def test_the_objects_hold_each_headline_with_the_values_behind_it(root, capsys):
     _, out, _ = ran(capsys, root, "--json", "--no-verdicts", "--family", "training", "--system", "fastfs")
     (entry,) = json.loads(out)
@@ -95,6 +105,13 @@ def test_the_objects_hold_each_headline_with_the_values_behind_it(root, capsys):
 
 def test_a_tree_without_what_is_asked_for_says_so(root, capsys):
     assert ran(capsys, root, "--model", "nothing")[:2] == (0, f"no result in {root} is asked for\n")
+
+
+def test_to_show_one_result_the_others_are_not_judged(root, capsys, monkeypatch):
+    judged = []
+    monkeypatch.setattr(entries, "judge_result", lambda *call: judged.append(call[1].relpath) or judge_result(*call))
+    assert "  verdict   INVALID" in ran(capsys, root, "--show", UNET)[1]
+    assert judged == ["closed/acme/results/fastfs/training/unet3d"]
 
 
 def test_one_result_is_shown_in_full_with_its_reasons(root, capsys):
@@ -122,8 +139,10 @@ def test_an_id_that_is_none_is_refused_with_the_near_ones(root, capsys, given, w
 
 def test_wrong_use_is_one_message_and_exit_4(root, tmp_path, capsys):
     assert ran(capsys, tmp_path / "nowhere")[0] == 4
+    assert ran(capsys, tmp_path / ("x" * 300))[0] == 4
     assert "no directory" in ran(capsys, tmp_path / "nowhere")[2]
-    assert "allowed 2026-11-26" in ran(capsys, root, "--since", "yesterday")[2]
+    for time in ("yesterday", "999999w"):
+        assert "allowed 2026-11-26" in ran(capsys, root, "--since", time)[2]
     for options in (["--family", "trainin"], ["--verdict", "good"], ["--show", "a", "--rerun", "b"]):
         with pytest.raises(SystemExit) as ended:
             main([str(root), *options])
@@ -178,7 +197,9 @@ def test_a_result_is_measured_again_by_the_start_that_made_it(root, tmp_path, ca
     ("changed", "words"),
     [
         ({"config": "/gone.yaml"}, "the configuration that made"),
+        ({"config": "/" + "x" * 300}, "the configuration that made"),
         ({"set": ["vectordb.uri=http://me:***@there"]}, "a password of"),
+        ({"case": ""}, "does not say what start of this suite made it"),
         ({"set": 3, "environment": [], "family": "mine"}, ""),
     ],
 )
@@ -191,3 +212,20 @@ def test_what_cannot_be_measured_again_is_refused_and_what_is_odd_is_left_out(ro
     code, out, err = ran(capsys, root, "--rerun", UNET)
     assert (code, words in err) == (4 if words else 0, True)
     assert words or "test_workloads.py" in out
+
+
+def test_no_variables_but_those_of_the_suite_are_taken_from_a_tree(root, tmp_path, capsys):
+    config = tmp_path / "mine.yaml"
+    config.touch()
+    keep(root, config, environment={"MLPS_SYSTEM": "a", "LD_PRELOAD": "/x.so", "PATH": "/evil"}, data_dir=None)
+    out = ran(capsys, root, "--no-verdicts", "--show", UNET)[1]
+    assert "MLPS_SYSTEM=a pytest" in out
+    assert all(word not in out for word in ("LD_PRELOAD", "PATH=", "None"))
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(root):
+    command = [sys.executable, "-m", "pytest_mlpstorage.history", str(root), "--no-verdicts", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as listing:
+        listing.stdout.close()
+        said = listing.stderr.read()
+    assert (said, listing.returncode) == ("", 1)

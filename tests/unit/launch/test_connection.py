@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import time
 
 import pytest
 
+from pytest_mlpstorage.launch import connection
 from pytest_mlpstorage.launch.connection import connection_fault, with_names
 
 BANNER = ["Connection timed out during banner exchange", "Connection to 10.77.0.2 port 22 timed out"]
@@ -76,3 +78,25 @@ def test_an_address_is_told_with_the_name_by_which_the_user_knows_the_host(name_
 def test_the_name_service_is_not_asked_where_there_is_no_address(name_service, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", None)
     assert with_names("ssh cannot reach h2: no answer", ["h2"]) == "ssh cannot reach h2: no answer"
+
+
+def test_no_more_is_asked_once_every_address_has_its_name(name_service, monkeypatch):
+    asked, service = [], socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **named: asked.append(host) or service(host, *rest, **named))
+    assert with_names("ssh cannot reach 10.77.0.2: no answer", ["h2", "h22", "gone"]) == "ssh cannot reach h2 (10.77.0.2): no answer"
+    assert asked == ["h2"]
+
+
+def test_a_name_service_that_hangs_does_not_hold_up_the_end_of_a_job_on_many_hosts(monkeypatch):
+    """As where the network is down, which is why ssh has failed."""
+
+    def hangs(*_, **__):
+        time.sleep(0.2)
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    monkeypatch.setattr(connection, "_NAMES_SECONDS", 0.5, raising=False)
+    begun = time.monotonic()
+    text = "ssh cannot reach 10.77.0.2: no answer"
+    assert with_names(text, [f"h{number}" for number in range(256)]) == text
+    assert time.monotonic() - begun < 2.0

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mlpstorage import asking
 from pytest_mlpstorage.errors import ConfigurationError, DependencyError, MPIError
-from pytest_mlpstorage.launch import detect, openmpi, said_version
+from pytest_mlpstorage.launch import detect, openmpi
 from pytest_mlpstorage.launch.detect import describe, find_launcher, library_kind
 from pytest_mlpstorage.launch.job import Host, Job, is_local
 from pytest_mlpstorage.launch.openmpi import OpenMPI
@@ -185,11 +186,18 @@ def test_an_mpirun_that_stops_saying_its_version_is_an_mpi_error(tmp_path):
         OpenMPI(tmp_path / "gone").version()
 
 
+def test_a_version_is_found_among_bytes_that_are_no_text(tmp_path):
+    path = tmp_path / "mpirun"
+    path.write_text("#!/bin/sh\nprintf 'caf\\351\\nmpirun (Open MPI) 4.1.4\\n'\n")
+    path.chmod(0o755)
+    assert OpenMPI(path).version() == "4.1.4"
+
+
 def test_an_mpirun_that_hangs_is_not_waited_for(tmp_path, monkeypatch):
     path = tmp_path / "mpirun"
     path.write_text("#!/bin/sh\nexec sleep 60\n")
     path.chmod(0o755)
-    monkeypatch.setattr(said_version, "_SECONDS", 0.2)
+    monkeypatch.setattr(asking, "_SECONDS", 0.2)
     assert OpenMPI.at(path) is None
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mlpstorage.launch.processes import childless, descendants, parent_of
+from pytest_mlpstorage.launch import processes
+from pytest_mlpstorage.launch.processes import childless, descendants, is_alive, parent_of
 
 # Its first thread ends and another stays, as in a rank that is being killed whose MPI has threads of its own.
 HALF_DEAD = """
@@ -53,3 +54,17 @@ def test_those_without_children_are_the_ends_of_the_branches():
         os.kill(below[0], 9)
         shell.kill()
     assert parent_of(shell.pid) == 0
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, PermissionError], ids=["hidepid=2", "hidepid=1"])
+def test_a_process_that_proc_hides_is_alive_while_the_kernel_knows_it(monkeypatch, error):
+    """As on clusters whose users may not see the processes of others: there Slurm's own, over every rank, is root's."""
+
+    def hidden(_pid):
+        raise error
+
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as ended:
+        pass
+    monkeypatch.setattr(processes, "_state_and_parent", hidden)
+    assert is_alive(1)
+    assert not is_alive(ended.pid)

@@ -8,6 +8,8 @@ import os
 import secrets
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,9 +17,11 @@ from pathlib import Path
 import pytest
 from plain_launcher import Plain
 
+from pytest_mlpstorage.launch import sampler_child
 from pytest_mlpstorage.launch import sampling as sampling_module
 from pytest_mlpstorage.launch.job import Job
 from pytest_mlpstorage.launch.processes import carriers
+from pytest_mlpstorage.launch.sampler_child import SamplerChild
 from pytest_mlpstorage.launch.sampling import Sampling, SamplingDesk
 from pytest_mlpstorage.launch.supervisor import run_job
 from pytest_mlpstorage.results.time_series import read_rows
@@ -116,6 +120,23 @@ def test_a_sampler_that_is_stopped_does_not_hold_up_the_end(sampled):
     outcome = sampled("import time; time.sleep(1)", lambda: os.kill(samplers()[0], signal.SIGSTOP))
     assert outcome.returncode == 0
     assert outcome.elapsed_seconds < 10
+
+
+def test_a_sampler_that_hangs_in_the_kernel_does_not_hold_up_its_guard(monkeypatch):
+    """As below a path under test whose server does not answer: not even SIGKILL ends it."""
+    ignore = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", ignore], stdout=subprocess.PIPE) as hanging:
+        hanging.stdout.readline()
+        child = SamplerChild()
+        child.pid = hanging.pid
+        with monkeypatch.context() as patched:
+            patched.setattr(sampler_child.os, "kill", lambda *_: None)
+            ending = threading.Thread(target=child.end, daemon=True)
+            ending.start()
+            ending.join(6)
+            held_up = ending.is_alive()
+        hanging.kill()
+    assert not held_up
 
 
 def test_a_sampler_that_cannot_call_is_a_warning(sampled, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -88,6 +89,28 @@ def test_a_launcher_does_not_inherit_the_signals_that_python_ignores(run):
         run("pass", Shell())
     ignored = int(str(caught.value).partition("SigIgn:")[2].split()[0], 16)
     assert not ignored & (1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1)
+
+
+MANY = """
+import pathlib, resource, sys
+sys.path.insert(0, sys.argv[1])
+from plain_launcher import Plain
+from pytest_mlpstorage.launch.job import Job
+from pytest_mlpstorage.launch.supervisor import run_job
+here = pathlib.Path(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_NOFILE, (20, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+program = "import resource, time; time.sleep(3); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+outcome = run_job(Plain(), Job(24, ("-c", program)), stdout=here / "o", stderr=here / "e", deadline_seconds=60)
+print(outcome.cause or "all is well")
+"""
+
+
+def test_more_ranks_than_this_user_may_have_open_files_unasked(tmp_path):
+    """1024 on many systems; the ranks themselves keep the limit that this process has."""
+    command = [sys.executable, "-c", MANY, str(Path(__file__).parent), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    assert done.stdout == "all is well\n", done.stdout + done.stderr
+    assert (tmp_path / "o").read_text().split() == ["20"] * 24
 
 
 def test_a_deadline_before_the_first_rank_is_an_outcome(run):

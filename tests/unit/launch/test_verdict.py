@@ -53,6 +53,21 @@ def test_a_guard_that_cannot_reach_the_supervisor_is_the_cause_with_its_host_and
     assert "let TCP connections of the hosts to this one through" in error.suggestion
 
 
+@pytest.mark.parametrize(
+    ("waits", "said", "remedy"),
+    [
+        (["/root/env/bin/hydra_pmi_proxy --control-port h1:1"], "", ""),
+        (["/opt/slots/HOME/bin/prted"], "", ""),
+        (["/usr/bin/ssh -x h2 prted"], "", "log in once by hand: ssh HOST true"),
+        ([], "Open MPI refuses to run as root", "run as another user"),
+        ([], "Open MPI needs the environment variable HOME", "set HOME"),
+    ],
+)
+def test_a_remedy_is_that_of_what_is_said_and_not_of_a_path_in_it(waits, said, remedy):
+    ending = Ending(2, 60.0, "start" if waits else "launcher", number=1, waits=waits)
+    assert conclude(ending, Silent(said), [], {}).mpi_error(["mpirun"], []).suggestion == remedy
+
+
 def test_a_rank_whose_daemon_ended_is_named_though_the_launcher_reports_success():
     told = concluded("daemon", rank=1, host="h2", number=2)
     assert told.cause == "rank 1 on h2 was ended: the launcher's daemon on that host is gone"
