@@ -9,22 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage import __version__
+from pytest_mlpstorage.cluster.host_probe import HostProbe
 from pytest_mlpstorage.errors import MPIError
 from pytest_mlpstorage.results.host_facts import HostFacts
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.launch.job import HostLike, Launcher
 
-__all__ = ["MARK", "ask_hosts", "host_record"]
+__all__ = ["MARK", "ask_hosts", "host_answer"]
 
 MARK = "mlps-host-facts "
 _DEADLINE_SECONDS = 120.0
 
 
-def host_record(entry: Mapping[str, Any]) -> HostFacts:
-    """The facts that a host has sent; raises MPIError where they are in the words of another version of this package."""
+def host_answer(entry: Mapping[str, Any]) -> tuple[HostFacts, HostProbe]:
+    """What a host has sent; raises MPIError where it is in the words of another version of this package."""
     try:
-        return HostFacts.from_json(entry)
+        fields = dict(entry)
+        probe = HostProbe.from_json(fields.pop("probe"))
+        return HostFacts.from_json(fields), probe
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise MPIError(
             f"{entry.get('name')} has pytest-mlpstorage {entry.get('package')} and describes itself otherwise than {__version__} here",

@@ -15,7 +15,7 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 __all__ = ["HostProbe", "PathProbe", "left_token", "probe_host", "probe_of_team"]
 
@@ -59,6 +59,13 @@ class HostProbe:
                 return probe
         raise KeyError(str(path))
 
+    def held_against(self, leaver: HostProbe | None, field: Literal["as_pytest", "as_first"]) -> HostProbe:
+        """The same without a guess: None in ``field`` where the ``leaver`` of the token does not see it, or nobody was to leave one."""
+        unknown: dict[str, Any] = {field: None}
+        left = (leaver is not None and getattr(leaver.path(path.path), field) for path in self.paths)
+        paths = (path if seen else dataclasses.replace(path, **unknown) for path, seen in zip(self.paths, left, strict=True))
+        return dataclasses.replace(self, paths=tuple(paths))
+
     def to_json(self) -> dict[str, Any]:
         """All fields."""
         return dataclasses.asdict(self)
@@ -84,10 +91,14 @@ def probe_host(paths: Sequence[str | Path], *, of_pytest: str = "", of_first: st
 def probe_of_team(ranks: Any, paths: Sequence[str], *, of_pytest: str, write: bool) -> HostProbe:
     """The same by one rank on each host at the same time; the first leaves a token for the others. ``ranks``: mpi4py's communicator."""
     with contextlib.ExitStack() as stack:
-        of_first = ranks.bcast(stack.enter_context(left_token(paths)) if write and ranks.rank == 0 else "")
-        probe = probe_host(paths, of_pytest=of_pytest, of_first=of_first, write=write)
+        token, first = "", None
+        if ranks.rank == 0:
+            token = stack.enter_context(left_token(paths)) if write else ""
+            first = probe_host(paths, of_pytest=of_pytest, of_first=token, write=write)
+        token, first = ranks.bcast((token, first))
+        probe = first if ranks.rank == 0 else probe_host(paths, of_pytest=of_pytest, of_first=token, write=write)
         ranks.barrier()
-    return probe
+    return probe.held_against(first, "as_first")
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ class Login:
         self.host = host
         self._ssh, self._python, self._words = tuple(ssh), python, words
         self._order = words.with_suffix(".json")
-        self._killed = threading.Event()
+        self._killed, self._over = threading.Event(), threading.Event()
 
     @contextlib.contextmanager
     def opened(self, seconds: float, program: str) -> Iterator[Channel]:
@@ -47,10 +47,10 @@ class Login:
         from execnet.gateway_base import TimeoutError as SilentError
 
         began = time.monotonic()
-        group = execnet.Group()
+        group, spec = execnet.Group(), execnet.XSpec("popen")
         try:
-            gateway = group.makegateway(f"popen//python={shlex.join(self._bridge(seconds))}")
-            yield gateway.remote_exec(program)
+            spec.python = shlex.join(self._bridge(seconds))  # in a text of a specification no value may hold //
+            yield group.makegateway(spec).remote_exec(program)
         except AssertionError as error:  # execnet's own, for a first byte that is not its
             raise LoginFailed("a login there prints something: it must print nothing where no person logs in") from error
         except SilentError as error:
@@ -60,12 +60,14 @@ class Login:
         finally:
             self.kill()
             group.terminate(timeout=_END_SECONDS)
+            self._over.set()
 
     def kill(self) -> None:
-        """End the ssh, also one that waits for its host."""
+        """End the ssh, also one that waits for its host; of one that is over the number may be another's by now."""
         self._killed.set()
         with contextlib.suppress(OSError, ValueError):
-            os.kill(int(self._said()[0]), signal.SIGKILL)
+            if not self._over.is_set():
+                os.kill(int(self._said()[0]), signal.SIGKILL)
 
     def _bridge(self, seconds: float) -> list[str]:
         if self._killed.is_set():
@@ -91,5 +93,7 @@ class Login:
             return f"{self._python} there has no pytest-mlpstorage, or another version of it"
         if told := connection_fault(lines):
             return told
+        if not lines and isinstance(error, OSError) and error.filename:  # of this host, before there was an ssh
+            return f"{error.filename}: {error.strerror}"
         silent = f"no answer within {seconds:.0f} s" if taken >= seconds - _END_SECONDS else "ssh ended without a word"
         return (lines or remote or [silent])[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping, Sequence
 
+from pytest_mlpstorage.launch.addresses import addresses_of
 from pytest_mlpstorage.launch.job import is_local
 
 __all__ = ["by_address", "by_name", "names_argument", "read_names"]
@@ -35,12 +36,5 @@ def by_address(names: Mapping[str, str], addresses: Sequence[str]) -> str:
     Asks the name service for each name: for hosts that cannot be told apart by what they call themselves.
     """
     own = {address.partition("/")[0] for address in addresses}
-    found = [declared for declared, known in names.items() if own & _resolved(known)]
+    found = [declared for declared, known in names.items() if own & addresses_of(known)]
     return found[0] if len(found) == 1 else ""
-
-
-def _resolved(name: str) -> set[str]:
-    try:
-        return {str(entry[4][0]).partition("%")[0] for entry in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
-    except OSError:
-        return set()

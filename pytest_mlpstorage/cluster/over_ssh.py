@@ -29,6 +29,8 @@ _FAN_OUT: Final = 8
 _ACCURACY: Final = Accuracy(rounds=4, most_rounds=20, known_ns=5_000_000)
 _MARGIN_SECONDS: Final = 2.0
 """What a process leaves of its time to bring back what others have said."""
+_HOME_SECONDS: Final = 1.0
+"""How long before the end of its login a host sends what it has."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,12 +134,15 @@ def ask_over_ssh(request: Request, hosts: Sequence[str]) -> dict[str, Answer]:
 
 def _ask_branch(request: Request, login: Login, others: Sequence[str], found: dict[str, Answer], limit: float) -> None:
     """Ask one host, and by it the others; those that it does not reach are asked from here."""
-    left = dataclasses.replace(request, seconds=limit - time.monotonic() - _MARGIN_SECONDS)
     retried = list(others)
     try:
-        with login.opened(left.seconds, "from pytest_mlpstorage.cluster.over_ssh import serve; serve(channel)") as channel:
+        program = "from pytest_mlpstorage.cluster.over_ssh import serve; serve(channel)"
+        with login.opened(limit - time.monotonic() - _MARGIN_SECONDS, program) as channel:
             offset = _offset(channel)
-            channel.send(json.dumps({"request": dataclasses.asdict(left), "hosts": list(others)}))
+            # Counted from now, for a login takes its time.
+            seconds = max(_HOME_SECONDS, limit - time.monotonic() - _MARGIN_SECONDS - _HOME_SECONDS)
+            theirs = dataclasses.replace(request, seconds=seconds)
+            channel.send(json.dumps({"request": dataclasses.asdict(theirs), "hosts": list(others)}))
             answers = {
                 name: Answer(**answer)
                 for name, answer in json.loads(channel.receive(limit - time.monotonic() - _MARGIN_SECONDS / 4)).items()
@@ -148,7 +153,7 @@ def _ask_branch(request: Request, login: Login, others: Sequence[str], found: di
         found[login.host] = Answer(problem="its pytest-mlpstorage is of another version and speaks otherwise")
     else:
         found.update({name or login.host: answer.seen_from(offset) for name, answer in answers.items()})
-        retried = [name for name in others if found[name].problem]
+        retried = [name for name in others if name not in found or found[name].problem]
     left = dataclasses.replace(request, seconds=limit - time.monotonic() - _MARGIN_SECONDS)
     if retried and left.seconds > _MARGIN_SECONDS:
         found.update(ask_over_ssh(left, retried))
@@ -171,7 +176,10 @@ def _offset(channel: Channel) -> Offset:
 
 
 def serve(channel: Channel) -> None:
-    """The other side: tell the time, then the facts of this host (under the empty name) and of those that it is to ask."""
+    """The other side: tell the time, then the facts of this host (under the empty name) and of those that it is to ask.
+
+    A filesystem that hangs here keeps nobody waiting, and no other host unheard.
+    """
     while True:
         asked = channel.receive()
         if asked == "time":
@@ -182,10 +190,16 @@ def serve(channel: Channel) -> None:
             break
     order = json.loads(asked)
     request = Request.from_json(order["request"])
+    limit = time.monotonic() + request.seconds
     below: dict[str, Answer] = {}
+    mine: dict[str, Answer] = {}
     asking = threading.Thread(target=lambda: below.update(ask_over_ssh(request, order["hosts"])), daemon=True)
-    asking.start()
-    mine = request.answer_here()
-    asking.join(request.seconds)
-    answers = {"": mine, **below}
-    channel.send(json.dumps({name: dataclasses.asdict(answer) for name, answer in answers.items()}))
+    looking = threading.Thread(target=lambda: mine.update({"": request.answer_here()}), daemon=True)
+    for thread in (asking, looking):
+        thread.start()
+    for thread in (asking, looking):
+        thread.join(max(0.0, limit - time.monotonic()))
+    if looking.is_alive():
+        mine[""] = Answer(problem=f"its directories cannot be looked at: no answer of a filesystem within {request.seconds:.0f} s")
+    if mine:  # else its thread has told on stderr what was wrong
+        channel.send(json.dumps({name: dataclasses.asdict(answer) for name, answer in {**mine, **below}.items()}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import re
 import resource
@@ -64,15 +65,16 @@ def versions(mpi: str = "") -> dict[str, str]:
         "python": platform.python_version(),
         "interpreter": sys.executable,
         "pytest-mlpstorage": __version__,
-        "dlio-benchmark": _installed("dlio-benchmark"),
-        "mpi4py": _installed("mpi4py"),
+        "dlio-benchmark": _installed("dlio-benchmark", tuple(sys.path)),
+        "mpi4py": _installed("mpi4py", tuple(sys.path)),
         "mpi": mpi,
     }
 
 
-def _installed(name: str) -> str:
+@functools.cache  # every other host is held against it
+def _installed(name: str, search_path: tuple[str, ...]) -> str:
     """The version of a distribution, by the name of its folder where wheels leave one: importlib.metadata takes longer than all facts."""
-    for folder in map(Path, sys.path):
+    for folder in map(Path, search_path):
         for found in folder.glob(f"{name.replace('-', '_')}-*.dist-info"):
             return found.name.removesuffix(".dist-info").rpartition("-")[2]
     from importlib import metadata

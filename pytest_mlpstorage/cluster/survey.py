@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_mlpstorage.cluster.collect import ask_hosts, host_record
+from pytest_mlpstorage.cluster.collect import ask_hosts, host_answer
 from pytest_mlpstorage.cluster.facts import ClusterFacts, HostFacts, host_facts
 from pytest_mlpstorage.cluster.host_probe import HostProbe, left_token, probe_host
 from pytest_mlpstorage.cluster.naming import names_argument
@@ -16,6 +16,7 @@ from pytest_mlpstorage.cluster.survey_ways import planned_hosts, probed_over_ssh
 from pytest_mlpstorage.cluster.which_host import ask_apart, cause_of, limit_seconds
 from pytest_mlpstorage.errors import MLPStorageError, MPIError
 from pytest_mlpstorage.launch.job import Host, is_local
+from pytest_mlpstorage.results.host_agreement import names as host_names
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.launch.job import HostLike, Launcher
@@ -126,25 +127,53 @@ class _Asker:
 def _all(asker: _Asker, *, write: bool) -> tuple[Mapping[str, tuple[HostFacts, HostProbe] | MLPStorageError], MLPStorageError | None]:
     """What each host says or fails with; and what they fail with together where none of them does alone."""
     with left_token(asker.paths) if write else contextlib.nullcontext() as token:
+        here = probe_host(asker.paths, of_pytest=token or "", write=False)
+
+        def ask(names: Sequence[str], deadline_seconds: float | None = None) -> _Answers:
+            answers = asker.ask(names, token, deadline_seconds)
+            return {name: (facts, probe.held_against(here, "as_pytest")) for name, (facts, probe) in answers.items()}
+
         try:
-            return asker.ask(asker.names, token), None
+            return ask(asker.names), None
         except MLPStorageError as failure:
             if len(asker.names) == 1:
                 return {asker.names[0]: failure}, None
-            found = ask_apart(asker.names, failure, lambda some: asker.ask(some, token, limit_seconds(len(some))))
-            blamed = any(isinstance(answer, MLPStorageError) for answer in found.values())
-            return found, None if blamed else failure
+            found = ask_apart(asker.names, failure, lambda some: ask(some, limit_seconds(len(some))))
+            alone = {name: answer for name, answer in found.items() if not isinstance(answer, MLPStorageError)}
+            return found, None if len(alone) < len(found) else _together(alone, failure)
+
+
+def _together(alone: _Answers, failure: MLPStorageError) -> MLPStorageError:
+    """Why hosts fail together that answer alone: a name that several call themselves by, where there is one."""
+    called: dict[str, list[str]] = {}
+    for name, (facts, _) in alone.items():
+        called.setdefault(facts.name, []).append(name)
+    alike = next(((own, group) for own, group in called.items() if len(group) > 1), None)
+    if alike is None:
+        return failure
+    own, group = alike
+    return MPIError(
+        f"{host_names(group)} call themselves {own}, each of them: {failure.message}",
+        details=failure.details,
+        suggestion="give each host a host name of its own: an MPI may take ranks of one name for ranks of one host",
+        cause=failure.cause,
+        code=failure.code,
+    )
 
 
 def _named(names: Sequence[str], entries: Sequence[Mapping[str, Any]], *, whole: bool) -> Iterator[tuple[str, tuple[HostFacts, HostProbe]]]:
-    """Each answer under the name that means its host. Clocks count only where the first host of all was among those asked (``whole``)."""
+    """Each answer under the name that means its host.
+
+    What was held against the first of those asked counts only where that is the first host of all (``whole``).
+    """
     left = list(names)
     unnamed = []
     for entry in entries:
-        facts = host_record({key: value for key, value in entry.items() if key != "probe"})
+        facts, probe = host_answer(entry)
         if not whole:
             facts = dataclasses.replace(facts, clock_offset_seconds=None, clock_uncertainty_seconds=None)
-        answer = facts, HostProbe.from_json(entry["probe"])
+            probe = probe.held_against(None, "as_first")
+        answer = facts, probe
         if facts.declared in left:
             left.remove(facts.declared)
             yield facts.declared, answer

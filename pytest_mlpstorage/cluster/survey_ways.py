@@ -6,9 +6,9 @@ import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from pytest_mlpstorage.cluster.collect import host_record
+from pytest_mlpstorage.cluster.collect import host_answer
 from pytest_mlpstorage.cluster.facts import HostFacts, host_facts
-from pytest_mlpstorage.cluster.host_probe import HostProbe, left_token
+from pytest_mlpstorage.cluster.host_probe import HostProbe, left_token, probe_host
 from pytest_mlpstorage.cluster.over_ssh import Request, entries_over_ssh
 from pytest_mlpstorage.errors import MLPStorageError, MPIError
 
@@ -20,10 +20,11 @@ def probed_over_ssh(
 ) -> dict[str, tuple[HostFacts, HostProbe] | MLPStorageError]:
     """What each host says, or why it says nothing, by one login at each. With ``write`` the paths are tried with a file."""
     with left_token(paths) if write else contextlib.nullcontext("") as token:
+        here = probe_host(paths, of_pytest=token, write=False)
         entries, silent = entries_over_ssh(Request(tuple(paths), tuple(ssh), token, write), names)
     found: dict[str, tuple[HostFacts, HostProbe] | MLPStorageError] = {}
     for name in names:
-        found[name] = _read(entries[name]) if name in entries else MPIError(silent[name], code="MLPS-E320")
+        found[name] = _read(entries[name], here) if name in entries else MPIError(silent[name], code="MLPS-E320")
     first = found[names[0]]
     if write and not isinstance(first, MLPStorageError):
         seen = {path.path: path.as_pytest for path in first[1].paths}
@@ -31,12 +32,12 @@ def probed_over_ssh(
     return found
 
 
-def _read(entry: Mapping[str, object]) -> tuple[HostFacts, HostProbe] | MLPStorageError:
+def _read(entry: Mapping[str, object], here: HostProbe) -> tuple[HostFacts, HostProbe] | MLPStorageError:
     try:
-        facts = host_record({key: value for key, value in entry.items() if key != "probe"})
-        return facts, HostProbe.from_json(entry["probe"])  # type: ignore[arg-type] # a record of this package, as the line above has found
+        facts, probe = host_answer(entry)
     except MLPStorageError as error:
         return error
+    return facts, probe.held_against(here, "as_pytest")
 
 
 def _beside(probe: HostProbe, seen_by_first: Mapping[str, bool | None]) -> HostProbe:

@@ -7,7 +7,6 @@ rest is asked again; where they name none, each half is. So ``k`` bad hosts of `
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError, MLPStorageError, MPIError
+from pytest_mlpstorage.launch.addresses import addresses_of, is_address
 from pytest_mlpstorage.launch.job import is_local
 
 __all__ = ["BUDGET_SECONDS", "ask_apart", "cause_of", "limit_seconds"]
@@ -29,14 +29,16 @@ _NAMED: Final = tuple(
     map(
         re.compile,
         (
-            r"ssh cannot reach ([^:]+):",
+            r"ssh cannot reach (.+?): ",
             r"no word from rank \d+ on (\S+) for",
-            r"rank \d+ on (\S+) (?:ended|was lost|called MPI_Abort)",
+            r"rank \d+ on (\S+) (?:ended|was ended|was lost|called MPI_Abort|cannot reach)",
             r"host (\S+) cannot be reached by name",
         ),
     )
 )
-"""How the supervisor and what it makes of ssh's words name hosts: by the names that were declared, by their own, or by addresses."""
+"""How the supervisor and what it makes of ssh's words name hosts: declared names, their own, addresses, or ``name (address)``."""
+
+_BETWEEN_NAMES: Final = re.compile(r"[ ,()]+")
 
 _ERROR: Final = re.compile(r"[\w.]*(?:Error|Exception|Exit)\b.*")
 """The last line of a Python traceback."""
@@ -79,31 +81,16 @@ def ask_apart(
 
 def _blamed(group: Sequence[str], error: MLPStorageError) -> tuple[str, ...]:
     """Hosts of the group that an error names: as they were declared, as they call themselves, or by their addresses."""
-    said = {name for pattern in _NAMED for match in pattern.findall(error.message) for name in match.split(", ")}
+    said = {name for pattern in _NAMED for match in pattern.findall(error.message) for name in _BETWEEN_NAMES.split(match)}
     found = tuple(name for name in group if said & _called(name))
-    if found or not any(map(_is_address, said)):
+    if found or not any(map(is_address, said)):
         return found  # names are looked up only where need be: a name service that is down takes its time for each of them
-    return tuple(name for name in group if said & _addresses(name))
+    return tuple(name for name in group if said & addresses_of(name))
 
 
 def _called(name: str) -> set[str]:
-    found = {name} if _is_address(name) else {name, name.partition(".")[0]}
+    found = {name} if is_address(name) else {name, name.partition(".")[0]}
     return found | {socket.gethostname()} if is_local(name) else found
-
-
-def _addresses(name: str) -> set[str]:
-    try:
-        return {str(entry[4][0]) for entry in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
-    except OSError:
-        return set()  # a name that nobody knows is one of the faults to be found
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _undecided(failure: MLPStorageError) -> MPIError:

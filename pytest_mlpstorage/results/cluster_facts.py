@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 from pytest_mlpstorage.results.host_agreement import Disagreement, disagreements
 from pytest_mlpstorage.results.host_facts import HostFacts
-from pytest_mlpstorage.verdict import Finding
 
 __all__ = ["ClusterFacts", "now"]
 
@@ -52,7 +52,7 @@ class ClusterFacts:
         """Physical cores of all hosts together."""
         return sum(host.cores for host in self.hosts)
 
-    @property
+    @functools.cached_property  # each host, plan and leaf asks for it
     def disagreements(self) -> tuple[Disagreement, ...]:
         """What the hosts do not agree on, clocks and networks too."""
         return disagreements(self.hosts)
@@ -61,11 +61,6 @@ class ClusterFacts:
     def host_consistency_issues(self) -> tuple[str, ...]:
         """What the machines themselves do not agree on, one sentence each: values, and which hosts have them."""
         return tuple(each.message for each in self.disagreements if each.of_machines)
-
-    def findings(self) -> Iterator[Finding]:
-        """Every disagreement as a finding of preflight."""
-        for each in self.disagreements:
-            yield each.finding()
 
     def host(self, declared: str) -> HostFacts | None:
         """The host that a name of the configuration means: by that name, by what it calls itself, or because there is only one."""

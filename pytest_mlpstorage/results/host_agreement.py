@@ -131,7 +131,7 @@ def _differ(hosts: Sequence[HostFacts], compared: _Compared) -> Disagreement | N
 def _groups(hosts: Sequence[HostFacts], value_of: Callable[[HostFacts], object]) -> dict[object, list[str]]:
     groups: dict[object, list[str]] = {}
     for host in hosts:
-        groups.setdefault(value_of(host), []).append(_called(host))
+        groups.setdefault(value_of(host), []).append(host.called)
     return groups
 
 
@@ -167,12 +167,12 @@ def _clocks(hosts: Sequence[HostFacts]) -> Iterator[Disagreement]:
     told = [(host, host.clock_offset_seconds, host.clock_uncertainty_seconds or 0.0) for host in hosts]
     wrong = [(host, offset, known) for host, offset, known in told if offset is not None and abs(offset) - known > CLOCK_LIMIT_SECONDS]
     if wrong:
-        shown = "; ".join(f"{_called(host)} {offset:+.3f} s (±{known:.3f} s)" for host, offset, known in wrong[:_NAMED])
+        shown = "; ".join(f"{host.called} {offset:+.3f} s (±{known:.3f} s)" for host, offset, known in wrong[:_NAMED])
         more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         yield Disagreement(
-            f"the clock is not that of {_called(hosts[0])}: {shown}{more}",
+            f"the clock is not that of {hosts[0].called}: {shown}{more}",
             Severity.WARNING,
-            tuple(_called(host) for host, _, _ in wrong),
+            tuple(host.called for host, _, _ in wrong),
             f"within {CLOCK_LIMIT_SECONDS:g} s of the first host; let one time service set all clocks",
             of_machines=False,
         )
@@ -185,8 +185,8 @@ def _networks(hosts: Sequence[HostFacts]) -> Iterator[Disagreement]:
     for host in hosts:
         for interface in host.interfaces:
             for address in interface.addresses:
-                holders.setdefault(address.partition("/")[0], []).append((_called(host), interface.name))
-                sizes.setdefault(_network(address), {}).setdefault(interface.mtu, []).append(_called(host))
+                holders.setdefault(address.partition("/")[0], []).append((host.called, interface.name))
+                sizes.setdefault(_network(address), {}).setdefault(interface.mtu, []).append(host.called)
     for address, held in holders.items():
         who, excluded = tuple(dict.fromkeys(host for host, _ in held)), ",".join(dict.fromkeys(name for _, name in held))
         if len(who) > 1:
@@ -208,10 +208,6 @@ def _network(address: str) -> str:
     import ipaddress
 
     return str(ipaddress.ip_interface(address).network)
-
-
-def _called(host: HostFacts) -> str:
-    return host.declared or host.name
 
 
 def names(who: Sequence[str]) -> str:

@@ -74,6 +74,11 @@ class HostFacts:
     clock_uncertainty_seconds: float | None = None
 
     @property
+    def called(self) -> str:
+        """Its name for people: that of the configuration, for several hosts may call themselves alike."""
+        return self.declared or self.name
+
+    @property
     def swap_bytes(self) -> int:
         """Size of all swap areas together."""
         return self.memory.get("SwapTotal", 0)

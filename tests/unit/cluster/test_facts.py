@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mlpstorage.cluster.collect import host_record
+from pytest_mlpstorage.cluster.collect import host_answer
 from pytest_mlpstorage.cluster.facts import ClusterFacts, HostFacts, host_facts
+from pytest_mlpstorage.cluster.host_probe import probe_host
 from pytest_mlpstorage.cluster.mounts import mount_of
 from pytest_mlpstorage.cluster.procfs import cgroup_memory_limit_bytes
 from pytest_mlpstorage.cluster.survey import survey_hosts
 from pytest_mlpstorage.errors import MPIError
 from pytest_mlpstorage.launch.job import Host
+from pytest_mlpstorage.results import cluster_facts
+from pytest_mlpstorage.results.host_agreement import disagreements
 
 EXAMPLES = Path(__file__).parents[3] / ".." / "shared" / "corpora" / "examples"
 
@@ -103,6 +106,15 @@ def test_equal_hosts_agree(here):
     assert ClusterFacts((like(here, "a"), like(here, "b", memory_bytes=here.memory_bytes - 4096)), "mpi").host_consistency_issues == ()
 
 
+def test_many_hosts_are_compared_once_however_often_it_is_asked(monkeypatch, here):
+    calls = []
+    monkeypatch.setattr(cluster_facts, "disagreements", lambda hosts: calls.append(len(hosts)) or disagreements(hosts))
+    cluster = ClusterFacts(tuple(like(here, f"h{number}", interfaces=()) for number in range(3)), "mpi")
+    for _ in range(3):
+        assert (cluster.disagreements, cluster.system_info()["host_consistency_issues"]) == ((), [])
+    assert calls == [3]
+
+
 def test_what_hosts_do_not_agree_on_is_said_with_values_and_names(here):
     hosts = (
         like(here, "a", memory_bytes=64 * 1024**3, kernel="6.1"),
@@ -131,13 +143,21 @@ def test_other_hosts_cannot_be_asked_without_a_launcher():
 
 
 @pytest.mark.parametrize(
-    "bend", [lambda e: e.update(new=1), lambda e: e.pop("memory"), lambda e: e.update(mounts=3)], ids=["more", "less", "otherwise"]
+    "bend",
+    [
+        lambda e: e.update(new=1),
+        lambda e: e.pop("memory"),
+        lambda e: e.update(mounts=3),
+        lambda e: e.pop("probe"),
+        lambda e: e["probe"].update(new=1),
+    ],
+    ids=["more", "less", "otherwise", "unprobed", "probed otherwise"],
 )
 def test_a_host_with_another_version_of_this_package_is_told(here, bend):
-    entry = {**here.to_json(), "name": "far", "package": "9.9"}
+    entry = {**here.to_json(), "name": "far", "package": "9.9", "probe": probe_host(["/"], write=False).to_json()}
     bend(entry)
     with pytest.raises(MPIError, match=r"far has pytest-mlpstorage 9\.9 and describes itself otherwise"):
-        host_record(entry)
+        host_answer(entry)
 
 
 def test_the_metadata_block_has_the_fields_of_the_official_one(here):

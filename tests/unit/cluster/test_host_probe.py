@@ -106,10 +106,9 @@ class Team:
         self._gate.wait(10)
 
 
-@pytest.mark.parametrize("write", [True, False])
-def test_the_first_of_a_team_leaves_a_token_for_the_others(tmp_path, write):
+def told_by_two(paths, *, write):
+    """What each of two ranks says."""
     gate, box, found = threading.Barrier(2), [], {}
-    paths = [str(tmp_path)]
     ranks = [
         threading.Thread(target=lambda n=n: found.update({n: probe_of_team(Team(n, gate, box), paths, of_pytest="", write=write)}))
         for n in range(2)
@@ -118,5 +117,25 @@ def test_the_first_of_a_team_leaves_a_token_for_the_others(tmp_path, write):
         rank.start()
     for rank in ranks:
         rank.join(20)
-    assert [found[n].path(tmp_path).as_first for n in range(2)] == ([True, True] if write else [None, None])
+    return [found[n] for n in range(2)]
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_the_first_of_a_team_leaves_a_token_for_the_others(tmp_path, write):
+    found = told_by_two([str(tmp_path)], write=write)
+    assert [probe.path(tmp_path).as_first for probe in found] == ([True, True] if write else [None, None])
     assert files(tmp_path) == []
+
+
+def test_where_the_first_could_leave_none_the_others_do_not_know(tmp_path, monkeypatch):
+    full, fine = tmp_path / "full", tmp_path / "fine"
+    full.mkdir()
+    fine.mkdir()
+    opened = os.open
+
+    def no_room(path, *flags):
+        return (_ for _ in ()).throw(OSError(28, "No space left on device")) if str(full) in str(path) else opened(path, *flags)
+
+    monkeypatch.setattr(host_probe.os, "open", no_room)
+    found = told_by_two([str(full), str(fine)], write=True)
+    assert [[path.as_first for path in probe.paths] for probe in found] == [[None, True], [None, True]]

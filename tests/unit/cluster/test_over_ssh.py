@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from pytest_mlpstorage.cluster import over_ssh, survey_ways
 from pytest_mlpstorage.cluster.host_probe import HostProbe
+from pytest_mlpstorage.cluster.login import Login, LoginFailed
 from pytest_mlpstorage.cluster.over_ssh import Request, ask_over_ssh, entries_over_ssh
 from pytest_mlpstorage.cluster.survey import planned_survey, survey_hosts
 from pytest_mlpstorage.errors import MPIError
@@ -18,6 +20,7 @@ from pytest_mlpstorage.launch.job import Host
 from pytest_mlpstorage.results.host_facts import HostFacts
 
 PROGRAM = """#!/bin/sh
+unset PYTHONPATH
 while [ $# -gt 2 ]; do options="$options $1"; shift; done
 echo "$PPID ${MLPS_DEPTH:-0} $1 $$ $options" >> {log}
 case "$1" in
@@ -26,19 +29,23 @@ case "$1" in
   odd*) echo "something else went wrong" >&2; exit 255;;
   mute*) exit 255;;
   silent*) exec sleep 60;;
+  slow*) sleep 2.2;;
+  hangs*) export PYTHONPATH="{hung}";;
   talks*) echo "welcome"; exec sh -c "$2";;
   nowhere*) exec sh -c "/nowhere$2";;
   bare*) exec sh -c "$(printf %s "$2" | sed 's/ -u / -I -S -u /')";;
   above*) if [ -n "$MLPS_DEPTH" ]; then echo "ssh: connect to host $1 port 22: Connection refused" >&2; exit 255; fi;;
 esac
-MLPS_DEPTH=$((${MLPS_DEPTH:-0} + 1)) exec sh -c "$2"
+MLPS_DEPTH=$((${MLPS_DEPTH:-0} + 1)) exec sh -c "exec $2"
 """
 
 
 @pytest.fixture
 def ssh(tmp_path):
     program = tmp_path / "ssh of another name"
-    program.write_text(PROGRAM.replace("{log}", str(tmp_path / "log")))
+    (tmp_path / "hung").mkdir()
+    (tmp_path / "hung" / "sitecustomize.py").write_text("import os, time\nos.statvfs = lambda _: time.sleep(60)\n")
+    program.write_text(PROGRAM.replace("{log}", str(tmp_path / "log")).replace("{hung}", str(tmp_path / "hung")))
     program.chmod(0o755)
     return program
 
@@ -134,6 +141,34 @@ def test_a_host_that_never_answers_keeps_nobody_longer_than_the_time(ask, ssh):
     assert gone(ssh)
 
 
+def test_a_host_whose_filesystem_hangs_is_told_and_keeps_no_other_unheard(ask, ssh):
+    found = ask("hangs", "b", fan_out=1, seconds=8.0)
+    assert found["hangs"].problem.startswith("its directories cannot be looked at: no answer of a filesystem within ")
+    assert found["b"].problem == ""
+    assert gone(ssh)
+
+
+def test_an_answer_is_home_before_the_time_of_its_login_is_over(ask, ssh):
+    """The login of the first takes its time, and a host below it never answers."""
+    found = ask("slow", "silent", fan_out=1, seconds=9.0)
+    assert found["slow"].problem == ""
+    assert found["silent"].problem.startswith("no answer within ")
+    assert gone(ssh)
+
+
+def test_hosts_of_which_the_one_above_says_nothing_are_asked_from_here(ask, monkeypatch):
+    told = over_ssh.Answer().seen_from(over_ssh.Offset())
+    monkeypatch.setattr(over_ssh.json, "loads", lambda _: {"": over_ssh.dataclasses.asdict(told)})
+    found = ask("a", "refused", fan_out=1)
+    assert "refused" in found["refused"].problem
+
+
+def test_an_interpreter_with_two_slashes_in_its_path_logs_in_all_the_same(ask, ssh, monkeypatch):
+    monkeypatch.setattr("pytest_mlpstorage.cluster.login.sys.executable", sys.executable.replace("/", "//"))
+    assert ask("a")["a"].problem == ""
+    assert [login[2] for login in logins(ssh)] == ["a"]
+
+
 def test_hosts_below_one_that_cannot_be_asked_are_asked_by_the_one_above(ask, ssh):
     found = ask("refused", "b", "c", fan_out=1)
     assert [name for name, answer in found.items() if answer.problem] == ["refused"]
@@ -149,6 +184,27 @@ def test_a_host_that_only_the_first_can_reach_is_reached_from_there(ask, ssh):
 def test_a_path_that_cannot_be_looked_at_is_told(ask):
     problem = ask("a", paths=("/" + "x" * 300,))["a"].problem
     assert "cannot be looked at: File name too long" in problem
+
+
+def test_no_room_for_the_words_of_ssh_is_told(ssh, tmp_path):
+    login = Login((str(ssh),), sys.executable, "a", tmp_path / "gone" / "words")
+    with pytest.raises(LoginFailed, match=r"gone/words\.json: No such file or directory"), login.opened(20.0, ""):
+        pass
+
+
+def test_a_login_that_is_over_ends_no_process_that_has_its_number_now(ssh, tmp_path):
+    login = Login((str(ssh),), sys.executable, "a", tmp_path / "words")
+    with login.opened(20.0, "channel.send(1)") as channel:
+        assert channel.receive(20) == 1
+    other = subprocess.Popen(["sleep", "60"])
+    try:
+        (tmp_path / "words").write_text(f"{other.pid}\n")
+        login.kill()
+        time.sleep(0.2)
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
 
 
 def test_ctrl_c_ends_every_login(ask, ssh):

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from pytest_mlpstorage.cluster import host_probe, survey_ways
 from pytest_mlpstorage.cluster import survey as module
 from pytest_mlpstorage.cluster.facts import host_facts
 from pytest_mlpstorage.cluster.host_probe import probe_host
@@ -37,7 +38,8 @@ class Hosts:
         facts = dataclasses.replace(
             host_facts(paths), name=f"own-{name}", declared=name if self.declared else "", clock_offset_seconds=0.25
         )
-        probe = probe_host(paths, of_pytest=token.strip("-"), of_first="", write=False)
+        of_pytest = token.strip("-")
+        probe = probe_host(paths, of_pytest=of_pytest, of_first=".mlps-elsewhere" if of_pytest else "", write=False)
         return {**facts.to_json(), "probe": probe.to_json()}
 
 
@@ -96,12 +98,43 @@ def test_clocks_are_told_only_against_the_first_host(tmp_path, monkeypatch):
     assert {host.clock_offset_seconds for host in survey.cluster.hosts} == {0.25}
 
 
+def test_a_directory_is_told_to_be_another_only_against_the_first_host_of_all(tmp_path, monkeypatch):
+    Hosts(monkeypatch, bad=("n3",))
+    survey = survey_hosts("launcher", THREE, [tmp_path], write=True)
+    assert {probe.path(tmp_path).as_first for probe in survey.probes.values()} == {False}
+    Hosts(monkeypatch, bad=("n1",))
+    survey = survey_hosts("launcher", THREE, [tmp_path], write=True)
+    assert {probe.path(tmp_path).as_first for probe in survey.probes.values()} == {None}, "the first one said nothing"
+
+
+@pytest.mark.parametrize("over_ssh", [False, True], ids=["mpi", "ssh"])
+def test_where_pytest_could_leave_nothing_nobody_knows_whether_it_has_that_directory(tmp_path, monkeypatch, over_ssh):
+    """It stands on a host that may only read."""
+    paths, hosts = [str(tmp_path)], Hosts(monkeypatch)
+    monkeypatch.setattr(host_probe.os, "open", lambda *_: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
+    told = lambda request, names: ({name: hosts.entry(name, paths, request.token) for name in names}, {})  # noqa: E731
+    monkeypatch.setattr(survey_ways, "entries_over_ssh", told)
+    survey = survey_hosts("launcher", THREE, paths, write=True, ssh=["ssh"] if over_ssh else None)
+    assert {probe.path(tmp_path).as_pytest for probe in survey.probes.values()} == {None}
+
+
 def test_hosts_that_answer_alone_and_not_together_are_no_cluster(tmp_path, monkeypatch):
     Hosts(monkeypatch, apart=True)
     survey = survey_hosts("launcher", THREE, [tmp_path], write=False)
     assert (len(survey.cluster.hosts), dict(survey.cluster.unreachable)) == (3, {})
     with pytest.raises(MPIError, match="it hung"):
         survey.require()
+
+
+def test_hosts_of_one_host_name_that_do_not_answer_together_are_told_with_that_name(tmp_path, monkeypatch):
+    """As Open MPI leaves it: it takes their ranks for ranks of one host, which wait for one another until a deadline."""
+    hosts = Hosts(monkeypatch, apart=True)
+    entry = hosts.entry
+    monkeypatch.setattr(hosts, "entry", lambda name, *rest: entry(name, *rest) | {"name": "node" if name != "n1" else "n1"})
+    with pytest.raises(MPIError) as caught:
+        survey_hosts("launcher", THREE, [tmp_path], write=False).require()
+    assert caught.value.message == "n2, n3 call themselves node, each of them: no rank was started: it hung"
+    assert "a host name of its own" in caught.value.suggestion
 
 
 def test_one_far_host_that_fails_is_asked_once(tmp_path, monkeypatch):

@@ -87,6 +87,8 @@ def test_where_each_answers_alone_no_host_is_bad():
         "rank 1 on n1 was lost: its guard ended without a word",
         "no word from rank 1 on n1 for 10 s: the host or its network is down",
         "rank 1 on n1 called MPI_Abort with code 3",
+        "rank 1 on n1 was ended: the launcher's daemon on that host is gone",
+        "the guard of rank 1 on n1 cannot reach the supervisor at 10.0.0.1:4711: ConnectionRefusedError: [Errno 111] Connection refused",
         "host n1 cannot be reached by name",
     ],
 )
@@ -96,11 +98,25 @@ def test_the_supervisor_names_a_host(message):
 
 
 def test_a_host_is_known_by_its_address_and_by_its_own_name(monkeypatch):
-    addresses = {"login.cluster.example": "10.0.0.7", "10.0.0.8": "10.0.0.8"}
+    addresses = {"login.cluster.example": "10.0.0.7", "10.0.0.8": "10.0.0.8", "2001:db8::9": "2001:db8::9"}
     monkeypatch.setattr(which_host.socket, "getaddrinfo", lambda name, *_, **__: [(0, 0, 0, "", (addresses[name], 0))])
-    for said, blamed in (("10.0.0.7", "login.cluster.example"), ("login", "login.cluster.example"), ("10.0.0.8", "10.0.0.8")):
+    for said, blamed in (
+        ("10.0.0.7", "login.cluster.example"),
+        ("login", "login.cluster.example"),
+        ("login (10.0.0.7)", "login.cluster.example"),
+        ("10.0.0.8", "10.0.0.8"),
+        ("2001:db8::9", "2001:db8::9"),
+    ):
         found = ask_apart(list(addresses), refused([said]), lambda names: dict.fromkeys(names, "well"))
         assert [name for name, answer in found.items() if answer != "well"] == [blamed]
+
+
+def test_a_name_of_no_form_that_the_name_service_takes_is_looked_for_and_not_found():
+    names = ["x" * 70, "10.0.0.8"]
+    found = ask_apart(names, refused(["10.0.0.8"]), lambda some: dict.fromkeys(some, "well"))
+    assert [name for name, answer in found.items() if answer != "well"] == ["10.0.0.8"]
+    found = ask_apart([*names, "h"], refused(["10.0.0.9"]), lambda some: dict.fromkeys(some, "well"))
+    assert set(found.values()) == {"well"}
 
 
 def test_when_the_time_is_over_the_rest_is_told_to_be_unknown(monkeypatch):

@@ -179,11 +179,10 @@ def test_interfaces_of_two_speeds_are_told(plain, mine, theirs, told):
 
 
 def test_a_disagreement_is_a_finding_of_preflight(plain):
-    cluster = ClusterFacts((host(plain, "a", package="1"), host(plain, "b", package="2")), "mpi")
-    (finding,) = cluster.findings()
+    finding = only(host(plain, "a", package="1"), host(plain, "b", package="2")).finding()
     assert (finding.rule, finding.field, finding.severity) == (AGREEMENT_RULE, "cluster.hosts", Severity.ERROR)
     assert (finding.category, finding.required) == (Category.INVALID, "the same on every host")
-    (finding,) = ClusterFacts((host(plain, "a", kernel="1"), host(plain, "b", kernel="2")), "mpi").findings()
+    finding = only(host(plain, "a", kernel="1"), host(plain, "b", kernel="2")).finding()
     assert (finding.severity, finding.category) == (Severity.WARNING, Category.CLOSED)
 
 

@@ -72,6 +72,8 @@ def planned(request, tmp_path, monkeypatch):
             second = dataclasses.replace(second, memory={**second.memory, "MemAvailable": changes["memory"]})
         second = dataclasses.replace(second, open_files_limit=changes.get("files", 10**6))
         first = dataclasses.replace(first, open_files_limit=10**6)
+        if "calls_itself" in changes:
+            first, second = (dataclasses.replace(host, declared=host.name, name=changes["calls_itself"]) for host in (first, second))
         made._cluster = dataclasses.replace(made._cluster, hosts=(first, second))
         (case,) = made.cases(request.param)
         workload = made.workload(case)
@@ -107,6 +109,13 @@ def test_memory_and_open_files_of_the_second_host_are_told_with_its_name(planned
     assert {finding.rule for finding in told} == {"MLPS-MEMORY-1", "MLPS-HOST-3"}
     assert all("h1" in finding.message for finding in told)
     assert list(workload.host_findings(plan, 1)) == told
+
+
+def test_hosts_that_call_themselves_alike_are_told_by_their_declared_names(planned):
+    _, _, findings = planned(memory=2**20, files=100, free=2**20, calls_itself="localhost")
+    told = of_hosts(findings)
+    assert {finding.rule for finding in told} == {"MLPS-MEMORY-1", "MLPS-HOST-3", "MLPS-SPACE-1", "MLPS-SPACE-2"}
+    assert all("h1" in finding.message and "localhost" not in finding.message for finding in told), told
 
 
 def test_each_names_the_directories_that_its_ranks_use(planned):

@@ -230,6 +230,7 @@ def test_what_all_hosts_share_is_told_once_and_a_disk_of_each_by_itself():
     assert [first_of_its_storage(shared, number, Path("/")) for number in range(3)] == [True, False, True]
     own = [mounted("h1", "/dev/sda1", 10), mounted("h2", "/dev/sda1", 9), mounted("h3", "/dev/sda1", 9)]
     assert [first_of_its_storage(own, number, Path("/")) for number in range(3)] == [True, True, False]
-    memory = [mounted("h1", "tmpfs", 10, fstype="tmpfs"), mounted("h2", "tmpfs", 9, fstype="tmpfs")]
-    assert [first_of_its_storage(memory, number, Path("/")) for number in range(2)] == [True, True]
+    for kind in ("tmpfs", "overlay", "zfs"):
+        alike = [mounted("h1", "a name", 10, fstype=kind), mounted("h2", "a name", 9, fstype=kind)]
+        assert [first_of_its_storage(alike, number, Path("/")) for number in range(2)] == [True, True]
     assert (on_host(shared, 1), on_host(shared[:1], 0)) == (" on h2", "")
