@@ -163,11 +163,17 @@ class BenchmarkSession:
         self._failed.setdefault(f"{case.family}:{case.id}", phase)
 
     def show(self) -> Sequence[str]:
-        """Every effective value with its origin: the configuration's, then each case's parameters."""
+        """Every effective value with its origin: the configuration's, then each case's parameters. A password is hidden."""
         from pytest_mlpstorage.config import show
+        from pytest_mlpstorage.vectordb.address import address_shown
+
+        def told(setting: Setting) -> Setting:
+            value = setting.value
+            return dataclasses.replace(setting, value=address_shown(value)) if isinstance(value, str) else setting
 
         defaults = [setting for family in self.config.families for setting in self.workloads[family].defaults(self.config)]
-        lines = list(show(self.config.with_settings(defaults)))
+        known = self.config.with_settings(defaults)
+        lines = list(show(dataclasses.replace(known, settings=tuple(map(told, known.settings)))))
         for family in self.config.families:
             for case in self.cases(family):
                 lines += ["", f"{family} {case.id}: effective parameters"]

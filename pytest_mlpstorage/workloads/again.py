@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlpstorage.vectordb.address import address_shown
@@ -18,20 +17,18 @@ AGAIN: Final = "again"
 """Key in the ``mlps`` block of a leaf's metadata."""
 
 _SECRET: Final = re.compile(r"[^=]*(?:password|secret|token)[^=]*=", re.IGNORECASE)
-_OF_THE_SESSION: Final = frozenset({"MLPS_RUN_ID", "MLPS_PROGRESS", "MLPS_GUARD", "MLPS_RANK_NAME", "MLPS_SAMPLER"})
 
 
 def again_record(config: SuiteConfig, case: Case) -> dict[str, Any]:
     """Configuration file, assignments, variables and directory of this start, and its case; without any password."""
-    variables = {name: text for name, text in config.given.environment.items() if name not in _OF_THE_SESSION}
     return {
         "family": case.family,
         "case": case.id,
         "config": str(config.path) if config.path is not None else "",
         "data_dir": str(config.data_dir),
         "set": [_without_password(text) for text in config.given.assignments],
-        "environment": {name: _without_password(f"{name}={text}").partition("=")[2] for name, text in variables.items()},
-        "directory": str(Path.cwd()),
+        "environment": {name: _without_password(f"{name}={text}").partition("=")[2] for name, text in config.given.environment.items()},
+        "directory": config.given.directory,
     }
 
 

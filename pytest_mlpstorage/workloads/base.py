@@ -183,6 +183,7 @@ class CleaningWorkload(Protocol):
 class Place:
     """A directory that each host of a case reads or writes, and the key of the configuration that sets it.
 
+    ``path`` is ``results_dir`` or one of ``storage_dirs`` of the configuration: hosts are asked of those before anything is planned.
     ``seen_by``: each ``host`` may have its own; all ``hosts`` must have the same; so must pytest, for a ``run``.
     """
 

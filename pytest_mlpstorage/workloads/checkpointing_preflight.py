@@ -123,7 +123,7 @@ def _memory(plan: CheckpointingPlan, number: int) -> Iterator[Finding]:
     needed, available = plan.rank_memory_bytes * ranks, available_memory_bytes(host)
     if available < needed:
         yield Finding(
-            f"{host.name} has too little free memory for {ranks} ranks of {plan.engine.describe()}",
+            f"{host.called} has too little free memory for {ranks} ranks of {plan.engine.describe()}",
             measured=format_bytes(available),
             required=f"about {format_bytes(needed)}",
             field="accelerators",

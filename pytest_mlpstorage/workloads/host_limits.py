@@ -34,7 +34,7 @@ def open_files(hosts: Sequence[HostFacts], number: int, *, ranks: int, in_a_proc
         hard = host.open_files_hard_limit
         way = f"ulimit -n {needed}" if needed <= hard or hard < 0 else f"a higher hard limit (nofile is {hard})"
         yield Finding(
-            f"a process on {host.declared or host.name} may have too few files open for {what}",
+            f"a process on {host.called} may have too few files open for {what}",
             measured=host.open_files_limit,
             required=f"{needed}: {way}",
             field=field,

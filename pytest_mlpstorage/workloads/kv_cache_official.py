@@ -156,9 +156,9 @@ def official_findings(plan: KVCachePlan) -> Iterator[Finding]:
             measured=engine.preload or os.environ.get("LD_PRELOAD"),
             field="official_preload",
         )
-    if plan.capacity_bytes is None and plan.section.clients_per_host > 1:
+    if plan.capacity_bytes is None and plan.sharers > 1:
         yield _told(
-            f"each of {plan.section.clients_per_host} clients of a host takes 95 % of what is free for its own: together they may fill it",
+            f"each of the {plan.sharers} clients of one storage takes 95 % of what is free for its own: together they may fill it",
             severity=Severity.INFO if whatif else Severity.WARNING,
             field="capacity",
         )
@@ -168,7 +168,7 @@ def official_findings(plan: KVCachePlan) -> Iterator[Finding]:
         if host.memory["MemAvailable"] < most:
             yield _told(
                 f"the official program bounds no memory: the entries that clients of option {largest.number} read at once may need more "
-                f"than {host.name} has",
+                f"than {host.called} has",
                 severity=Severity.INFO if whatif else Severity.WARNING,
                 measured=format_bytes(host.memory["MemAvailable"]),
                 required=format_bytes(most),

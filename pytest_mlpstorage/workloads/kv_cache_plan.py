@@ -141,6 +141,11 @@ class KVCachePlan:
         """All clients."""
         return self.hosts * self.section.clients_per_host
 
+    @property
+    def sharers(self) -> int:
+        """Clients that use one storage: of all hosts, or of one."""
+        return self.ranks if self.shared_cache else self.section.clients_per_host
+
     def option(self, step: Step) -> OptionPlan:
         """The option that a step is a pass of."""
         number, _trial = place_of(step)

@@ -63,9 +63,8 @@ def capacity_per_client(plan: KVCachePlan) -> int:
     """Bytes of storage that a client uses: what is set, else its share of what is free now."""
     if plan.capacity_bytes is not None:
         return plan.capacity_bytes
-    sharers = plan.ranks if plan.shared_cache else plan.section.clients_per_host
     free = min(host.mount(asked_dir(plan.section, plan.config)).free_bytes for host in plan.cluster.hosts[: plan.hosts])
-    return free * _USED_SHARE[0] // _USED_SHARE[1] // sharers
+    return free * _USED_SHARE[0] // _USED_SHARE[1] // plan.sharers
 
 
 def precondition_record(plan: KVCachePlan) -> Mapping[str, Any] | None:

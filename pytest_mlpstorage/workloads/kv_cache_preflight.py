@@ -75,7 +75,7 @@ def _paths(plan: KVCachePlan) -> Iterator[Finding]:
         cache, results = host.mount(_asked(plan)), host.mount(config.results_dir)
         if cache.is_memory_fs:
             yield Finding(
-                f"{plan.cache_dir} on {host.name} is in memory, not on storage",
+                f"{plan.cache_dir} on {host.called} is in memory, not on storage",
                 severity=Severity.WARNING if whatif else Severity.ERROR,
                 measured=cache.fstype,
                 required="a file system on storage",
@@ -84,7 +84,7 @@ def _paths(plan: KVCachePlan) -> Iterator[Finding]:
             )
         if cache.device == results.device:
             yield Finding(
-                f"cache and results lie on one file system on {host.name}: writing results disturbs what is measured",
+                f"cache and results lie on one file system on {host.called}: writing results disturbs what is measured",
                 severity=Severity.WARNING if whatif else Severity.ERROR,
                 measured=f"{cache.target} ({cache.fstype})",
                 required="two file systems (rule 6.4.1)",
@@ -162,11 +162,11 @@ def host_findings(plan: KVCachePlan, number: int) -> Iterator[Finding]:
 
 
 def _space(plan: KVCachePlan, number: int) -> Iterator[Finding]:
-    clients, where = plan.section.clients_per_host, f"{plan.cache_dir}{on_host(plan.cluster.hosts, number)}"
+    clients, where = plan.sharers, f"{plan.cache_dir}{on_host(plan.cluster.hosts, number)}"
     free = plan.cluster.hosts[number].mount(_asked(plan)).free_bytes
     if plan.capacity_bytes is not None and plan.capacity_bytes * clients > free * USED_SHARE:
         yield Finding(
-            f"{where} has too little free space for {format_bytes(plan.capacity_bytes)} of each of {clients} client(s) on a host",
+            f"{where} has too little free space for {format_bytes(plan.capacity_bytes)} of each of the {clients} client(s) that use it",
             measured=format_bytes(free),
             required=f"{format_bytes(plan.capacity_bytes * clients / USED_SHARE)}, or a lower kvcache.capacity",
             field="kvcache.capacity",
@@ -207,7 +207,7 @@ def _memory(plan: KVCachePlan, number: int) -> Iterator[Finding]:
     available = available_memory_bytes(host)
     if available < needed:
         yield Finding(
-            f"{host.name} has too little free memory for {plan.section.clients_per_host} client(s) of option {largest.number}",
+            f"{host.called} has too little free memory for {plan.section.clients_per_host} client(s) of option {largest.number}",
             measured=format_bytes(available),
             required=f"about {format_bytes(needed)}",
             field="kvcache.clients_per_host",

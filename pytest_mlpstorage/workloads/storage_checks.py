@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_mlpstorage.units import format_bytes
 from pytest_mlpstorage.verdict import Division, Finding, Severity
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["file_systems", "first_of_its_storage", "on_host", "results_space", "usable"]
 
+_OF_ONE_HOST: Final = ("overlay", "zfs")
+"""Kinds whose source is a name that the next host may have too, for a disk of its own."""
+
 
 def file_systems(config: SuiteConfig, host: HostFacts, data: Path, *, what: str, field: str, rule_id: str) -> Iterator[Finding]:
     """Data lie on storage and not in memory (MLPS-PATH-1), and not where the results lie (MLPS-PATH-2), on one host.
@@ -25,7 +28,7 @@ def file_systems(config: SuiteConfig, host: HostFacts, data: Path, *, what: str,
     there, results = host.mount(data), host.mount(config.results_dir)
     if there.is_memory_fs:
         yield Finding(
-            f"{data} on {host.name} is in memory, not on storage",
+            f"{data} on {host.called} is in memory, not on storage",
             measured=there.fstype,
             required="a file system on storage",
             field=field,
@@ -33,7 +36,7 @@ def file_systems(config: SuiteConfig, host: HostFacts, data: Path, *, what: str,
         )
     if there.device == results.device:
         yield Finding(
-            f"{what} and results lie on one file system on {host.name}: writing results disturbs what is measured",
+            f"{what} and results lie on one file system on {host.called}: writing results disturbs what is measured",
             severity=Severity.WARNING if config.division is Division.WHATIF else Severity.ERROR,
             measured=f"{there.target} ({there.fstype})",
             required=f"two file systems (rule {rule_id})",
@@ -56,7 +59,7 @@ def usable(name: str, path: Path) -> Iterator[Finding]:
 
 def on_host(hosts: Sequence[HostFacts], number: int) -> str:
     """The words that name a host after a path, where there are several."""
-    return f" on {hosts[number].name}" if len(hosts) > 1 else ""
+    return f" on {hosts[number].called}" if len(hosts) > 1 else ""
 
 
 def first_of_its_storage(hosts: Sequence[HostFacts], number: int, path: Path) -> bool:
@@ -67,7 +70,7 @@ def first_of_its_storage(hosts: Sequence[HostFacts], number: int, path: Path) ->
 
     def storage(host: HostFacts) -> tuple[object, ...]:
         mount = host.mount(path)
-        own = mount.source.startswith("/dev/") or mount.is_memory_fs
+        own = mount.source.startswith("/dev/") or mount.is_memory_fs or mount.fstype in _OF_ONE_HOST
         return (mount.fstype, mount.source, mount.total_bytes, mount.free_bytes if own else None)
 
     return all(storage(host) != storage(hosts[number]) for host in hosts[:number])

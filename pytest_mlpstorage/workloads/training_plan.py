@@ -12,6 +12,7 @@ from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.core_config import core_config_hash
 from pytest_mlpstorage.editions.models import WorkloadTemplate
 from pytest_mlpstorage.editions.sizing import DatasetSize, expected_compute_seconds
+from pytest_mlpstorage.launch.job import placed
 from pytest_mlpstorage.nested import value_at
 from pytest_mlpstorage.results.layout import result_path
 from pytest_mlpstorage.results.records import LeafMetadata
@@ -205,9 +206,14 @@ class TrainingPlan:
         ]
 
     @property
+    def placement(self) -> tuple[int, ...]:
+        """Ranks of each host that gets any, in order, as the launcher will be told."""
+        return tuple(count for _, count in placed(self.ranks, self.config.cluster.hosts))
+
+    @property
     def ranks_on_fullest_host(self) -> int:
-        """Ranks on the host that gets most of them (spread evenly, remainder to the first)."""
-        return -(-self.ranks // len(self.cluster.hosts))
+        """Ranks on the host that gets most of them."""
+        return max(self.placement)
 
     def leaf_parent(self, step: Step) -> Path:
         """The phase directory of the step."""

@@ -17,7 +17,6 @@ from pytest_mlpstorage.results.state import Complete, read_dataset_state
 from pytest_mlpstorage.units import MIB, format_bytes
 from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
 from pytest_mlpstorage.workloads.base import NO_DATAGEN
-from pytest_mlpstorage.workloads.checkpointing_sizing import place
 from pytest_mlpstorage.workloads.dlio_spread import uneven_ranks
 from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, available_memory_bytes, open_files
 from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
@@ -39,7 +38,7 @@ def preflight(plan: TrainingPlan) -> Iterator[Finding]:
     capabilities = probe()
     hindrances = list(_engine(plan, capabilities))
     yield from hindrances
-    yield from uneven_ranks(place(plan.ranks, plan.config.cluster.hosts, None), "accelerators")
+    yield from uneven_ranks(plan.placement, "accelerators")
     yield from mpi_findings(plan.config, plan.ranks)
     yield from preflight_rules(plan if hindrances else dataclasses.replace(plan, capabilities=capabilities))
     yield from _paths(plan, plan.config)
@@ -47,7 +46,7 @@ def preflight(plan: TrainingPlan) -> Iterator[Finding]:
         yield from _readable(name, path)
         yield from usable(name, path)
     yield from _generated_elsewhere(plan)
-    for number in range(len(plan.cluster.hosts)):
+    for number in range(len(plan.placement)):
         yield from host_findings(plan, number)
     if plan.steps_per_epoch < 2:
         yield Finding(
@@ -91,7 +90,7 @@ def _engine(plan: TrainingPlan, capabilities: Capabilities) -> Iterator[Finding]
 
 
 def _paths(plan: TrainingPlan, config: SuiteConfig) -> Iterator[Finding]:
-    for host in plan.cluster.hosts:
+    for host in plan.cluster.hosts[: len(plan.placement)]:
         yield from file_systems(config, host, config.data_dir, what="data", field="data_dir", rule_id="3.4.2")
 
 
@@ -144,7 +143,7 @@ def host_findings(plan: TrainingPlan, number: int) -> Iterator[Finding]:
     yield from open_files(
         plan.cluster.hosts,
         number,
-        ranks=plan.ranks_on_fullest_host,
+        ranks=plan.placement[number],
         in_a_process=PROCESS_FILES + plan.read_threads * FILES_PER_WORKER,
         field="reader.read_threads",
     )
@@ -167,11 +166,11 @@ def _space(plan: TrainingPlan, number: int) -> Iterator[Finding]:
 
 
 def _memory(plan: TrainingPlan, number: int) -> Iterator[Finding]:
-    host, needed = plan.cluster.hosts[number], plan.rank_memory_bytes * plan.ranks_on_fullest_host
-    available = available_memory_bytes(host)
+    host, ranks = plan.cluster.hosts[number], plan.placement[number]
+    needed, available = plan.rank_memory_bytes * ranks, available_memory_bytes(host)
     if available < needed:
         yield Finding(
-            f"{host.name} has too little free memory for {plan.ranks_on_fullest_host} ranks with {plan.read_threads} read workers each",
+            f"{host.called} has too little free memory for {ranks} ranks with {plan.read_threads} read workers each",
             measured=format_bytes(available),
             required=f"about {format_bytes(needed)}",
             field="reader.read_threads",

@@ -15,7 +15,7 @@ from pytest_mlpstorage.workloads.storage_checks import file_systems, first_of_it
 from pytest_mlpstorage.workloads.vector_database_judge import preflight_rules
 from pytest_mlpstorage.workloads.vector_database_plan import SPACE_FACTOR, VectorPlan
 from pytest_mlpstorage.workloads.vector_database_server import asked
-from pytest_mlpstorage.workloads.vector_database_state import MARK, leaves, read_state
+from pytest_mlpstorage.workloads.vector_database_state import MARK, leaves, may_replace, whole_collection
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import HostFacts
@@ -79,10 +79,10 @@ def _told(plan: VectorPlan, words: dict[str, Any]) -> Finding:
 
 def _collection(plan: VectorPlan, said: dict[str, Any]) -> Iterator[Finding]:
     """What a server that is not ours has under the name of the collection, against what the mark says."""
-    complete, words = read_state(plan).state == "complete", said.get("attach")
-    if words and (complete or "cause" in words.get("details", {})):
+    words = said.get("attach")
+    if words and (whole_collection(plan) is not None or "cause" in words.get("details", {})):
         yield _told(plan, words)
-    elif said.get("there") and read_state(plan).state == "missing":
+    elif said.get("there") and not may_replace(plan):
         yield _unusable(
             plan,
             f"{plan.entry.engine} has a collection {plan.name}, and nothing says that this suite made it: it will not be touched",
@@ -146,7 +146,7 @@ def _space(plan: VectorPlan, number: int) -> Iterator[Finding]:
     samples = int(plan.processes * (plan.section.cold_queries + plan.runtime_seconds * 2000) * _BYTES_PER_SAMPLE)
     runs = len(plan.case.steps) - 1
     yield from results_space(plan.config.results_dir, hosts, number, _RESULTS_BYTES + samples * runs, f"the samples of {runs} runs")
-    if plan.entry.uri is not None or read_state(plan).state == "complete":
+    if plan.entry.uri is not None or whole_collection(plan) is not None:
         return
     needed, free = int((plan.raw_bytes + plan.index_bytes) * SPACE_FACTOR), hosts[number].mount(data_dir).free_bytes
     if free < needed and first_of_its_storage(hosts, number, data_dir):
@@ -161,25 +161,20 @@ def _space(plan: VectorPlan, number: int) -> Iterator[Finding]:
 
 
 def _memory(plan: VectorPlan, number: int) -> Iterator[Finding]:
-    """What the searching processes of a host need together, and what its load needs."""
-    searching = plan.process_memory_bytes * plan.workers * plan.section.clients_per_host
-    loading = _LOADER_BYTES + plan.raw_bytes
-    host = plan.cluster.hosts[number]
+    """What the searching processes of a host need together, and on the first one what the load needs."""
+    host, processes = plan.cluster.hosts[number], plan.workers * plan.section.clients_per_host
     available = available_memory_bytes(host)
-    for needed, what, field in (
-        (searching, f"{plan.workers * plan.section.clients_per_host} searching process(es)", "vectordb.run.num_query_processes"),
-        (loading, "building the index", "vectordb.num_vectors"),
-    ):
+
+    def lacking(needed: int, what: str, **more: Any) -> Iterator[Finding]:
         if available < needed:
-            yield Finding(
-                f"{host.name} has too little free memory for {what}",
-                severity=Severity.ERROR if what != "building the index" else Severity.WARNING,
-                category=Category.INVALID if what != "building the index" else Category.CLOSED,
-                measured=format_bytes(available),
-                required=f"about {format_bytes(needed)}",
-                field=field,
-                rule="MLPS-MEMORY-1",
-            )
+            message, required = f"{host.called} has too little free memory for {what}", f"about {format_bytes(needed)}"
+            yield Finding(message, measured=format_bytes(available), required=required, rule="MLPS-MEMORY-1", **more)
+
+    searching = plan.process_memory_bytes * processes
+    yield from lacking(searching, f"{processes} searching process(es)", field="vectordb.run.num_query_processes")
+    if number == 0:
+        warns: dict[str, Any] = {"severity": Severity.WARNING, "category": Category.CLOSED, "field": "vectordb.num_vectors"}
+        yield from lacking(_LOADER_BYTES + plan.raw_bytes, "building the index", **warns)
 
 
 def _marks(plan: VectorPlan) -> Iterator[Finding]:
@@ -204,8 +199,8 @@ def _marks(plan: VectorPlan) -> Iterator[Finding]:
 
 def _loaded_elsewhere(plan: VectorPlan) -> Iterator[Finding]:
     """A collection that is there while the leaf of its load is not: the runs can be measured, and are no complete result."""
-    state = read_state(plan)
-    if state.state != "complete" or any(leaf.metadata is not None for leaf in leaves(plan, "datagen")):
+    state = whole_collection(plan)
+    if state is None or any(leaf.metadata is not None for leaf in leaves(plan, "datagen")):
         return
     whatif = plan.config.division is Division.WHATIF
     yield Finding(

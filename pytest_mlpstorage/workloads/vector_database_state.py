@@ -32,6 +32,7 @@ __all__ = [
     "read_state",
     "refuse_foreign",
     "require_collection",
+    "whole_collection",
 ]
 
 MARK: Final = ".mlps-collection.json"
@@ -45,7 +46,7 @@ _OF_THE_LOAD: Final = ("dataset.", "index.", "database.")
 class CollectionState:
     """``missing``, ``begun`` (a load was not finished) or ``complete``; ``parameters`` are those that it was made with.
 
-    ``first``: it was begun where nothing was known of any collection before.
+    ``first``: it was begun where no collection of its name at its address was ours before.
     """
 
     state: Literal["missing", "begun", "complete"] = "missing"
@@ -92,24 +93,34 @@ def _differences(state: CollectionState, plan: VectorPlan) -> list[str]:
     ]
 
 
-def may_replace(plan: VectorPlan) -> bool:
-    """Whether a load may remove a collection of its name: only one that the mark says is ours. A stranger's is never touched."""
+def whole_collection(plan: VectorPlan) -> CollectionState | None:
+    """What the mark tells of the planned collection where that is whole; None where it is not, or the mark speaks of another one."""
     state = read_state(plan)
-    return state.state != "missing" and state.parameters.get("collection_name", plan.name) == plan.name
+    return state if state.state == "complete" and not _differences(state, plan) else None
+
+
+def may_replace(plan: VectorPlan) -> bool:
+    """Whether a load may remove a collection of its name: only what the mark says is ours at this address, never a stranger's."""
+    state = read_state(plan)
+    return state.state != "missing" and _place(state, plan) == (plan.name, plan.address)
+
+
+def _place(state: CollectionState, plan: VectorPlan) -> tuple[str, str]:
+    """Name and address of the collection that is known; those of the plan where the mark does not tell."""
+    return state.parameters.get("collection_name", plan.name), state.parameters.get("uri", plan.address)
 
 
 def begin_load(plan: VectorPlan, run_id: str) -> tuple[str, ...]:
     """Mark the collection as begun, before its first row; says so when one was begun before."""
-    before = read_state(plan)
-    first = before.state == "missing"
+    before, first = read_state(plan), not may_replace(plan)
     _mark(plan, {"state": "begun", "run_id": run_id, "first": first, "parameters": dict(plan.dataset_parameters)})
-    lines = []
+    if before.state != "missing" and first:
+        earlier, where = _place(before, plan)
+        on = f" on {where}" if where else ""
+        return (f"{plan.folder}: the collection {earlier}{on}, of other parameters, stays; remove it when nobody needs it",)
     if before.state == "begun":
-        lines.append(f"{plan.folder}: a load of {before.since or 'an unknown time'} was not finished; the collection is made anew")
-    earlier = before.parameters.get("collection_name", plan.name)
-    if earlier != plan.name:
-        lines.append(f"{plan.folder}: the collection {earlier}, of other parameters, stays; remove it when nobody needs it")
-    return tuple(lines)
+        return (f"{plan.folder}: a load of {before.since or 'an unknown time'} was not finished; the collection is made anew",)
+    return ()
 
 
 def forget_begun(plan: VectorPlan) -> None:
@@ -205,7 +216,7 @@ def found(plan: VectorPlan, step: Step) -> str | None:
             words = {"run_id": state.run_id, "leaf": standing[-1].relpath, **_of_the_data(metadata.mlps.get("dataset"))}
             _mark(plan, {"state": "complete", **words, "parameters": dict(plan.dataset_parameters)})
             return f"{standing[-1].relpath} (its collection was whole but for the mark)"
-    if state.state == "complete" and not _differences(state, plan):
+    if whole_collection(plan) is not None:
         return standing[-1].relpath if standing else f"collection {plan.name} in {plan.folder}, loaded by {state.leaf}"
     if standing:
         if len(leaves(plan, "run")) >= sum(one.phase == "run" for one in plan.case.steps):

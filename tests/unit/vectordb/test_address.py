@@ -19,6 +19,17 @@ from pytest_mlpstorage.vectordb.address import address_shown
         ("postgresql://host:5432/db?application_name=a@b", "postgresql://host:5432/db?application_name=a@b"),
         ("postgresql://host:5432,other:5432/db?application_name=a@b", "postgresql://host:5432,other:5432/db?application_name=a@b"),
         ("postgresql://me:12345@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://me:12,ab@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://me:12/ab@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://me:12?ab@host/db", "postgresql://me:***@host/db"),
+        (r"host=x password='a\'b word' user=me", "host=x password=*** user=me"),
+        (r"host=x password=a\ word user=me", "host=x password=*** user=me"),
+        ("host=x password=a&word user=me", "host=x password=*** user=me"),
+        ("postgresql://host/db?password=a&b=c", "postgresql://host/db?password=***&b=c"),
+        ("host=x password = word user=me", "host=x password = *** user=me"),
+        ("host=x password='a word", "host=x password=***"),
+        ("postgresql://host:5432,other:5432", "postgresql://host:5432,other:5432"),
+        ("postgresql://host:5432?user=a", "postgresql://host:5432?user=a"),
     ],
 )
 def test_a_password_that_nobody_may_write_so_is_hidden_and_a_port_is_not(address, shown):

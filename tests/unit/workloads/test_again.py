@@ -11,19 +11,20 @@ CASE = SimpleNamespace(family="vectordb", id="pgvector_HNSW")
 
 
 def record(*assignments, environment=None):
-    return again_record(SimpleNamespace(path=None, data_dir="/data", given=Given(assignments, environment or {})), CASE)
+    return again_record(SimpleNamespace(path=None, data_dir="/data", given=Given(assignments, environment or {}, "/home/me")), CASE)
 
 
 def test_file_assignments_variables_and_directory_are_kept(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert record("reader.read_threads=8", environment={"MLPS_SYSTEM": "a", "MLPS_RUN_ID": "1"}) == {
+    tmp_path.rmdir()  # what a run of hours has measured is not lost for it
+    assert record("reader.read_threads=8", environment={"MLPS_SYSTEM": "a"}) == {
         "family": "vectordb",
         "case": "pgvector_HNSW",
         "config": "",
         "data_dir": "/data",
         "set": ["reader.read_threads=8"],
         "environment": {"MLPS_SYSTEM": "a"},
-        "directory": str(tmp_path),
+        "directory": "/home/me",
     }
 
 

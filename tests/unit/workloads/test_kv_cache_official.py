@@ -235,8 +235,20 @@ def test_the_plan_says_which_program_measures(tmp_path):
     assert f"{tmp_path}/copy/mlperf_wrapper.py --rank-output-base" in line
     assert "--num-users 200" in line
     assert any("memory" in f.message and f.severity is Severity.WARNING for f in told(plan))
-    assert [
-        f.message
-        for f in told(plan_of(tmp_path, engine(tmp_path, "wrapper") + "  clients_per_host: 2\n" + cases.CLOSED))
-        if "95 %" in f.message
-    ]
+
+
+@pytest.mark.parametrize(
+    ("section", "hosts", "clients"),
+    [
+        ("", 1, ()),
+        ("  clients_per_host: 2\n", 1, (2,)),
+        ("  shared_cache: false\n", 3, ()),
+        ("  shared_cache: true\n", 3, (3,)),
+        ("  shared_cache: true\n  capacity: 1GiB\n", 3, ()),
+    ],
+)
+def test_clients_that_each_take_what_is_free_on_one_storage_are_told_together(section, hosts, clients, tmp_path):
+    names = ", ".join(f"h{number}" for number in range(hosts))
+    plan = plan_of(tmp_path, engine(tmp_path) + section + cases.CLOSED, names=names, hosts=(256,) * hosts)
+    found = [finding.message for finding in told(plan) if "95 %" in finding.message]
+    assert [f"each of the {count} clients" in message for count, message in zip(clients, found, strict=True)] == [True] * len(clients)

@@ -140,6 +140,15 @@ def test_a_capacity_that_is_not_there_is_refused(tmp_path):
     ] == []
 
 
+@pytest.mark.parametrize(("shared", "told_of"), [("true", 1), ("false", 0)])
+def test_a_filesystem_that_hosts_share_has_room_for_the_clients_of_all_of_them(tmp_path, shared, told_of):
+    section = f"  shared_cache: {shared}\n  capacity: 50GiB\n{ONE}"
+    plan = plan_of(tmp_path, section, division="open", names="h0, h1, h2", hosts=(256,) * 3, free=120 * GIB, fstype="nfs", source="nas:/x")
+    found = [finding for finding in errors(plan) if finding.rule == "MLPS-SPACE-1"]
+    assert len(found) == told_of
+    assert all("of each of the 6 client(s) that use it" in finding.message for finding in found)
+
+
 def test_results_need_room_for_the_files_of_every_rank(tmp_path):
     assert "MLPS-SPACE-2" in [f.rule for f in errors(plan_of(tmp_path, free=2**20))]
 

@@ -169,3 +169,10 @@ def test_the_lines_of_a_plan_say_what_the_result_can_be(tmp_path):
     assert "memory-resident" in memory
     assert "no verdict on storage" in memory
     assert "CLOSED needs" not in "\n".join(plan_of(tmp_path, MILVUS).lines())
+
+
+def test_the_effective_configuration_is_shown_without_a_password(tmp_path):
+    made = cases.session_of(tmp_path, cases.text(MILVUS.replace("http://", "http://root:geheim@")))
+    told = "\n".join(made.show())
+    assert "geheim" not in told
+    assert told.count("http://root:***@127.0.0.1:1") == 2, "as it was given, and as a parameter of the book"

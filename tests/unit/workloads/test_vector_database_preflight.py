@@ -101,6 +101,20 @@ def test_a_collection_that_was_loaded_and_is_not_there_is_an_error(tmp_path, ans
     assert [finding.message for finding in errors(plan)] == ["there is no such collection"]
 
 
+def test_a_mark_of_another_collection_is_no_word_on_this_one(tmp_path, answer):
+    answer |= {"there": False, "attach": {"message": "there is no such collection", "details": {}}}
+    other = plan_of(tmp_path, MILVUS)
+    begin_load(other, "r1")
+    finish_load(other, other.leaf_parent(other.case.steps[0]) / "20261126_010203", "r1", Collected({}))
+    larger = plan_of(tmp_path, f"  num_vectors: 60000\n{MILVUS}")
+    elsewhere = plan_of(tmp_path, MILVUS.replace("127.0.0.1", "127.0.0.2"))
+    assert errors(larger) == errors(elsewhere) == [], "each is to be loaded"
+    answer |= {"there": True, "attach": None}
+    for plan in (larger, elsewhere):
+        (finding,) = errors(plan)
+        assert "nothing says that this suite made it" in finding.message
+
+
 def test_a_strangers_collection_is_not_touched_and_one_begun_by_us_is_loaded_anew(tmp_path, answer):
     answer |= {"there": True, "attach": None}
     plan = plan_of(tmp_path, MILVUS)
@@ -121,6 +135,12 @@ def test_a_strangers_collection_is_not_touched_and_one_begun_by_us_is_loaded_ane
 )
 def test_what_the_machine_lacks_is_an_error(tmp_path, section, more, rule, words):
     assert any(finding.rule == rule and words in finding.message for finding in errors(plan_of(tmp_path, section, **more)))
+
+
+def test_only_the_host_that_loads_is_to_have_memory_for_a_load(tmp_path):
+    plan = plan_of(tmp_path, MILVUS, names="h0, h1", hosts=(256, 256), available=0.4)
+    loading = [finding for finding in told(plan) if "building the index" in finding.message]
+    assert [(finding.message.split()[0], finding.severity) for finding in loading] == [("h0", Severity.WARNING)]
 
 
 def test_database_and_results_on_one_filesystem_is_an_error_where_something_is_claimed(tmp_path):

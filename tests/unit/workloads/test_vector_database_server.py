@@ -87,6 +87,26 @@ def test_a_load_that_never_made_its_collection_touches_nothing_and_takes_its_mar
     assert may_replace(plan), "an earlier load had begun it"
 
 
+def test_a_collection_of_the_same_name_at_another_address_is_a_strangers(plan, tmp_path, answers):
+    begin_load(plan, "r1")
+    elsewhere = plan_of(tmp_path, MILVUS.replace("127.0.0.1", "127.0.0.2"))
+    assert elsewhere.name == plan.name
+    assert not may_replace(elsewhere)
+    (line,) = begin_load(elsewhere, "r2")
+    assert f"the collection {plan.name} on http://root:***@127.0.0.1:1, of other parameters, stays" in line
+    WORKLOAD.clean_up(elsewhere, elsewhere.case.steps[0], scratch=tmp_path, launcher=None)
+    assert not may_replace(elsewhere), "it never had a collection there"
+
+
+def test_a_load_that_failed_before_it_made_a_second_collection_gives_no_right_to_one_of_that_name(plan, tmp_path, answers):
+    begin_load(plan, "r1")
+    larger = plan_of(tmp_path, f"  num_vectors: 60000\n{MILVUS}")
+    (line,) = begin_load(larger, "r2")
+    assert f"the collection {plan.name} on" in line
+    WORKLOAD.clean_up(larger, larger.case.steps[0], scratch=tmp_path, launcher=None)
+    assert not may_replace(larger)
+
+
 def test_neither_a_run_nor_an_embedded_database_leaves_anything(plan, tmp_path, answers):
     begin_load(plan, "r1")
     (tmp_path / "progress.jsonl").write_text('{"phase": "load"}')
