@@ -131,6 +131,11 @@ class PretendHosts:
         found = {int(number): words for line in lines for number, _, words in [line.strip().partition(" ")]}
         return {number: words for number, words in found.items() if not any(word in words for word in self.own)}
 
+    def left(self, *hosts: str) -> dict[str, list[str]]:
+        """Host → command lines of what runs there and does not make it; of all hosts where none is named."""
+        found = {host: list(self.processes(host).values()) for host in hosts or self.hosts}
+        return {host: lines for host, lines in found.items() if lines}
+
     def cut_off(self, host: str) -> None:
         """Pull the plug of its network."""
         self._on_bridge("ip", "link", "set", self.hosts[host].port, "down")

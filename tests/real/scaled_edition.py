@@ -39,7 +39,7 @@ def copy_of_package(folder: Path) -> dict[str, str]:
     """Copy package and suites to a folder, and return an environment that imports them from there."""
     for name in ("pytest_mlpstorage", "benchmarks", "rules"):
         shutil.copytree(REPO / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, "PYTHONPATH": str(folder)}
 
 
 def scaled(edition: dict[str, Any]) -> dict[str, Any]:

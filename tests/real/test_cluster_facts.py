@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sys
 
-import pretend_hosts
 import pytest
 import small_suite
-from test_three_hosts import OnHosts, missing
+from suite_on_hosts import OnHosts, missing, pretend
 
-pytestmark = [pytest.mark.real, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
+pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(missing()), reason=missing() or "-")]
 
 GIB = 1024**3
 MEMORY_GIB = (64, 128, 256)
@@ -36,8 +35,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory):
-    shares = [sys.prefix, small_suite.REPO, tmp_path_factory.getbasetemp()]
-    with pretend_hosts.PretendHosts(MEMORY_GIB, shares=shares) as made:
+    with pretend(MEMORY_GIB, tmp_path_factory.getbasetemp()) as made:
         yield made
 
 

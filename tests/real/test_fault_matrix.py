@@ -5,20 +5,16 @@ At the end of pytest's output stands the table of them. The cells for ``.ci/run`
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-import shutil
-import sys
 import time
 
-import pretend_hosts
 import pretend_slurm
 import pytest
-import small_suite
 from fault_cells import FAR_SECONDS, HELLO, RANK, Cell, Fault
 from fault_places import Allocation, OneHost, ThreeHosts, written
 from faults import FAULTS
+from suite_on_hosts import missing, pretend
 
 from pytest_mlpstorage.errors import DependencyError
 from pytest_mlpstorage.launch.detect import find_launcher
@@ -39,17 +35,6 @@ def own_launcher() -> str:
         return ""
 
 
-def absent(place: str) -> str:
-    """Why there can be no such place here, or an empty text."""
-    if place == "one host":
-        return ""
-    if os.geteuid() != 0:
-        return "only root can make hosts"
-    programs = [program for program in pretend_hosts.NEEDED if shutil.which(program) is None]
-    programs += pretend_slurm.absent() if place == Allocation.name else []
-    return f"needs {', '.join(programs)}" if programs else ""
-
-
 def cells():
     for place, launcher in (
         (OneHost.name, own_launcher()),
@@ -57,7 +42,7 @@ def cells():
         (Allocation.name, "slurm"),
         (Allocation.name, own_launcher()),
     ):
-        why = absent(place)
+        why = "" if place == OneHost.name else missing(pretend_slurm.NEEDED if place == Allocation.name else ())
         for fault in FAULTS:
             if place in fault.places:
                 short = fault.quick and place == ThreeHosts.name
@@ -74,8 +59,7 @@ pytestmark = pytest.mark.skipif(own_launcher() == "", reason="no MPI launcher")
 
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory):
-    shares = [sys.prefix, small_suite.REPO, tmp_path_factory.getbasetemp()]
-    with pretend_hosts.PretendHosts((64, 128, 256), shares=shares) as made:
+    with pretend((64, 128, 256), tmp_path_factory.getbasetemp()) as made:
         yield made
 
 

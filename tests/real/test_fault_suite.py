@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
 
-import pretend_hosts
 import pytest
 import small_suite
-from test_fault_matrix import absent
-
-from pytest_mlpstorage.errors import DependencyError
-from pytest_mlpstorage.launch.detect import find_launcher
+from suite_on_hosts import OnHosts, missing, pretend
 
 FAR_SECONDS = 60.0
 SLOW = ("--mlps-set", "train.epochs=20", "--mlps-set", "train.computation_time=1s")
@@ -20,31 +15,11 @@ CONFIG = small_suite.CONFIG.replace("training:", "data_dir: ./mlps-data\ncluster
 CONFIG = CONFIG.replace("accelerators: 2", "accelerators: 3").replace("num_files_train: 28", "num_files_train: 63")
 
 
-def missing() -> str:
-    """Why there can be no such suite here, or an empty text."""
-    try:
-        find_launcher()
-    except DependencyError as error:
-        return str(error)
-    return absent("three hosts")
-
-
 pytestmark = [pytest.mark.full, pytest.mark.fault, pytest.mark.skipif(bool(missing()), reason=missing() or "-")]
 
 
-class Suite(small_suite.Suite):
-    """A suite that pytest runs from the first of the hosts."""
-
-    hosts: pretend_hosts.PretendHosts
-
-    def command(self, *arguments):
-        settings = [f"{name}={value}" for name, value in self.hosts.environment.items()]
-        return self.hosts.command("h1", ["env", "-C", str(self.folder), *settings, *super().command(*arguments)])
-
-    def left(self, *hosts):
-        """Host → command lines of what runs there."""
-        found = {host: list(self.hosts.processes(host).values()) for host in hosts or self.hosts.hosts}
-        return {host: lines for host, lines in found.items() if lines}
+class Suite(OnHosts):
+    """A suite on hosts of which something is killed."""
 
     def find(self, host, *words, without=()):
         """Process ids on a host of what has all these words in its command line."""
@@ -63,8 +38,7 @@ class Suite(small_suite.Suite):
 def suite(tmp_path_factory):
     folder = tmp_path_factory.mktemp("broken")
     (folder / "suite.yaml").write_text(CONFIG)
-    shares = [sys.prefix, small_suite.REPO, tmp_path_factory.getbasetemp()]
-    with pretend_hosts.PretendHosts((64, 128, 256), shares=shares) as made:
+    with pretend((64, 128, 256), tmp_path_factory.getbasetemp()) as made:
         suite = Suite(folder)
         suite.hosts = made
         ended = suite.run("-k", "not test_run and not test_result")

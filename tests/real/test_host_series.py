@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pretend_hosts
 import pytest
-import small_suite
-from test_three_hosts import missing
+from suite_on_hosts import missing, pretend
 
 from pytest_mlpstorage.results.time_series import Row, read_rows
 
@@ -20,7 +19,7 @@ pytestmark = [
     pytest.mark.real,
     pytest.mark.fault,
     pytest.mark.full,
-    pytest.mark.skipif(missing() is not None, reason=str(missing())),
+    pytest.mark.skipif(bool(missing()), reason=missing() or "-"),
 ]
 
 # Without MPI in the ranks: a rank that is alone communicates with nobody whom the cut could end.
@@ -42,8 +41,7 @@ told = {"code": done.returncode, "cause": done.cause, "warnings": done.warnings,
 
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory):
-    shares = [sys.prefix, small_suite.REPO, tmp_path_factory.getbasetemp()]
-    with pretend_hosts.PretendHosts((8, 8, 8), shares=shares) as made:
+    with pretend((8, 8, 8), tmp_path_factory.getbasetemp()) as made:
         yield made
 
 

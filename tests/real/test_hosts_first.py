@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 
-import pretend_hosts
 import pytest
 import small_suite
-
-from pytest_mlpstorage.errors import DependencyError
-from pytest_mlpstorage.launch.detect import find_launcher
+from suite_on_hosts import OnHosts, missing, pretend
 
 CONFIG = """division: whatif
 submitter: test
@@ -42,49 +37,26 @@ kvcache:
 """
 
 
-def missing() -> str | None:
-    """Why there can be no such hosts here."""
-    if os.geteuid() != 0:
-        return "only root can make hosts"
-    absent = [program for program in pretend_hosts.NEEDED if shutil.which(program) is None]
-    if absent:
-        return f"needs {', '.join(absent)}"
-    try:
-        find_launcher()
-    except DependencyError as error:
-        return str(error)
-    return None
+pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(missing()), reason=missing() or "-")]
 
 
-pytestmark = [pytest.mark.real, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
-
-
-class OnHosts(small_suite.Suite):
-    """A suite that pytest runs from the first of the hosts."""
-
-    hosts: pretend_hosts.PretendHosts
+class Verbose(OnHosts):
+    """One that tells what became of each item."""
 
     def command(self, *arguments):
-        settings = [f"{name}={value}" for name, value in self.hosts.environment.items()]
-        return self.hosts.command("h1", ["env", "-C", str(self.folder), *settings, *super().command("-v", *arguments)])
-
-    def left(self):
-        """Host → command lines of what runs there though all has ended."""
-        found = {host: list(self.hosts.processes(host).values()) for host in self.hosts.hosts}
-        return {host: lines for host, lines in found.items() if lines}
+        return super().command("-v", *arguments)
 
 
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory):
-    shares = [sys.prefix, small_suite.REPO, tmp_path_factory.getbasetemp()]
-    with pretend_hosts.PretendHosts((64, 64, 64), shares=shares) as made:
+    with pretend((64, 64, 64), tmp_path_factory.getbasetemp()) as made:
         yield made
 
 
 @pytest.fixture
 def suite(hosts, tmp_path):
     (tmp_path / "suite.yaml").write_text(CONFIG.replace("{short_contexts}", str(small_suite.REPO / "configs/kv_cache/short_contexts.yaml")))
-    made = OnHosts(tmp_path)
+    made = Verbose(tmp_path)
     made.hosts = hosts
     yield made
     assert made.wait_for(lambda: not made.left(), 30) is True

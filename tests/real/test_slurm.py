@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 
-import pretend_hosts
 import pretend_slurm
 import pytest
 import small_suite
+from suite_on_hosts import missing, pretend
 
-from pytest_mlpstorage.errors import DependencyError
 from pytest_mlpstorage.launch.detect import find_launcher
 
 DRIVER = """
@@ -54,27 +51,12 @@ time.sleep(600)
 """
 
 
-def missing() -> str:
-    """Why there can be no such hosts here."""
-    if os.geteuid() != 0:
-        return "only root can make hosts"
-    absent = [program for program in pretend_hosts.NEEDED if shutil.which(program) is None] + pretend_slurm.absent()
-    if absent:
-        return f"needs {', '.join(absent)}"
-    try:
-        find_launcher()
-    except DependencyError as error:
-        return str(error)
-    return ""
-
-
-pytestmark = [pytest.mark.full, pytest.mark.skipif(bool(missing()), reason=missing() or "-")]
+pytestmark = [pytest.mark.full, pytest.mark.skipif(bool(missing(pretend_slurm.NEEDED)), reason=missing(pretend_slurm.NEEDED) or "-")]
 
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
-    shares = [sys.prefix, small_suite.REPO, tmp_path_factory.getbasetemp()]
-    with pretend_hosts.PretendHosts((64, 128, 256), shares=shares) as hosts, pretend_slurm.PretendSlurm(hosts) as made:
+    with pretend((64, 128, 256), tmp_path_factory.getbasetemp()) as hosts, pretend_slurm.PretendSlurm(hosts) as made:
         yield made
 
 
@@ -93,14 +75,9 @@ def started(slurm, tmp_path):
     for process in processes:
         process.wait(30)
     end = time.monotonic() + 10
-    while left(slurm) and time.monotonic() < end:
+    while slurm.hosts.left() and time.monotonic() < end:
         time.sleep(0.1)
-    assert left(slurm) == {}
-
-
-def left(slurm):
-    found = {host: list(slurm.hosts.processes(host).values()) for host in slurm.hosts.hosts}
-    return {host: lines for host, lines in found.items() if lines}
+    assert slurm.hosts.left() == {}
 
 
 def told(folder, process):

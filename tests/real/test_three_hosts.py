@@ -7,20 +7,15 @@ of the first and the last is the environment's own: .ci/full runs this file in o
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import signal
 import subprocess
-import sys
 import time
 
-import pretend_hosts
 import pretend_slurm
 import pytest
 import small_suite
+from suite_on_hosts import OnHosts, missing, pretend
 
-from pytest_mlpstorage.errors import DependencyError
-from pytest_mlpstorage.launch.detect import find_launcher
 from pytest_mlpstorage.results.time_series import read_rows, series_files
 
 GIB = 1024**3
@@ -64,27 +59,12 @@ kvcache:
 """
 
 
-def missing() -> str | None:
-    """Why there can be no such hosts here."""
-    if os.geteuid() != 0:
-        return "only root can make hosts"
-    absent = [program for program in pretend_hosts.NEEDED if shutil.which(program) is None]
-    if absent:
-        return f"needs {', '.join(absent)}"
-    try:
-        find_launcher()
-    except DependencyError as error:
-        return str(error)
-    return None
-
-
-pytestmark = [pytest.mark.real, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
+pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(missing()), reason=missing() or "-")]
 
 
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory):
-    shares = [sys.prefix, small_suite.REPO, tmp_path_factory.getbasetemp()]
-    with pretend_hosts.PretendHosts(MEMORY_GIB, shares=shares) as made:
+    with pretend(MEMORY_GIB, tmp_path_factory.getbasetemp()) as made:
         yield made
 
 
@@ -94,25 +74,6 @@ def slurm(hosts):
         pytest.skip(f"needs {', '.join(pretend_slurm.absent())}")
     with pretend_slurm.PretendSlurm(hosts) as made:
         yield made
-
-
-class OnHosts(small_suite.Suite):
-    """A suite that pytest runs from the first of the hosts, by ssh or in an allocation of all of them."""
-
-    hosts: pretend_hosts.PretendHosts
-    slurm: pretend_slurm.PretendSlurm | None = None
-
-    def command(self, *arguments):
-        settings = self.hosts.environment
-        if self.slurm is not None:
-            settings = {name: value for name, value in settings.items() if "launcher" not in name.lower() and "agent" not in name}
-        words = ["env", "-C", str(self.folder), *[f"{name}={value}" for name, value in settings.items()], *super().command(*arguments)]
-        return self.hosts.command("h1", words) if self.slurm is None else self.slurm.allocated(words)
-
-    def left(self):
-        """Host → command lines of what runs there though all has ended."""
-        found = {host: list(self.hosts.processes(host).values()) for host in self.hosts.hosts}
-        return {host: lines for host, lines in found.items() if lines}
 
 
 WAYS = [

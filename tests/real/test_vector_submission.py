@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import tempfile
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 from submission_mutations_vector import CLOSED_ONLY, VECTOR, VECTOR_CHANGES
-from test_whole_submission import DISK, MEMORY, Whole, told
+from whole_submission import TWO_FILE_SYSTEMS, submission, told
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.full,
     pytest.mark.skipif(find_spec("zvec") is None, reason="zvec is not installed (pip install 'pytest-mlpstorage[vectordb]')"),
-    pytest.mark.skipif(not MEMORY.is_dir() or MEMORY.stat().st_dev == DISK.stat().st_dev, reason="needs a second file system"),
+    pytest.mark.skipif(not TWO_FILE_SYSTEMS, reason="needs a second file system"),
 ]
 
 VECTORS = """vectordb:
@@ -36,14 +33,8 @@ OF_THE_HOUR = "MLPS-VDB-07"
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
-    with contextlib.ExitStack() as stack:
-        results = stack.enter_context(tempfile.TemporaryDirectory(prefix="mlps-vectors-", dir=MEMORY))
-        whole = Whole(tmp_path_factory.mktemp("vectors"), Path(results), VECTORS, division="open")
-        whole.describe()
-        whole.benchmarks()
-        done = whole.python("-m", "pytest_mlpstorage.package", str(whole.results), "--to", "submission")
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield whole
+    with submission(tmp_path_factory.mktemp("vectors"), VECTORS, division="open") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
