@@ -102,7 +102,7 @@ def index_page() -> str:
         "",
         f"Written by `{_WRITE}`; a test holds these pages against the code.",
         "",
-        "Each message of the suite begins with a code in brackets, and `pytest --mlps-explain=CODE` shows its page on the terminal.",
+        "Each message that is no rule's begins with a code in brackets, and `pytest --mlps-explain=CODE` shows its page on the terminal.",
         "JUnit files have the codes of a failed item as its property `mlps_error`. The first digit is the kind: 1 configuration,",
         "2 dependency, 3 MPI, 4 filesystem, 5 execution, 6 validation. A code never changes its meaning.",
         "",

@@ -45,7 +45,9 @@ def add_options(parser: pytest.Parser) -> None:
         "--mlps-describe-system", action="store_true", help="ask the hosts, draft systems/<system>.yaml for a person to fill, and end"
     )
     group.addoption("--mlps-strict", action="store_true", help="warnings fail too")
-    group.addoption("--mlps-output", metavar="DIR", help="write verdicts.json, verdicts.csv and submissions.json into this folder")
+    group.addoption(
+        "--mlps-output", metavar="DIR", help="write verdicts.json, verdicts.csv, submissions.json and comparison.json into this folder"
+    )
     group.addoption(
         "--mlps-compare",
         metavar="DIR|last",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 import warnings
@@ -132,7 +131,7 @@ def _tree_root(config: pytest.Config, given: str) -> Path:
 
 
 def _benchmark_session(config: pytest.Config, name: str) -> Any:
-    from pytest_mlpstorage.config import Given, find_config, load_config
+    from pytest_mlpstorage.config import find_config, load_config
     from pytest_mlpstorage.editions import edition_names
     from pytest_mlpstorage.launch.detect import launcher_names
     from pytest_mlpstorage.session import BenchmarkSession
@@ -151,11 +150,8 @@ def _benchmark_session(config: pytest.Config, name: str) -> Any:
         launchers=launcher_names(),
         invocation_dir=where,
     )
-    given = Given(
-        tuple(config.getoption("mlps_set")), {name: text for name, text in os.environ.items() if name.startswith("MLPS_") and text}
-    )
     session = BenchmarkSession(
-        dataclasses.replace(suite, given=given),
+        suite,
         workloads,
         dry_run=config.getoption("mlps_dry_run"),
         strict=config.getoption("mlps_strict"),

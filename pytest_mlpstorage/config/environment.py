@@ -19,7 +19,7 @@ from pytest_mlpstorage.config.suite import FamilySchema
 from pytest_mlpstorage.config.tree import Entry, Fields, Origin
 from pytest_mlpstorage.config.validate import field_names
 
-__all__ = ["environment_layer", "family_keys", "variable_of"]
+__all__ = ["environment_layer", "family_keys", "set_variables", "variable_of"]
 
 _PREFIX: Final = "MLPS_"
 # Read by others: where torch comes from when the environment is made, and what the launcher tells its ranks.
@@ -33,6 +33,11 @@ _SUGGESTED: Final = 3
 def variable_of(key: str) -> str:
     """The variable of a dotted key."""
     return _PREFIX + key.replace(".", "_").replace("-", "_").upper()
+
+
+def set_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are there to set a key, sorted by name; an empty one counts as unset."""
+    return {name: environ[name] for name in sorted(environ) if name.startswith(_PREFIX) and name not in _NOT_OURS and environ[name]}
 
 
 def family_keys(schema: FamilySchema) -> tuple[str, ...]:
@@ -49,7 +54,7 @@ def environment_layer(
     What they set of a family's keys goes into its section, below all else that is there.
     """
     layer = Fields.of(Origin("environment", "MLPS_…"))
-    ours = [name for name in sorted(environ) if name.startswith(_PREFIX) and name not in _NOT_OURS and environ[name]]
+    ours = set_variables(environ)
     if not ours:
         return layer, ()
     meanings = _meanings(

@@ -8,13 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pytest_mlpstorage.config.document import read_document
-from pytest_mlpstorage.config.environment import environment_layer
+from pytest_mlpstorage.config.environment import environment_layer, set_variables
 from pytest_mlpstorage.config.families import Section, own_settings, read_section
 from pytest_mlpstorage.config.hosts import settle_hosts
 from pytest_mlpstorage.config.problems import Problems, one_of
 from pytest_mlpstorage.config.sections import PLACEHOLDER, ClusterSection, LaunchSection, SuiteSection, host_parts
 from pytest_mlpstorage.config.sources import assignments_layer, options_layer
-from pytest_mlpstorage.config.suite import ClusterConfig, FamilyConfig, FamilySchema, HostSpec, LaunchConfig, SuiteConfig
+from pytest_mlpstorage.config.suite import ClusterConfig, FamilyConfig, FamilySchema, Given, HostSpec, LaunchConfig, SuiteConfig
 from pytest_mlpstorage.config.tree import Fields, Loc, Origin, Scalar, Setting, at, leaves, overlay
 from pytest_mlpstorage.config.validate import field_names, validate
 from pytest_mlpstorage.units import parse_duration, parse_size
@@ -98,6 +98,7 @@ def load_config(
         settings=_settings(suite, merged, directories, sections, complete),
         warnings=warnings,
         placeholders=_placeholders(merged, sections),
+        given=Given(tuple(assignments), set_variables(environ), str(base)),
     )
 
 
@@ -149,9 +150,8 @@ def _refuse_guessing(merged: Fields, problems: Problems) -> None:
     if len(taken) == 2 and isinstance(node, Scalar) and node.value == "declared":
         _, _, memory = at(merged, ("cluster", "memory_per_host"))
         if len(memory) < 2:
-            problems.add(
-                node.origin, "cluster.collect", "given 'declared', without cluster.memory_per_host; allowed mpi, ssh, or both keys"
-            )
+            what = "given 'declared', without cluster.memory_per_host; allowed mpi, ssh, or both keys"
+            problems.add(node.origin, "cluster.collect", what, code="MLPS-E112")
 
 
 def _refuse_contradictions(assigned: Fields, options: Fields, problems: Problems) -> None:

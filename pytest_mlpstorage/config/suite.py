@@ -132,10 +132,11 @@ class LaunchConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Given:
-    """What a user wrote beside the YAML: the values of ``--mlps-set``, and the ``MLPS_…`` variables; passwords among them."""
+    """What a user wrote beside the YAML: the values of ``--mlps-set`` and the ``MLPS_…`` variables, passwords among them; and where."""
 
     assignments: tuple[str, ...] = ()
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    directory: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _kinds(lines: Sequence[Line]) -> dict[str, str]:
 
 def steps_to(highest: float, most: int = 4) -> list[float]:
     """Round values from 0 up to the first that is not below ``highest``, in no more than ``most`` steps."""
-    if not 0 < highest < math.inf:
+    if not 1e-300 < highest < 1e300:  # beyond, a step of it is 0 or infinite
         return [0.0, 1.0]
     magnitude = 10.0 ** math.floor(math.log10(highest / most))
     step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10, 20) if math.ceil(highest / (factor * magnitude) - 1e-9) <= most)

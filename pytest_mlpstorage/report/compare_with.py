@@ -74,6 +74,7 @@ class Comparer:
     edition: str | None = None
     now: Tree | None = None
     _trees: dict[Path, Tree] = dataclasses.field(default_factory=dict)
+    _judged: tuple[PastResult, ...] | None = None
 
     @property
     def told(self) -> str:
@@ -99,7 +100,8 @@ class Comparer:
         place = tree.place(relpath)
         if place is None or not place.is_result:
             return Comparison(relpath, missing="results of this kind cannot be read back, so not compared either")
-        return self.of(cast("Result", tree.load(place)))
+        # Not what the tree held at the start of the session: its benchmarks have set aside and added since.
+        return dataclasses.replace(self, now=None).of(cast("Result", tree.load(place)))
 
     def _earlier(self, result: Result) -> tuple[PastResult, Result] | str:
         wanted, mine = _identity(result), measured_at(result) or _NEVER
@@ -135,7 +137,7 @@ class Comparer:
 
     def _past(self, result: StoredResult) -> Iterator[PastResult]:
         if self.other is None:
-            for past in past_results(self.results_dir, tree=self.now, edition=self.edition):
+            for past in self._remembered():
                 own = not past.home and past.place.relpath == result.relpath
                 if not own and past.place.submitter == result.submitter:
                     yield past
@@ -144,6 +146,14 @@ class Comparer:
             self._trees[self.other] = read_tree(self.other, edition=self.edition)
         tree = self._trees[self.other]
         yield from (PastResult(tree, place) for place in tree.result_places)
+
+    def _remembered(self) -> Iterable[PastResult]:
+        """What this tree remembers: looked through once where it is judged, and each time where runs are added to it."""
+        if self.now is None:
+            return past_results(self.results_dir, edition=self.edition)
+        if self._judged is None:
+            self._judged = tuple(past_results(self.results_dir, tree=self.now, edition=self.edition))
+        return self._judged
 
     def _likeness(self, place: SubjectPlace, result: StoredResult) -> int:
         """Of several results in another tree, the one of the same system of the same submitter; in the same tree only time counts."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +26,8 @@ CLOCK: Final = "each host's own, UTC, not corrected"
 
 _NAME: Final = re.compile(r"time_series(_[A-Za-z0-9_-]+)?\.csv")
 _MOST_COLUMNS: Final = 4096
+_LARGEST: Final = 1e30
+"""Beyond what any counter gives; sums of what is larger might not be finite."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +61,8 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> int:
 def read_rows(lines: Iterable[str]) -> tuple[tuple[str, ...], Iterator[Row]]:
     """Columns after the fixed ones, and the rows one by one. Raises ValueError where the first line is not that of a series.
 
-    A row that is none (another number of cells, no time, a length below 0) is passed over, and a cell that is no finite number is None:
-    the file may be anybody's.
+    A row that is none (another number of cells, no time, a length below 0) is passed over, and a cell that is no number, or is too large
+    to be added, is None: the file may be anybody's.
     """
     reader = csv.reader(lines)
     try:
@@ -93,7 +94,7 @@ def _cell(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if abs(value) <= _LARGEST else None
 
 
 @dataclasses.dataclass(frozen=True)

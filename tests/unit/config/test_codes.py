@@ -23,6 +23,7 @@ CODES = {
     "no unit": (KV + "launch: {deadline: 300}\n", (), "MLPS-E111"),
     "an assignment without a value": (KV, ("division",), "MLPS-E111"),
     "nothing given for a key that is needed": ("division: whatif\nsystem: box\nkvcache: {}\n", (), "MLPS-E112"),
+    "hosts that are not asked, without their memory": (KV + "cluster: {collect: declared}\n", (), "MLPS-E112"),
     "no family": (HEAD, (), "MLPS-E112"),
     "a key twice": (KV + "system: box\n", (), "MLPS-E113"),
     "a word that is none of those allowed": (KV.replace("whatif", "closd"), (), "MLPS-E114"),

@@ -147,3 +147,10 @@ def test_a_name_of_a_suite_key_and_of_a_parameter_is_an_error_too(refuse):
 )
 def test_a_variable_that_sets_nothing_is_warned_of_with_what_is_near_or_nothing(load, good, variable, hint):
     assert load(good, environ={variable: "1"}).warnings == (f"environment variables that set nothing: {variable}{hint}",)
+
+
+def test_what_was_given_beside_the_file_is_kept_without_variables_that_set_no_key(load, good, tmp_path):
+    environ = {"MLPS_SYSTEM": "a", "MLPS_DIVISION": "", "MLPS_RUN_ID": "1", "MLPS_TORCH_SOURCE": "https://me:secret@host/", "HOME": "/"}
+    given = load(good, "data_dir=d", environ=environ).given
+    assert (given.assignments, given.environment) == (("data_dir=d",), {"MLPS_SYSTEM": "a"})
+    assert given.directory == str(tmp_path)

@@ -143,7 +143,7 @@ def test_slots_are_the_tasks_where_the_job_asked_for_tasks(load, good, scontrol,
     assert config.cluster.hosts == (HostSpec("n1", 4), HostSpec("n2", 4), HostSpec("n3", 1))
 
 
-@pytest.mark.parametrize("tasks", ["", "1", "4(x2)", "4(x9999999999),1", "4(x2),0", "many"])
+@pytest.mark.parametrize("tasks", ["", "1", "4(x2)", "4(x9999999999),1", "4(x2),0", "many", "9" * 5000])
 def test_tasks_that_are_of_a_step_or_unreadable_give_no_slots(load, good, scontrol, tasks):
     config = load(good, "cluster.hosts=allocation", environ=scontrol(SLURM_NTASKS="9", SLURM_TASKS_PER_NODE=tasks))
     assert [host.slots for host in config.cluster.hosts] == [None] * 3

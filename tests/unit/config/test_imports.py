@@ -12,5 +12,5 @@ def test_the_room_imports_nothing_heavy_and_no_room_above_it():
         "print(sorted(rooms), heavy)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    rooms = ["pytest_mlpstorage.config", "pytest_mlpstorage.errors", "pytest_mlpstorage.units", "pytest_mlpstorage.verdict"]
+    rooms = [f"pytest_mlpstorage.{name}" for name in ("asking", "config", "errors", "units", "verdict")]
     assert done.stdout.strip() == f"{rooms} []"

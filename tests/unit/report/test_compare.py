@@ -12,8 +12,10 @@ from pytest_mlpstorage.report.compare import Change, Comparison, compare, shown,
 from pytest_mlpstorage.report.compare_parameters import differing
 from pytest_mlpstorage.report.compare_with import Comparer
 from pytest_mlpstorage.report.records import decode, encode
+from pytest_mlpstorage.results import history
 from pytest_mlpstorage.results.history import measured_at, past_results
 from pytest_mlpstorage.results.superseded import supersede
+from pytest_mlpstorage.results.tree import read_tree
 from pytest_mlpstorage.rules.repeats import Figure
 
 
@@ -165,6 +167,27 @@ def test_the_last_is_the_newest_that_was_measured_before_whether_it_stands_or_wa
     assert found.when == "2026-07-14 08:35:00"
     assert Comparer(root).at("closed/acme/results/third/training/unet3d").earlier == replaced.relpath
     assert "measured later" in Comparer(root).at("closed/acme/results/first/training/unet3d").missing
+
+
+def test_what_was_set_aside_is_looked_through_once_for_all_results_of_a_tree_that_is_judged(tmp_path, monkeypatch):
+    tree = later(TrainingTree.write(tmp_path))
+    TrainingTree.write(tmp_path, system="slowfs")
+    old = TrainingTree.write(tmp_path, system="oldfs")
+    supersede(tmp_path, {leaf.relative_to(tmp_path).as_posix(): "why" for leaf in old.runs})
+    looked = []
+    monkeypatch.setattr(history, "read_tree", lambda root, **options: looked.append(root) or read_tree(root, **options))
+    now = read_tree(tmp_path)
+    comparer = Comparer(tmp_path, now=now)
+    found = [comparer.of(now.load(place)) for place in now.result_places]
+    assert len(found) > 1
+    assert found[0].earlier
+    assert len(looked) == 1
+    # A benchmark of the same session that sets more aside finds it.
+    replaced = TrainingTree.write(tmp_path, submitter="other")
+    supersede(tmp_path, {leaf.relative_to(tmp_path).as_posix(): "new" for leaf in replaced.runs})
+    shutil.rmtree(replaced.result_dir)
+    shutil.copytree(tree.result_dir, replaced.result_dir)
+    assert comparer.at(replaced.relpath).earlier.endswith("(set aside: new)")
 
 
 def test_the_last_is_of_the_same_submitter(tmp_path):

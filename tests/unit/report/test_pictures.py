@@ -64,6 +64,8 @@ def test_rates_travel_with_five_digits():
         (0, [0, 1]),
         (math.inf, [0, 1]),
         (math.nan, [0, 1]),
+        (5e-324, [0, 1]),
+        (1.7e308, [0, 1]),
     ],
 )
 def test_axes_have_round_values(highest, levels):

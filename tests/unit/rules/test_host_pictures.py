@@ -177,6 +177,16 @@ def test_a_series_without_a_record_is_drawn(tree):
     assert not any("Sampling used" in sentence for sentence in picture.says)
 
 
+def test_cells_too_large_to_be_added_are_not_known(tree):
+    sampled(leaves(tree)[0], hosts=("h1", "h2", "h3"))
+    path = leaves(tree)[0] / "time_series.csv"
+    text = path.read_text().replace(",50,", ",1e308,").replace(",100,", ",-1e308,")
+    assert text.count("e308") == 10
+    path.write_text(text)
+    (picture,) = shown(tree)
+    assert picture.says[1] == "CPU busy: 150 % on average."
+
+
 @pytest.mark.parametrize("block", [5, [], {"hosts": "x", "file": 3}, {"file": "time_series.csv", "interval_seconds": "nan"}])
 def test_a_damaged_record_does_not_stop_the_picture(tree, block):
     leaf = leaves(tree)[0]
