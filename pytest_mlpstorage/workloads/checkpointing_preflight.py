@@ -10,7 +10,7 @@ from pytest_mlpstorage.verdict import Division, Finding
 from pytest_mlpstorage.workloads.checkpointing_judge import preflight_rules
 from pytest_mlpstorage.workloads.checkpointing_state import checkpoint_folder, files_by_checkpoint
 from pytest_mlpstorage.workloads.dlio_spread import uneven_ranks
-from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, available_memory_bytes, open_files
+from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, memory_for, open_files
 from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
 from pytest_mlpstorage.workloads.storage_checks import file_systems, first_of_its_storage, on_host, results_space, usable
 
@@ -119,13 +119,6 @@ def _overwritten(plan: CheckpointingPlan, writes: int) -> int:
 
 
 def _memory(plan: CheckpointingPlan, number: int) -> Iterator[Finding]:
-    host, ranks = plan.cluster.hosts[number], plan.placement[number]
-    needed, available = plan.rank_memory_bytes * ranks, available_memory_bytes(host)
-    if available < needed:
-        yield Finding(
-            f"{host.called} has too little free memory for {ranks} ranks of {plan.engine.describe()}",
-            measured=format_bytes(available),
-            required=f"about {format_bytes(needed)}",
-            field="accelerators",
-            rule="MLPS-MEMORY-1",
-        )
+    ranks = plan.placement[number]
+    what = f"{ranks} ranks of {plan.engine.describe()}"
+    yield from memory_for(what, plan.cluster.hosts[number], plan.rank_memory_bytes * ranks, field="accelerators")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from pytest_mlpstorage.verdict import Finding
+from pytest_mlpstorage.units import format_bytes
+from pytest_mlpstorage.verdict import Category, Finding, Severity
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import HostFacts
 
-__all__ = ["PROCESS_FILES", "available_memory_bytes", "open_files"]
+__all__ = ["PROCESS_FILES", "available_memory_bytes", "memory_for", "open_files"]
 
 PROCESS_FILES: Final = 128
 """Open files of a rank before its work: libraries while they are loaded, logs, and what MPI talks through (about 60 were seen)."""
@@ -23,6 +24,21 @@ def available_memory_bytes(host: HostFacts) -> int:
     """Memory that ranks can still take: of the kernel, of the cgroup, and no more than was declared."""
     limits = (host.memory["MemAvailable"], host.memory_limit_bytes, host.memory_bytes if host.memory_declared else None)
     return min(limit for limit in limits if limit is not None)
+
+
+def memory_for(what: str, host: HostFacts, needed_bytes: int, *, field: str, warns: bool = False) -> Iterator[Finding]:
+    """Whether a host has memory left for something (MLPS-MEMORY-1); ``warns`` where it may do with less, more slowly."""
+    available = available_memory_bytes(host)
+    if available < needed_bytes:
+        yield Finding(
+            f"{host.called} has too little free memory for {what}",
+            severity=Severity.WARNING if warns else Severity.ERROR,
+            category=Category.CLOSED if warns else Category.INVALID,
+            measured=format_bytes(available),
+            required=f"about {format_bytes(needed_bytes)}",
+            field=field,
+            rule="MLPS-MEMORY-1",
+        )
 
 
 def open_files(hosts: Sequence[HostFacts], number: int, *, ranks: int, in_a_process: int, field: str) -> Iterator[Finding]:

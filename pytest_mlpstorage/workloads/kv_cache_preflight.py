@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.units import MIB, format_bytes
 from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
-from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, available_memory_bytes, open_files
+from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, memory_for, open_files
 from pytest_mlpstorage.workloads.kv_cache_changes import change_findings
 from pytest_mlpstorage.workloads.kv_cache_judge import preflight_rules
 from pytest_mlpstorage.workloads.kv_cache_official import official_findings
@@ -201,15 +201,6 @@ def _space(plan: KVCachePlan, number: int) -> Iterator[Finding]:
 
 
 def _memory(plan: KVCachePlan, number: int) -> Iterator[Finding]:
-    largest = max(plan.options, key=plan.rank_memory_bytes)
-    needed = plan.rank_memory_bytes(largest) * plan.section.clients_per_host
-    host = plan.cluster.hosts[number]
-    available = available_memory_bytes(host)
-    if available < needed:
-        yield Finding(
-            f"{host.called} has too little free memory for {plan.section.clients_per_host} client(s) of option {largest.number}",
-            measured=format_bytes(available),
-            required=f"about {format_bytes(needed)}",
-            field="kvcache.clients_per_host",
-            rule="MLPS-MEMORY-1",
-        )
+    largest, clients = max(plan.options, key=plan.rank_memory_bytes), plan.section.clients_per_host
+    what, needed = f"{clients} client(s) of option {largest.number}", plan.rank_memory_bytes(largest) * clients
+    yield from memory_for(what, plan.cluster.hosts[number], needed, field="kvcache.clients_per_host")

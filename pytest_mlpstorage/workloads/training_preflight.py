@@ -18,7 +18,7 @@ from pytest_mlpstorage.units import MIB, format_bytes
 from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
 from pytest_mlpstorage.workloads.base import NO_DATAGEN
 from pytest_mlpstorage.workloads.dlio_spread import uneven_ranks
-from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, available_memory_bytes, open_files
+from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, memory_for, open_files
 from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
 from pytest_mlpstorage.workloads.storage_checks import file_systems, first_of_its_storage, on_host, results_space, usable
 from pytest_mlpstorage.workloads.training_judge import preflight_rules
@@ -166,13 +166,6 @@ def _space(plan: TrainingPlan, number: int) -> Iterator[Finding]:
 
 
 def _memory(plan: TrainingPlan, number: int) -> Iterator[Finding]:
-    host, ranks = plan.cluster.hosts[number], plan.placement[number]
-    needed, available = plan.rank_memory_bytes * ranks, available_memory_bytes(host)
-    if available < needed:
-        yield Finding(
-            f"{host.called} has too little free memory for {ranks} ranks with {plan.read_threads} read workers each",
-            measured=format_bytes(available),
-            required=f"about {format_bytes(needed)}",
-            field="reader.read_threads",
-            rule="MLPS-MEMORY-1",
-        )
+    ranks = plan.placement[number]
+    what = f"{ranks} ranks with {plan.read_threads} read workers each"
+    yield from memory_for(what, plan.cluster.hosts[number], plan.rank_memory_bytes * ranks, field="reader.read_threads")

@@ -9,7 +9,7 @@ from pytest_mlpstorage.errors import EngineError
 from pytest_mlpstorage.units import MIB, format_bytes
 from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
 from pytest_mlpstorage.workloads.base import NO_DATAGEN
-from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, available_memory_bytes, open_files
+from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, memory_for, open_files
 from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
 from pytest_mlpstorage.workloads.storage_checks import file_systems, first_of_its_storage, on_host, results_space, usable
 from pytest_mlpstorage.workloads.vector_database_judge import preflight_rules
@@ -163,18 +163,10 @@ def _space(plan: VectorPlan, number: int) -> Iterator[Finding]:
 def _memory(plan: VectorPlan, number: int) -> Iterator[Finding]:
     """What the searching processes of a host need together, and on the first one what the load needs."""
     host, processes = plan.cluster.hosts[number], plan.workers * plan.section.clients_per_host
-    available = available_memory_bytes(host)
-
-    def lacking(needed: int, what: str, **more: Any) -> Iterator[Finding]:
-        if available < needed:
-            message, required = f"{host.called} has too little free memory for {what}", f"about {format_bytes(needed)}"
-            yield Finding(message, measured=format_bytes(available), required=required, rule="MLPS-MEMORY-1", **more)
-
     searching = plan.process_memory_bytes * processes
-    yield from lacking(searching, f"{processes} searching process(es)", field="vectordb.run.num_query_processes")
+    yield from memory_for(f"{processes} searching process(es)", host, searching, field="vectordb.run.num_query_processes")
     if number == 0:
-        warns: dict[str, Any] = {"severity": Severity.WARNING, "category": Category.CLOSED, "field": "vectordb.num_vectors"}
-        yield from lacking(_LOADER_BYTES + plan.raw_bytes, "building the index", **warns)
+        yield from memory_for("building the index", host, _LOADER_BYTES + plan.raw_bytes, field="vectordb.num_vectors", warns=True)
 
 
 def _marks(plan: VectorPlan) -> Iterator[Finding]:
