@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -174,6 +175,8 @@ def evidence(job: KVCacheJob, schedule: Schedule, measured: Measured, outcome: M
         "wake_probe": measured.wake.to_json(),
         "clocks": [dataclasses.asdict(clock) for clock in measured.clocks],
         "starts_ns": list(measured.starts_ns),
+        # What to add to a time of this host for nanoseconds since 1970; the starts are by the clock of rank 0.
+        "clock_epoch_ns": time.time_ns() - time.perf_counter_ns(),
         "window_overlap": measured.overlap,
         "late_start_ms": max(0, measured.outcome.ready_ns) / 1e6,
         "notes": [note.to_json() for note in notes],

@@ -2,52 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
-from pytest_mlpstorage.report.charts import figure, rates_chart, rates_in_words, times_chart
+from pytest_mlpstorage.errors import DependencyError
+from pytest_mlpstorage.report.charts import figure
 from pytest_mlpstorage.report.text import escaped, plain
-from pytest_mlpstorage.results.pictures import Distribution, Panel, Picture
+from pytest_mlpstorage.report.time_charts import in_words, time_chart, time_in_words
+from pytest_mlpstorage.report.value_charts import groups_chart, groups_in_words, times_chart, times_in_words
+from pytest_mlpstorage.results.pictures import Distribution, Picture, figure_text
 
-__all__ = ["SENTENCES", "picture_html", "picture_in_short", "picture_lines", "untold"]
+__all__ = ["picture_html", "picture_in_short", "picture_lines"]
 
-SENTENCES: Final = 3
+_SENTENCES: Final = 3
 """Where a picture is told in short: what is true, what was left out of it, and what stands beside it."""
 
 _ROWS_ALONE, _ROWS_OF_MANY = 4, 2
 """Lines that a rate fills on the terminal: of a picture with one panel, and of one with more."""
 
 
-def untold(metrics: Mapping[str, object], pictures: Sequence[Picture]) -> dict[str, object]:
-    """The metrics of a result that none of its pictures tells in a sentence; a name that ends in a blank tells all that begin with it."""
-    told = {name for picture in pictures for name in picture.tells if not name.endswith(" ")}
-    beginnings = tuple(name for picture in pictures for name in picture.tells if name.endswith(" "))
-    return {name: value for name, value in metrics.items() if name not in told and not (beginnings and name.startswith(beginnings))}
-
-
-def _highest(picture: Picture, unit: str) -> float:
-    """Where the axis of the panels of a unit ends."""
-    return max((value for panel in picture.panels if panel.unit == unit for line in panel.lines for value in line.known), default=0.0)
+def _highest(picture: Picture) -> dict[str, float]:
+    """What the scale of each unit must have room for: panels of one unit have one scale."""
+    highest: dict[str, float] = {}
+    for panel in picture.panels:
+        reached = [value for line in panel.lines for value in line.extremes]
+        limit = [panel.limit.value] if panel.limit is not None else []
+        highest[panel.unit] = max([highest.get(panel.unit, 0.0), *reached, *limit])
+    return highest
 
 
 def picture_html(picture: Picture) -> str:
-    """One picture: what it means, its charts, and every figure of its distributions in a table."""
-    lead, *rest = picture.says or ("",)
-    says = f'<p class="mlps-lead">{escaped(lead)}</p>' + "".join(f"<p>{escaped(sentence)}</p>" for sentence in rest)
-    rates = "".join(_rates(panel, panel.unit or picture.unit, _highest(picture, panel.unit)) for panel in picture.panels)
-    times = times_chart(picture.points, picture.distributions)
-    shown = rates + (figure(times, _CAPTION) if times else "") + _table(picture)
+    """One picture: what it means, its charts, and every figure of its distributions in a table.
+
+    A chart that cannot be drawn is one line, and what it would have shown stands there in words.
+    """
+    says = _says(picture)
+    shown = "".join(_charts(picture)) + _table(picture)
     inside = f'{says}<div class="mlps-pictures">{shown}</div>'
     if picture.folded:
-        return f'<details class="mlps-picture"><summary>{escaped(picture.title)}</summary>{inside}</details>'
+        opened = " open" if picture.opened else ""
+        return f'<details class="mlps-picture"{opened}><summary>{escaped(picture.title)}</summary>{inside}</details>'
     return f'<div class="mlps-picture"><h4>{escaped(picture.title)}</h4>{inside}</div>'
 
 
-def _rates(panel: Panel, unit: str, highest: float) -> str:
-    return figure(rates_chart(panel, unit, highest), rates_in_words(panel, unit))
+def _says(picture: Picture) -> str:
+    """The first sentence leads; of what is shown over time, where the chart tells most, all are one paragraph."""
+    if picture.stacked:
+        return f"<p>{escaped(' '.join(picture.says))}</p>" if picture.says else ""
+    lead, *rest = picture.says or ("",)
+    return f'<p class="mlps-lead">{escaped(lead)}</p>' + "".join(f"<p>{escaped(sentence)}</p>" for sentence in rest)
 
 
-_CAPTION: Final = "All operations that ended in the window, of all clients and trials; logarithmic."
+def _charts(picture: Picture) -> Iterator[str]:
+    highest, unit = _highest(picture), picture.unit
+    for chart in picture.charts:
+        yield _figure(partial(groups_chart, chart), chart.note, groups_in_words(chart))
+    if picture.stacked and picture.panels:
+        words = time_in_words(picture.panels, unit, picture.spans)
+        yield _figure(partial(time_chart, picture.panels, unit, highest, picture.spans, stacked=True), _stacked_caption(picture), words)
+    for panel in () if picture.stacked else picture.panels:
+        words = in_words(panel, panel.unit or unit)
+        yield _figure(partial(time_chart, (panel,), unit, highest, picture.spans), words, words)
+    words = times_in_words(picture.points, picture.distributions)
+    yield _figure(partial(times_chart, picture.points, picture.distributions), picture.of_times, words)
+
+
+def _figure(draw: Callable[[], str], caption: str, words: str) -> str:
+    """A chart with its caption; nothing where there is nothing to draw."""
+    try:
+        made = draw()
+    except DependencyError as error:
+        return figure("", f"[{error.code}] {error.message}; {error.suggestion}. It would show: {words}")
+    return figure(made, caption) if made else ""
+
+
+def _stacked_caption(picture: Picture) -> str:
+    lengths = sorted({panel.step for panel in picture.panels})
+    steps = f"{figure_text(lengths[0])} s" if len(lengths) == 1 else f"{figure_text(lengths[0])} to {figure_text(lengths[-1])} s"
+    banded = any(line.highs for panel in picture.panels for line in panel.lines)
+    band = "; within the pale band around it lay every sample that was read" if banded else ""
+    return f"Each step of a line is the mean of {steps}{band}. Beside each line stands its mean. Panels of one unit have one scale."
 
 
 def _table(picture: Picture) -> str:
@@ -89,7 +124,7 @@ def picture_lines(picture: Picture) -> Iterator[str]:
 def picture_in_short(picture: Picture) -> Iterator[str]:
     """Its title and what matters most of it, in few lines."""
     yield plain(picture.title)
-    yield from (f"  {plain(sentence)}" for sentence in picture.says[:SENTENCES])
+    yield from (f"  {plain(sentence)}" for sentence in picture.says[:_SENTENCES])
 
 
 def _columns(picture: Picture) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a result has to show besides its figures: rates over time, distributions of times, and what they mean in words.
+"""What a result has to show besides its figures: values over time or one by one, distributions of times, and what they mean in words.
 
 Whoever knows a family makes pictures, the reports draw them. In between they travel as JSON among the properties of an item.
 """
@@ -6,10 +6,10 @@ Whoever knows a family makes pictures, the reports draw them. In between they tr
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["Distribution", "Line", "Panel", "Picture", "figure_text"]
+__all__ = ["Chart", "Distribution", "Group", "Limit", "Line", "Panel", "Picture", "Span", "figure_text"]
 
 
 def figure_text(value: float) -> str:
@@ -17,25 +17,48 @@ def figure_text(value: float) -> str:
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.3g}"
 
 
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """A value that the others are held against, and what it is called. They keep it where they are not below."""
+
+    value: float
+    name: str = "limit"
+
+
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """A rate over time: its ``mean`` over the whole time, and its value in each step of its panel, None where it is not known."""
+    """A rate over time: its ``mean`` over the whole time, and its value in each step of its panel, None where it is not known.
+
+    Where a step sums up more than one sample, ``lows`` and ``highs`` are the least and the greatest of them; else they are empty.
+    """
 
     name: str
     mean: float
     values: tuple[float | None, ...]
+    lows: tuple[float | None, ...] = ()
+    highs: tuple[float | None, ...] = ()
 
     @property
     def known(self) -> list[float]:
         """The values that are known."""
-        return [value for value in self.values if value is not None]
+        return _known(self.values)
+
+    @property
+    def extremes(self) -> list[float]:
+        """All that an axis must have room for."""
+        return self.known + _known(self.lows) + _known(self.highs)
 
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
     """Lines over the same ``seconds``, drawn together: a value every ``step`` of them, the last one of what is left.
 
-    ``unit`` is that of the picture where it is empty; panels of one unit have one scale. ``axis`` says what the seconds are of.
+    ``unit`` is that of the picture where it is empty; panels of one unit have one scale. ``axis`` says what the seconds are of, and
+    ``begin`` which of them is the first.
     """
 
     name: str
@@ -44,6 +67,55 @@ class Panel:
     step: float = 1.0
     unit: str = ""
     axis: str = "seconds of the window"
+    begin: float = 0.0
+    limit: Limit | None = None
+
+    @property
+    def end(self) -> float:
+        """The last second on the axis."""
+        return self.begin + self.seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """A part of the time with a name, such as an epoch, from one second of the axis to another."""
+
+    name: str
+    begin: float
+    end: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Values that belong together, one after the other: the epochs of a run. ``mean`` is told with the name.
+
+    ``lows`` and ``highs`` are between what each value lies (the ranks, of which it is one), or empty. ``about``: see ``Distribution``;
+    ``aside`` for a group that does not count.
+    """
+
+    name: str
+    values: tuple[float | None, ...]
+    mean: float | None = None
+    lows: tuple[float | None, ...] = ()
+    highs: tuple[float | None, ...] = ()
+    about: str = ""
+
+    @property
+    def extremes(self) -> list[float]:
+        """All that an axis must have room for."""
+        return _known(self.values) + _known(self.lows) + _known(self.highs)
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """Groups of values beside each other. ``each`` is what one value is of: an epoch, a checkpoint; ``note`` is said below it."""
+
+    name: str
+    unit: str
+    groups: tuple[Group, ...]
+    each: str
+    limit: Limit | None = None
+    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,10 +133,11 @@ class Distribution:
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """What is shown of one part of a result: sentences, rates over time in ``unit``, distributions in ms at ``points``.
+    """What is shown of one part of a result: sentences, single values, rates over time in ``unit``, distributions in ms at ``points``.
 
-    ``tells`` names the metrics of the result that the sentences tell already. ``folded``: it stands on the page for who asks for it, shut,
-    and nowhere else.
+    ``stacked`` panels stand below each other over one axis of time, on which ``spans`` are marked. ``of_times`` says what the times are of.
+    ``folded``: it stands on the page alone, to be opened and shut; ``opened`` where it is open at first. ``caution`` is that of the
+    sentences which nobody may miss who sees the figures alone.
     """
 
     title: str
@@ -73,15 +146,21 @@ class Picture:
     panels: tuple[Panel, ...] = ()
     points: tuple[str, ...] = ()
     distributions: tuple[Distribution, ...] = ()
-    tells: tuple[str, ...] = ()
     folded: bool = False
+    charts: tuple[Chart, ...] = ()
+    spans: tuple[Span, ...] = ()
+    stacked: bool = False
+    opened: bool = False
+    of_times: str = ""
+    caution: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """All of it; rates to five digits, because there are thousands of them."""
         written = dataclasses.asdict(self)
         for panel in written["panels"]:
             for line in panel["lines"]:
-                line["values"] = [None if value is None else float(f"{value:.5g}") for value in line["values"]]
+                for key in ("values", "lows", "highs"):
+                    line[key] = [None if value is None else float(f"{value:.5g}") for value in line[key]]
         return written
 
     @classmethod
@@ -94,14 +173,31 @@ class Picture:
             panels=tuple(map(_panel, written["panels"])),
             points=_texts(written["points"]),
             distributions=tuple(Distribution(**{**one, "values": tuple(one["values"])}) for one in written["distributions"]),
-            tells=_texts(written["tells"]),
             folded=bool(written["folded"]),
+            charts=tuple(map(_chart, written["charts"])),
+            spans=tuple(Span(**one) for one in written["spans"]),
+            stacked=bool(written["stacked"]),
+            opened=bool(written["opened"]),
+            of_times=str(written["of_times"]),
+            caution=str(written["caution"]),
         )
 
 
+_SERIES = ("values", "lows", "highs")
+
+
 def _panel(written: Mapping[str, Any]) -> Panel:
-    lines = (Line(line["name"], line["mean"], tuple(line["values"])) for line in written["lines"])
-    return Panel(written["name"], written["seconds"], tuple(lines), written["step"], str(written["unit"]), str(written["axis"]))
+    lines = (Line(**{**line, **{key: tuple(line[key]) for key in _SERIES}}) for line in written["lines"])
+    return Panel(**{**written, "lines": tuple(lines), "limit": _limit(written["limit"])})
+
+
+def _chart(written: Mapping[str, Any]) -> Chart:
+    groups = (Group(**{**group, **{key: tuple(group[key]) for key in _SERIES}}) for group in written["groups"])
+    return Chart(**{**written, "groups": tuple(groups), "limit": _limit(written["limit"])})
+
+
+def _limit(written: Mapping[str, Any] | None) -> Limit | None:
+    return None if written is None else Limit(**written)
 
 
 def _texts(written: Sequence[object]) -> tuple[str, ...]:

@@ -1,19 +1,22 @@
 """The course of a time series in few steps: what many rows of many hosts come to, read once and kept in little memory.
 
 Each host's time begins with its own first row, by its own clock: clocks that disagree shift no host against another. A row counts in
-every step that its interval lies in, by the part of it that does, so a step tells the mean over its time whatever the rows' intervals.
+every step that its interval lies in, by the part of it that does, so a step tells the mean over its time whatever the rows' intervals,
+and the least and the greatest of them: what stood out for a second is not lost in a step of a minute.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import add
 from typing import Final
 
 from pytest_mlpstorage.results.time_series import Row
 
 __all__ = ["MOST_HOSTS", "QUANTITIES", "Course", "course"]
 
-_STEPS: Final = 240
+_STEPS: Final = 128
 """Most steps of a course: what a chart can show. Twice as long a run has steps of twice the length."""
 
 _LONGEST_SECONDS: Final = 1e9
@@ -40,19 +43,27 @@ QUANTITIES: Final[Mapping[str, tuple[str, str, float]]] = {
 
 
 class _Host:
-    """Sums of a host: for each quantity and step the seconds that are known, and the value times them."""
+    """Of each quantity and step of a host: the seconds that are known, the value times them, and the least and the greatest value."""
 
     def __init__(self, begin: float) -> None:
         self.begin = begin
         self.known = {name: [0.0] * _STEPS for name in QUANTITIES}
         self.sums = {name: [0.0] * _STEPS for name in QUANTITIES}
+        self.least = {name: [math.inf] * _STEPS for name in QUANTITIES}
+        self.most = {name: [-math.inf] * _STEPS for name in QUANTITIES}
 
     def coarsen(self) -> None:
         """Make steps of twice the length."""
-        for table in (self.known, self.sums):
-            for name, steps in table.items():
-                halved = [steps[index] + steps[index + 1] for index in range(0, _STEPS, 2)]
-                table[name] = [*halved, *([0.0] * (_STEPS - len(halved)))]
+        _halve(self.known, add, 0.0)
+        _halve(self.sums, add, 0.0)
+        _halve(self.least, min, math.inf)
+        _halve(self.most, max, -math.inf)
+
+
+def _halve(table: dict[str, list[float]], fold: Callable[[float, float], float], nothing: float) -> None:
+    for name, steps in table.items():
+        halved = [fold(steps[index], steps[index + 1]) for index in range(0, _STEPS, 2)]
+        table[name] = [*halved, *([nothing] * (_STEPS - len(halved)))]
 
 
 class Course:
@@ -100,12 +111,29 @@ class Course:
                     if value is not None:
                         host.known[name][index] += overlap
                         host.sums[name][index] += value * overlap
+                        host.least[name][index] = min(host.least[name][index], value)
+                        host.most[name][index] = max(host.most[name][index], value)
 
     def steps(self, name: str, host: str) -> list[float | None]:
         """Means of a quantity on a host, step by step; None where nothing is known."""
         one = self._hosts[host]
         pairs = zip(one.sums[name][: self.count], one.known[name], strict=False)
         return [total / seconds if seconds > 0 else None for total, seconds in pairs]
+
+    def bounds(self, name: str, host: str) -> tuple[list[float | None], list[float | None]]:
+        """The least and the greatest value of a quantity on a host in each step; None where nothing is known."""
+        one = self._hosts[host]
+        known = one.known[name][: self.count]
+        least, most = one.least[name], one.most[name]
+        return (
+            [least[index] if seconds > 0 else None for index, seconds in enumerate(known)],
+            [most[index] if seconds > 0 else None for index, seconds in enumerate(known)],
+        )
+
+    def begin(self, host: str | None = None) -> float:
+        """When a host's time begins, by its own clock; the earliest of all where that host is not known. Seconds since 1970."""
+        one = self._hosts.get(host or "")
+        return one.begin if one is not None else min(each.begin for each in self._hosts.values())
 
     def mean(self, name: str, host: str) -> float | None:
         """Mean of a quantity on a host over all that is known of it."""
@@ -115,8 +143,16 @@ class Course:
 
     def together(self, name: str, *, of: str = "sum") -> list[float | None]:
         """``sum``, ``mean`` or ``max`` over the hosts of which a step is known."""
-        columns = zip(*(self.steps(name, host) for host in self.hosts), strict=True)
-        return [_together([value for value in column if value is not None], of) for column in columns]
+        return _folded([self.steps(name, host) for host in self.hosts], of)
+
+    def bounds_together(self, name: str, *, of: str = "sum") -> tuple[list[float | None], list[float | None]]:
+        """Between what ``together`` lay at any time of a step: no sum of hosts was below that of their least values."""
+        lows, highs = zip(*(self.bounds(name, host) for host in self.hosts), strict=True)
+        return _folded(lows, of), _folded(highs, of)
+
+
+def _folded(hosts: Sequence[Sequence[float | None]], of: str) -> list[float | None]:
+    return [_together([value for value in column if value is not None], of) for column in zip(*hosts, strict=True)]
 
 
 def _together(values: list[float], of: str) -> float | None:

@@ -5,6 +5,7 @@ Only a run whose summary holds our block (``mlps``) has anything to show: a summ
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
@@ -12,15 +13,18 @@ from typing import Any, Final
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.results.coerce import number
-from pytest_mlpstorage.results.kv_cache_records import OptionSummary
-from pytest_mlpstorage.results.pictures import Distribution, Line, Panel, Picture
-from pytest_mlpstorage.results.records import KVCacheResult, StoredResult
+from pytest_mlpstorage.results.files import TreeFiles
+from pytest_mlpstorage.results.kv_cache_evidence import EVIDENCE
+from pytest_mlpstorage.results.kv_cache_records import KVCacheSummary, OptionSummary
+from pytest_mlpstorage.results.pictures import Distribution, Line, Panel, Picture, Span
+from pytest_mlpstorage.results.records import KVCacheResult, Leaf, StoredResult
+from pytest_mlpstorage.rules.activity import Activity, Begin
 from pytest_mlpstorage.rules.kv_cache_runs import with_summary
 from pytest_mlpstorage.rules.kv_cache_serving import request_times, serving_part, serving_sentences
 from pytest_mlpstorage.units import GIB
 from pytest_mlpstorage.verdict import NoEvidence
 
-__all__ = ["pictures_of"]
+__all__ = ["kv_cache_activities", "kv_cache_pictures"]
 
 _UNIT: Final = "GiB/s"
 _POINTS: Final[Mapping[str, str]] = {"mean": "mean", "p50": "P50", "p95": "P95", "p99": "P99", "p999": "P99.9", "max": "max"}
@@ -43,29 +47,22 @@ _MOST_STEPS: Final = 600
 _SAME: Final = 0.005
 """A factor that is no further from 1 makes no difference to tell."""
 
+_FORMULA: Final = "The official formula"
+_WHY: Final = ": it counts work that ended after the window, and divides by the window alone."
+
 _OVERLOADED: Final = 1.05
 """A backlog that is no larger tells nothing of the queue."""
 
 _WHOLE: Final = 100
 """From here on a fraction of a millisecond is noise."""
 
+_WINDOW: Final = "Rates are those of the window; what came before and after it is not in them."
 _NOT_TESTED: Final = "caches in the storage itself are not tested"
 
 _OFFICIAL: Final[Mapping[str, str]] = {"read": "aggregated_read_bandwidth_gbps", "write": "aggregated_write_bandwidth_gbps"}
 
-_COLUMNS: Final = (
-    "Throughput (tok/s)",
-    "Read B/W (GiB/s)",
-    "Write B/W (GiB/s)",
-    "P95 Read Latency (ms)",
-    "storage throughput (tok/s)",
-    "P95 device read latency (ms)",
-    "P95 device write latency (ms)",
-)
-"""Metrics of an option under the names of the results table, which a sentence tells."""
 
-
-def pictures_of(result: StoredResult, edition: Edition) -> list[Picture]:
+def kv_cache_pictures(result: StoredResult, edition: Edition) -> list[Picture]:
     """A picture of each option of a run of ours; none of any other result."""
     if not isinstance(result, KVCacheResult):
         return []
@@ -77,27 +74,64 @@ def pictures_of(result: StoredResult, edition: Edition) -> list[Picture]:
     engine = leaf.metadata.mlps.get("engine") if leaf.metadata is not None else None
     native = not isinstance(engine, Mapping) or engine.get("name") != "official"
     made = []
-    for option, entry in summary.options.items():
-        block = entry.raw.get("mlps")
-        if isinstance(block, Mapping) and block:
-            name, group = (book[option].name, book[option].result_group) if option in book else ("", "")
-            serving = serving_part(block)
-            name = name if serving is None else f"profile {serving.get('profile')}"
-            title = f"option {option}: {name}" if name else f"option {option}"
-            made.append(_picture(title, group, option, entry, block, native=native))
+    for option, entry, block in _blocks(summary):
+        name = book[option].name if option in book else ""
+        serving = serving_part(block)
+        name = name if serving is None else f"profile {serving.get('profile')}"
+        title = f"option {option}: {name}" if name else f"option {option}"
+        made.append(_picture(title, entry, block, native=native))
     return made
 
 
-def _picture(title: str, group: str, option: int, entry: OptionSummary, block: Mapping[str, Any], *, native: bool) -> Picture:
+def _blocks(summary: KVCacheSummary) -> Iterator[tuple[int, OptionSummary, Mapping[str, Any]]]:
+    """Each option that a run of ours did, with our block of it."""
+    for option, entry in summary.options.items():
+        block = entry.raw.get("mlps")
+        if isinstance(block, Mapping) and block:
+            yield option, entry, block
+
+
+def kv_cache_activities(result: StoredResult, edition: Edition) -> list[Activity]:  # noqa: ARG001 - each family is asked the same way
+    """The rates of each pass of a run of ours, and when its window was."""
+    found = with_summary(result) if isinstance(result, KVCacheResult) else NoEvidence("of another family", "")
+    if isinstance(found, NoEvidence):
+        return []
+    leaf, summary = found
+    made = []
+    for option, _, block in _blocks(summary):
+        for panel in _panels(block):
+            launch = f"option{option}-{panel.name.replace(' ', '')}"
+            window = Span("window", 0.0, panel.seconds)
+            title = f"Option {option}, {panel.name} over time"
+            of_storage = dataclasses.replace(panel, name="storage", unit=_UNIT)
+            begin = _begin(result, leaf, f"option_{option}/{panel.name.replace(' ', '_')}/rank_0/{EVIDENCE}")
+            made.append(Activity(leaf, title, (of_storage,), (window,), (_WINDOW,), launch, begin, panel.axis))
+    return made
+
+
+def _begin(result: StoredResult, leaf: Leaf, name: str) -> Begin:
+    """When the window of a pass began, by the clock of the first client's host."""
+    raw = TreeFiles(result.root).json_object(leaf.path / name) if name in leaf.files - leaf.pruned else None
+    starts = raw.get("starts_ns") if raw is not None else None
+    start = number(starts[0]) if isinstance(starts, list) and starts else None
+    of_epoch = number(raw.get("clock_epoch_ns")) if raw is not None else None
+    host = raw.get("host") if raw is not None else None
+    epoch = (start + of_epoch) / 1e9 if start is not None and of_epoch is not None else None
+    return Begin(epoch_seconds=epoch, host=host if isinstance(host, str) else None)
+
+
+def _picture(title: str, entry: OptionSummary, block: Mapping[str, Any], *, native: bool) -> Picture:
     serving = serving_part(block)
+    says = tuple(_sentences(entry, block, native=native))
     return Picture(
         title=title,
-        says=tuple(_sentences(entry, block, native=native)),
+        says=says,
+        caution=next((sentence.removesuffix(_WHY) for sentence in says if sentence.startswith(_FORMULA) and sentence.endswith(_WHY)), ""),
         unit=_UNIT,
         panels=tuple(_panels(block)),
         points=tuple(_POINTS.values()),
         distributions=tuple(_distributions(block)) if serving is None else (request_times(serving, tuple(_POINTS)), *_distributions(block)),
-        tells=(f"option {option} ", *(f"KVCache {group} - {column}" for column in _COLUMNS if group)),
+        of_times="All operations that ended in the window, of all clients and trials; logarithmic.",
     )
 
 
@@ -154,8 +188,7 @@ def _official(entry: OptionSummary, block: Mapping[str, Any], rates: Mapping[str
         told.append(f"{word} {official:.3g} {_UNIT}" + (f" ({factor:.2f} × the true rate)" if factor is not None else ""))
     if told:
         would = "would have said" if native else "said"
-        why = ": it counts work that ended after the window, and divides by the window alone" if apart else ""
-        yield f"The official formula {would} {', '.join(told)}{why}."
+        yield f"{_FORMULA} {would} {', '.join(told)}{_WHY if apart else '.'}"
     late = number(block.get("late_requests_lower_bound"))
     if late and not native:  # of ours the true rate says more
         yield f"At least {late:,.0f} of the requests that these figures count ended after the window."
@@ -236,13 +269,16 @@ def _panels(block: Mapping[str, Any]) -> Iterator[Panel]:
         if known:
             seconds = max(one.window_ns for one in known.values()) / 10**9
             step = math.ceil(seconds / _MOST_STEPS)
-            lines = [Line(word, one.gib_per_second, _means(one.rates_gib_per_second(), step)) for word, one in known.items()]
+            lines = [_line(word, one.gib_per_second, one.rates_gib_per_second(), step) for word, one in known.items()]
             yield Panel(f"trial {trial}", seconds, tuple(lines), float(step))
 
 
-def _means(rates: Sequence[float], step: int) -> tuple[float, ...]:
-    """The mean of each ``step`` seconds."""
-    return tuple(fmean(rates[begin : begin + step]) for begin in range(0, len(rates), step))
+def _line(word: str, mean: float, rates: Sequence[float], step: int) -> Line:
+    """The mean of each ``step`` seconds, and the least and the greatest second of them."""
+    parts = [rates[begin : begin + step] for begin in range(0, len(rates), step)]
+    if step == 1:
+        return Line(word, mean, tuple(rates))
+    return Line(word, mean, tuple(map(fmean, parts)), tuple(map(min, parts)), tuple(map(max, parts)))
 
 
 def _distributions(block: Mapping[str, Any]) -> Iterator[Distribution]:

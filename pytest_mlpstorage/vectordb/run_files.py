@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -82,6 +83,8 @@ def write_run(job: VectorJob, facts: RunFacts, *, tell: Callable[[float], None] 
                 "dataset": _dataset(job, data, facts.fingerprint),
                 "phases": list(phases.values()),
                 "clock_offsets_ns": dict(facts.offsets_ns),
+                # What to add to a time of the samples (less its host's offset) for nanoseconds since 1970 by the clock of this host.
+                "clock_epoch_ns": time.time_ns() - time.perf_counter_ns(),
                 "open": {"seconds": [one["seconds"] for one in facts.opened], "counted": "apart from both phases"},
                 "cold_proof": proof.to_json(),
                 "memory": {

@@ -13,7 +13,7 @@ from pytest_mlpstorage.launch.counters import columns_of
 from pytest_mlpstorage.report.pictures import picture_html
 from pytest_mlpstorage.results.time_series import Row, SampledHost, SeriesRecord, write_rows
 from pytest_mlpstorage.rules import host_pictures as module
-from pytest_mlpstorage.rules.host_pictures import host_pictures
+from pytest_mlpstorage.rules.host_pictures import launch_pictures
 
 sys.path.append(str(Path(__file__).parent))
 from training_tree import TrainingTree
@@ -50,7 +50,7 @@ def sampled(leaf, count=5, hosts=("h1",), name="time_series.csv", problems=(), w
 
 
 def shown(tree):
-    return host_pictures(tree.read())
+    return launch_pictures(tree.read())
 
 
 def test_a_result_without_series_has_no_such_picture(tree):
@@ -63,11 +63,12 @@ def test_a_run_shows_what_its_host_did_and_what_telling_it_cost(tree):
     (picture,) = shown(tree)
     assert picture.title == f"Hosts during run {leaf.name}"
     assert picture.folded
+    assert picture.stacked
     assert picture.says == (
         "1 host, 5.0 s, 5 samples.",
         "CPU busy: 50 % on average.",
-        "disks read: 300 MiB/s on average.",
-        "disks wrote: 0 MiB/s on average.",
+        "Disks read: 300 MiB/s on average.",
+        "Disks wrote: 0 MiB/s on average.",
         "CPU, memory, disks and network are told of the whole host, whoever used them.",
         "Sampling used 0.20% of a core of each host.",
     )
@@ -97,7 +98,7 @@ def test_the_top_core_is_told_by_time_and_never_below_all_of_them(tree):
 def test_several_hosts_are_told_each_and_drawn_together(tree):
     sampled(leaves(tree)[0], hosts=("h1", "h2"))
     (picture,) = shown(tree)
-    assert "disks read: h1 300, h2 600 MiB/s on average." in picture.says
+    assert "Disks read: h1 300, h2 600 MiB/s on average." in picture.says
     cpu, disks = picture.panels
     assert (cpu.name, cpu.lines[0].values[0]) == ("CPU, mean of all hosts", 75.0)
     assert (disks.name, disks.lines[0].values[0]) == ("disks under test, all hosts together", 900.0)
@@ -122,13 +123,13 @@ def test_a_leaf_of_several_launches_has_a_picture_of_each(tree):
     assert [picture.title.rpartition(", ")[2] for picture in shown(tree)] == ["option1-trial0", "option1-trial1"]
 
 
-def test_no_more_than_eight_are_drawn_and_the_rest_is_counted(tree):
+def test_no_more_than_nine_are_drawn_and_the_rest_is_counted(tree):
     for leaf in leaves(tree):
         for launch in ("a", "b"):
             sampled(leaf, name=f"time_series_{launch}.csv")
     found = shown(tree)
-    assert len(found) == 8
-    assert found[-1].says[-1] == f"{2 * len(leaves(tree)) - 8} more series are in the tree and are not drawn."
+    assert len(found) == 9
+    assert found[-1].says[-1] == f"{2 * len(leaves(tree)) - 9} more launches are in the tree and are not drawn."
 
 
 def test_of_a_large_series_some_samples_are_read_and_it_is_said(tree, monkeypatch):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
 from pytest_mlpstorage.editions import edition
-from pytest_mlpstorage.rules.kv_cache_pictures import pictures_of
+from pytest_mlpstorage.launch.counters import columns_of
+from pytest_mlpstorage.results.time_series import Row, write_rows
+from pytest_mlpstorage.rules.kv_cache_pictures import kv_cache_activities, kv_cache_pictures
+from pytest_mlpstorage.rules.pictures import pictures_of
 
 sys.path.append(str(Path(__file__).parents[1] / "kvcache"))
 sys.path.append(str(Path(__file__).parent))
@@ -25,7 +29,7 @@ def tree(tmp_path):
 
 
 def shown(tree, option=1):
-    return pictures_of(tree.read(), BOOK)[option - 1]
+    return kv_cache_pictures(tree.read(), BOOK)[option - 1]
 
 
 def said(tree, option=1):
@@ -46,7 +50,7 @@ def block(tree, option=1, **values):
 
 
 def test_every_option_has_a_picture_under_its_name(tree):
-    assert [picture.title for picture in pictures_of(tree.read(), BOOK)] == [
+    assert [picture.title for picture in kv_cache_pictures(tree.read(), BOOK)] == [
         "option 1: Max Storage Stress",
         "option 2: Storage Throughput",
         "option 3: Large Model (70B)",
@@ -84,6 +88,8 @@ def test_a_factor_of_one_needs_no_reason(tree, official, apart):
     block(tree, storage_read_bandwidth_window_gibps=2.0, storage_write_bandwidth_window_gibps=None)
     tree.option(1, aggregated_read_bandwidth_gbps=official, aggregated_write_bandwidth_gbps=...)
     assert ("counts work that ended after the window" in said(tree)) == apart
+    assert shown(tree).caution.startswith("The official formula would have said read") == apart
+    assert "it counts" not in shown(tree).caution
 
 
 def test_an_official_figure_without_a_rate_in_the_window_has_no_factor(tree):
@@ -195,6 +201,7 @@ def test_a_run_of_hours_is_drawn_in_as_many_steps_as_can_be_seen(tree):
     (read, _write) = panels[0].lines
     assert (panels[0].step, len(read.values)) == (13.0, 554)
     assert read.values[0] == pytest.approx(sum(seconds[:13]) / 13 / 2**30)
+    assert (read.lows[0], read.highs[0]) == (min(seconds[:13]) / 2**30, max(seconds[:13]) / 2**30)
 
 
 @pytest.mark.parametrize(("seconds", "step"), [(599, 1), (600, 1), (601, 2), (1200, 2)])
@@ -203,6 +210,7 @@ def test_ten_minutes_are_drawn_second_by_second(tree, seconds, step):
     block(tree, series_1s=[{"read": series, "write": None}])
     (panel,) = shown(tree).panels
     assert (panel.step, len(panel.lines)) == (step, 1)
+    assert bool(panel.lines[0].highs) is (step > 1)
 
 
 def test_the_mean_over_the_trials_is_the_rate_in_words(tree):
@@ -265,19 +273,46 @@ def test_a_serving_part_that_somebody_changed_is_no_fault(tree, wrong):
     assert shown(tree).says
 
 
-def test_the_metrics_that_it_tells_are_those_of_its_option(tree):
-    tells = shown(tree, 3).tells
-    assert tells[0] == "option 3 "
-    assert "KVCache llama3.1-70b Storage Only - Read B/W (GiB/s)" in tells
-    assert not any("8b" in name for name in tells)
+def test_each_pass_is_an_activity_with_its_window(tree):
+    activities = kv_cache_activities(tree.read(), BOOK)
+    assert [one.launch for one in activities] == [f"option{option}-trial{trial}" for option in (1, 2, 3) for trial in range(3)]
+    first = activities[0]
+    assert (first.title, first.panels[0].name, first.panels[0].unit) == ("Option 1, trial 0 over time", "storage", "GiB/s")
+    assert [(span.name, span.end) for span in first.spans] == [("window", 10.0)]
+
+
+def evidence(tree, **values):
+    """Put into the evidence of the first client what its clock said."""
+    path = tree.leaf / "option_1" / "trial_0" / "rank_0" / "evidence.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**known, **values}))
+
+
+def test_the_window_lies_on_the_axis_of_the_hosts_where_the_clock_of_the_first_client_had_it(tree):
+    columns = columns_of(["nvme0n1"], ["eth0"])
+    values = tuple(10.0 if name == "cpu_busy_percent" else None for name in columns)
+    rows = [Row(1_800_000_001.0 + second, "h1", 1.0, values) for second in range(15)]
+    write_rows(tree.leaf / "time_series_option1-trial0.csv", columns, rows)
+    evidence(tree, host="h1", starts_ns=[4 * 10**9, 5 * 10**9], clock_epoch_ns=1_799_999_999 * 10**9)
+    picture = next(p for p in pictures_of(tree.read(), BOOK) if p.title == "Option 1, trial 0 over time")
+    assert [panel.name for panel in picture.panels] == ["storage", "CPU"]
+    assert (picture.spans[0].begin, picture.spans[0].end) == pytest.approx((3.0, 13.0))
+    assert "Clocks were not corrected: what was done lies where the clock of h1 had it." in picture.says
+
+
+@pytest.mark.parametrize("wrong", [None, "x", [], {}, [None], ["a"], float("nan"), 10**400, True])
+def test_evidence_that_somebody_changed_places_nothing(tree, wrong):
+    evidence(tree, host=wrong, starts_ns=wrong, clock_epoch_ns=wrong)
+    assert kv_cache_activities(tree.read(), BOOK)[0].begin.epoch_seconds is None
 
 
 def test_a_run_of_the_official_tool_and_other_results_have_nothing_to_show(tmp_path):
-    assert pictures_of(KVCacheTree.write(tmp_path / "a").read(), BOOK) == []
-    assert pictures_of(TrainingTree.write(tmp_path / "b").read(), BOOK) == []
+    assert kv_cache_pictures(KVCacheTree.write(tmp_path / "a").read(), BOOK) == []
+    assert kv_cache_pictures(TrainingTree.write(tmp_path / "b").read(), BOOK) == []
     tree = OurTree.write(tmp_path / "c")
     (tree.leaf / "summary.json").unlink()
-    assert pictures_of(tree.read(), BOOK) == []
+    assert kv_cache_pictures(tree.read(), BOOK) == []
 
 
 @pytest.mark.parametrize(
@@ -296,4 +331,4 @@ def test_a_summary_that_somebody_changed_is_no_fault(tree, wrong):
     tree.option(1, aggregated_read_bandwidth_gbps=wrong, rank_count=wrong, trial_count=wrong)
     assert shown(tree).title == own.title
     tree.option(1, mlps=wrong)
-    assert len(pictures_of(tree.read(), BOOK)) == (3 if isinstance(wrong, dict) and wrong else 2)
+    assert len(kv_cache_pictures(tree.read(), BOOK)) == (3 if isinstance(wrong, dict) and wrong else 2)

@@ -1,0 +1,166 @@
+"""What checkpointing runs have to show: rate and duration of each write and read over all ranks, and the rate over the time of each run."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.results.checkpoint_metric import PHASES, CheckpointMetric, CheckpointPhase, RankCheckpoint, checkpoints_of_rank
+from pytest_mlpstorage.results.pictures import Chart, Group, Line, Panel, Picture, Span, figure_text
+from pytest_mlpstorage.results.reader import read_epoch_stats
+from pytest_mlpstorage.results.records import CheckpointingResult, EpochStats, Leaf, StoredResult
+from pytest_mlpstorage.rules.activity import Activity, Begin, Course
+
+__all__ = ["checkpointing_activities", "checkpointing_pictures"]
+
+_MOST_RUNS: Final = 6
+_MOST_EACH: Final = 40
+_MOST_RANKS: Final = 1024
+_UNIT: Final = "GiB/s"
+_WORDS: Final[Mapping[CheckpointPhase, str]] = {"save": "write", "load": "read"}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """One run with what its ranks timed, the first rank before the others; ``gib`` is the size of a checkpoint."""
+
+    leaf: Leaf
+    name: str
+    ranks: tuple[EpochStats, ...]
+    gib: float | None
+
+    def checkpoints(self, phase: CheckpointPhase) -> list[list[RankCheckpoint]]:
+        """Each checkpoint of a phase, as each rank that knows it timed it."""
+        found: dict[tuple[int, int], list[RankCheckpoint]] = {}
+        for rank in self.ranks:
+            for one in checkpoints_of_rank(rank, phase):
+                found.setdefault((one.epoch, one.number), []).append(one)
+        return [found[place] for place in sorted(found)][:_MOST_EACH]
+
+
+def _runs(result: CheckpointingResult) -> Iterator[_Run]:
+    leaves = [leaf for leaf in result.runs if not leaf.planned][:_MOST_RUNS]
+    for number, leaf in enumerate(leaves, 1):
+        stats, _ = read_epoch_stats(leaf, root=result.root)
+        gib = CheckpointMetric.of(leaf.summary).size_gib if leaf.summary is not None else None
+        name = "" if len(leaves) == 1 else f"run {number}"
+        yield _Run(leaf, name, stats[:_MOST_RANKS], gib if gib is not None and gib > 0 else None)
+
+
+def checkpointing_pictures(result: StoredResult, edition: Edition) -> list[Picture]:  # noqa: ARG001 - each family is asked the same way
+    """Rate and duration of each checkpoint of each run; none where no rank's file tells of any."""
+    if not isinstance(result, CheckpointingResult):
+        return []
+    runs = list(_runs(result))
+    rates, lasted = [], []
+    for run in runs:
+        for phase, word in _WORDS.items():
+            name = f"{run.name} {word}".strip()
+            made = run.checkpoints(phase)
+            rate = CheckpointMetric.of(run.leaf.summary).phase(phase) if run.leaf.summary is not None else None
+            if made:
+                rates.append(_group(name, word, [_rates(one, run.gib) for one in made], rate.gib_per_second if rate is not None else None))
+                durations = [_durations(one) for one in made]
+                lasted.append(_group(name, word, durations, rate.duration_seconds if rate is not None else None))
+    if not any(group.extremes for group in (*rates, *lasted)):
+        return []
+    several = any(len(run.ranks) > 1 for run in runs)
+    spread = "The pale bar goes from the slowest rank to the quickest." if several else ""
+    of_rate = f"Size of a checkpoint over the time of the first rank, as the rule book has it. {spread}".strip()
+    charts = (
+        Chart("rate", _UNIT, tuple(rates), "checkpoint", note=of_rate),
+        Chart("duration", "s", tuple(lasted), "checkpoint", note=f"Time of the first rank. {spread}".strip()),
+    )
+    drawn = tuple(chart for chart in charts if any(group.extremes for group in chart.groups))
+    return [Picture("Each write and read", tuple(_sentences(result, runs)), charts=drawn, folded=True, opened=True)]
+
+
+def _group(name: str, word: str, values: Sequence[list[float]], mean: float | None) -> Group:
+    firsts = tuple(each[0] if each else None for each in values)
+    spread = any(len(each) > 1 for each in values)
+    lows = tuple(min(each) if each else None for each in values) if spread else ()
+    highs = tuple(max(each) if each else None for each in values) if spread else ()
+    return Group(name, firsts, mean, lows, highs, word)
+
+
+def _durations(ranks: Sequence[RankCheckpoint]) -> list[float]:
+    return [seconds for one in ranks if (seconds := _seconds(one)) is not None]
+
+
+def _seconds(one: RankCheckpoint) -> float | None:
+    """As the rank wrote it, else by its clock."""
+    seconds = one.span.duration_seconds if one.span.duration_seconds is not None else one.span.wall_seconds
+    return seconds if seconds is not None and 0 < seconds < 1e9 else None
+
+
+def _rates(ranks: Sequence[RankCheckpoint], gib: float | None) -> list[float]:
+    if gib is not None:
+        return [gib / seconds for seconds in _durations(ranks)]
+    return [one.gib_per_second for one in ranks if one.gib_per_second is not None]
+
+
+def _sentences(result: CheckpointingResult, runs: Sequence[_Run]) -> Iterator[str]:
+    for run in runs:
+        told = []
+        for phase, word in _WORDS.items():
+            slowest = [max(lasted) for one in run.checkpoints(phase) if (lasted := _durations(one))]
+            if slowest and run.gib is not None:
+                rate = run.gib * len(slowest) / sum(slowest)
+                told.append(f"{len(slowest)} × {word} at {figure_text(rate)} {_UNIT}")
+        if told:
+            whose = f"{run.name[0].upper()}{run.name[1:]}: " if run.name else ""
+            size = f" ({figure_text(run.gib)} GiB each, over the time of the slowest of {len(run.ranks)} ranks)" if run.gib else ""
+            yield f"{whose}{', '.join(told)}{size}."
+    without = [run.leaf.name for run in runs if not run.ranks]
+    if without:
+        yield f"No rank's file of times can be read of {', '.join(without)}: nothing of it is drawn."
+    if len(result.runs) > _MOST_RUNS:
+        yield f"The first {_MOST_RUNS} of {len(result.runs)} runs are drawn."
+    if any(len(checkpoints_of_rank(rank, phase)) > _MOST_EACH for run in runs for rank in run.ranks[:1] for phase in PHASES):
+        yield f"The first {_MOST_EACH} writes and reads of each run are drawn."
+
+
+def checkpointing_activities(result: StoredResult, edition: Edition) -> list[Activity]:  # noqa: ARG001 - the same
+    """The rate of writing and reading over the time of each run; none of a run whose ranks' files tell no times."""
+    if not isinstance(result, CheckpointingResult):
+        return []
+    return [activity for run in _runs(result) if (activity := _activity(run)) is not None]
+
+
+def _activity(run: _Run) -> Activity | None:
+    timed = [one.span for phase in PHASES for ranks in run.checkpoints(phase) for one in ranks]
+    zero = min((span.start for span in timed if span.start is not None), default=None)
+    last = max((span.end for span in timed if span.end is not None), default=None)
+    if zero is None or last is None or last <= zero or run.gib is None:
+        return None
+    seconds = _since(zero, last)
+    lines, marks = [], []
+    for phase, word in _WORDS.items():
+        moved, own = Course(seconds), list[Span]()
+        for number, ranks in enumerate(run.checkpoints(phase), 1):
+            times = [(one.span.start, one.span.end) for one in ranks]
+            whole = [(_since(zero, start), _since(zero, end)) for start, end in times if start is not None and end is not None]
+            for begin, end in whole:
+                moved.add(begin, end, run.gib / len(whole))
+            if whole:
+                own.append(Span(f"{word} {number}", min(begin for begin, _ in whole), max(end for _, end in whole)))
+        busy = sum(span.end - span.begin for span in own)
+        if busy > 0:
+            active = moved.between(min(span.begin for span in own), max(span.end for span in own))
+            lines.append(Line(word, moved.total / busy, active))
+        marks += own
+    if not lines:
+        return None
+    panel = Panel("checkpoints", seconds, tuple(lines), Course(seconds).step, _UNIT)
+    title = f"{run.name[0].upper()}{run.name[1:]} over time" if run.name else "The run over time"
+    told = ("Each rank's share of a checkpoint lies evenly over the time in which that rank moved it, by the clock of its own host.",)
+    began = Begin(wall=zero, host=run.leaf.summary.hostname if run.leaf.summary is not None else None)
+    spans = tuple(sorted(marks, key=lambda span: span.begin))
+    return Activity(run.leaf, f"{title} ({run.leaf.name})", (panel,), spans, told, begin=began)
+
+
+def _since(zero: dt.datetime, time: dt.datetime) -> float:
+    return (time - zero).total_seconds()
