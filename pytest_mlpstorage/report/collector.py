@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from pytest_mlpstorage.report.compare import Comparison
+from pytest_mlpstorage.report.picture_budget import fitting
 from pytest_mlpstorage.report.reasons import reasons
 from pytest_mlpstorage.report.records import Facts, facts, finding_from
+from pytest_mlpstorage.report.result_facts import ResultFacts
 from pytest_mlpstorage.report.resumed import resumed_lines
+from pytest_mlpstorage.report.rule_rows import RuleRow, rows_of_result_judged, sorted_rows
 from pytest_mlpstorage.report.runs import RunRow, merge, row_of_item, rows_of_result
+from pytest_mlpstorage.report.subjects import facts_of
 from pytest_mlpstorage.report.verdicts import submission_object, verdict_object
 from pytest_mlpstorage.results.pictures import Picture
 from pytest_mlpstorage.results.records import Result
@@ -29,25 +33,29 @@ FindResult = Callable[[str], "Result | None"]
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """One of our items as it ended."""
+    """One of our items as it ended; ``text`` is all of why it failed or was skipped, ``message`` its first line."""
 
     nodeid: str
     outcome: str
     facts: Facts
     message: str = ""
+    text: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class JudgedResult:
     """A result, or a submission, with its verdict: ``written`` is its object in the file of verdicts, ``headline`` for people.
 
-    ``reasons`` say why it is no better: findings, or what was not verified; ``pictures`` are what there is to show.
+    ``reasons`` say why it is no better: findings, or what was not verified; ``pictures`` are what there is to show. ``rules`` are what each
+    rule said of it; of a submission by the path of each subject in it. ``facts`` are None where the result could not be read again.
     """
 
     written: Mapping[str, Any]
     headline: str
     reasons: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    facts: ResultFacts | None = None
+    rules: Mapping[str, tuple[RuleRow, ...]] = dataclasses.field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -65,6 +73,7 @@ class Verdicts:
     runs: tuple[RunRow, ...] = ()
     resumed: tuple[str, ...] = ()
     compared: tuple[Comparison, ...] = ()
+    package_rules: tuple[RuleRow, ...] = ()
 
 
 class SuiteReport:
@@ -89,7 +98,8 @@ class SuiteReport:
         known = self._items.get(report.nodeid)
         if known is not None and known.outcome == "failed":
             return
-        self._items[report.nodeid] = Item(report.nodeid, report.outcome, said, _message(report))
+        text = _text(report)
+        self._items[report.nodeid] = Item(report.nodeid, report.outcome, said, text.partition("\n")[0], text)
         self._closed = None
 
     @property
@@ -115,14 +125,16 @@ class SuiteReport:
         """
         if self._closed is None:
             items = self.items
-            by_benchmarks = self._by_benchmarks(items)
-            found = [(result, find_result(result.path)) for result in by_benchmarks]
+            found = [(result, find_result(result.path)) for result in self._by_benchmarks(items)]
+            by_benchmarks = [_completed(judged, result) for judged, result in found]
             rows = [row for _, result in found if result is not None for row in rows_of_result(result, edition_of(result))]
             rows += [RunRow(**row) for item in items if item.facts.subject is not None for row in item.facts.subject["runs"]]
             moved = {staged: leaf for item in items for staged, leaf in item.facts.moved.items()}
             runs = merge(rows, [row_of_item(_where_it_is(item.facts.run, moved)) for item in items if item.facts.run is not None])
             by_rules = self._by_rules(items, done={result.path for result in by_benchmarks})
-            results = sorted((*by_benchmarks, *by_rules.results), key=lambda result: result.path)
+            judged_results = sorted((*by_benchmarks, *by_rules.results), key=lambda result: result.path)
+            drawn = fitting([result.pictures for result in judged_results])
+            results = [dataclasses.replace(result, pictures=fits) for result, fits in zip(judged_results, drawn, strict=True)]
             self._closed = dataclasses.replace(
                 by_rules,
                 results=tuple(results),
@@ -158,6 +170,7 @@ class SuiteReport:
     def _by_rules(self, items: Sequence[Item], done: Collection[str]) -> Verdicts:
         """What the items of ``rules/`` found, each with one rule; a result that a benchmark judged is not judged twice."""
         said: dict[str, dict[str, Said]] = {}
+        rules: dict[str, list[RuleRow]] = {}
         subjects: dict[str, Mapping[str, Any]] = {}
         pictures: dict[str, tuple[Picture, ...]] = {}
         for item in items:
@@ -165,45 +178,59 @@ class SuiteReport:
                 of_subject = said.setdefault(item.facts.result, {})
                 if item.facts.evaluated:
                     of_subject[item.facts.rule] = Said(item.facts.findings, item.facts.lacking)
+                if item.facts.rule_name:
+                    rules.setdefault(item.facts.result, []).append(RuleRow.of_item(item.facts, item.message))
             if item.facts.subject is not None:
                 subjects[item.facts.result] = item.facts.subject
                 pictures[item.facts.result] = item.facts.pictures
         if self._tree is None or not said:
             return Verdicts()
         judged = judge_tree(self._tree, self.profile, lambda place: said.get(place.relpath, {}))
+        rows = {path: tuple(sorted_rows(of_subject)) for path, of_subject in rules.items()}
         results, submissions = [], []
         for place in self._tree.places:
             if place.is_result and place.relpath in said and place.relpath not in done:
                 judgement = judged.results[place.relpath]
                 written = verdict_object(place, judgement, **self._of_subject(subjects.get(place.relpath)))
-                results.append(self._judged(written, judgement, pictures.get(place.relpath, ())))
+                result = self._judged(written, judgement, {place.relpath: rows.get(place.relpath, ())})
+                facts_told = subjects.get(place.relpath, {}).get("facts")
+                told = ResultFacts.from_json(facts_told) if facts_told is not None else None
+                results.append(dataclasses.replace(result, pictures=pictures.get(place.relpath, ()), facts=told))
             elif place.kind == "submission":
                 judgement = judged.submissions[place.relpath]
                 inside = [(p, judged.results[p.relpath]) for p in self._tree.inside(place) if p.is_result]
                 written = submission_object(place, judgement, inside, self.profile)
-                submissions.append(self._judged(written, judgement))
+                around = [place.relpath, *(p.relpath for p in self._tree.inside(place) if not p.is_result)]
+                submissions.append(self._judged(written, judgement, {path: rows[path] for path in around if path in rows}))
         package = tuple(f"{f.severity.value}: {f.line()}" for f in judged.package if f.severity is not Severity.INFO)
-        return Verdicts(tuple(results), tuple(submissions), package)
+        return Verdicts(tuple(results), tuple(submissions), package, package_rules=rows.get(".", ()))
 
     @staticmethod
     def _of_subject(handed_over: Mapping[str, Any] | None) -> dict[str, Any]:
         return {key: handed_over[key] for key in ("accelerator", "metrics")} if handed_over is not None else {}
 
-    def _judged(self, written: Mapping[str, Any], judgement: Judgement, pictures: tuple[Picture, ...] = ()) -> JudgedResult:
+    def _judged(self, written: Mapping[str, Any], judgement: Judgement, rules: Mapping[str, tuple[RuleRow, ...]]) -> JudgedResult:
         # What others' rules found is told once, where they stand.
         why = reasons(judgement.verdict.value, judgement.reasons, judgement.own)
         relaxed = any(finding.rule == PROFILE_RULE for finding in judgement.findings)
-        return JudgedResult(written, judgement.headline() + (f" (profile {self.profile})" if relaxed else ""), why, pictures)
+        headline = judgement.headline() + (f" (profile {self.profile})" if relaxed else "")
+        return JudgedResult(written, headline, why, rules=rules)
 
 
 def _where_it_is(run: Mapping[str, Any], moved: Mapping[str, str]) -> Mapping[str, Any]:
     return {**run, "leaf": moved[run["leaf"]]} if run.get("leaf") in moved else run
 
 
-def _message(report: pytest.TestReport) -> str:
-    """The first line of why an item failed or was skipped."""
+def _completed(judged: JudgedResult, result: Result | None) -> JudgedResult:
+    """A result that an item of ``benchmarks/`` judged, with what is read of it in the tree; as it is where it cannot be read there."""
+    if result is None:
+        return judged
+    return dataclasses.replace(judged, facts=facts_of(result, edition_of(result)), rules={judged.path: rows_of_result_judged(result)})
+
+
+def _text(report: pytest.TestReport) -> str:
+    """Why an item failed or was skipped."""
     if report.passed:
         return ""
     text: str | Sequence[Any] = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
-    lines = str(text).strip().splitlines()
-    return lines[0] if lines else ""
+    return str(text).strip()

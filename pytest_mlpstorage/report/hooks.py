@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from pytest_mlpstorage.errors import MLPStorageError, ValidationError
+from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.report import compare_told, html, junit
+from pytest_mlpstorage.report.cards import Again
 from pytest_mlpstorage.report.collector import FindResult, SuiteReport
 from pytest_mlpstorage.report.compare import Comparison
 from pytest_mlpstorage.report.compare_with import Comparer
+from pytest_mlpstorage.report.lines import terminal_width
 from pytest_mlpstorage.report.records import facts
+from pytest_mlpstorage.report.step_summary import write_step_summary
 from pytest_mlpstorage.report.terminal import rerun_command, summary_lines
 from pytest_mlpstorage.report.text import escaped, plain
 from pytest_mlpstorage.report.verdicts import write_submissions, write_verdicts
-from pytest_mlpstorage.results.reader import read_training_result
 from pytest_mlpstorage.results.records import Result
-from pytest_mlpstorage.results.tree import Tree
+from pytest_mlpstorage.results.tree import Tree, read_tree
 from pytest_mlpstorage.rules.judging import STRICT, Profile
 
 __all__ = ["ReportPlugin", "register", "result_finder"]
@@ -28,14 +30,14 @@ _NAME = "mlpstorage-report"
 
 
 def result_finder(results_dir: Path) -> FindResult:
-    """Finds a training result that an item of ``benchmarks/`` judged, by its path below ``results_dir``."""
+    """Finds a result that an item of ``benchmarks/`` judged, by its path below ``results_dir``; the tree is looked through once."""
+    tree: list[Tree] = []
 
     def find(path: str) -> Result | None:
-        try:
-            found = read_training_result(results_dir / path, root=results_dir)
-        except ValidationError:  # a result of another family
-            return None
-        return found if found.leaves else None
+        if not tree:
+            tree.append(read_tree(results_dir))
+        place = tree[0].place(path)
+        return cast("Result", tree[0].load(place)) if place is not None and place.is_result else None
 
     return find
 
@@ -49,12 +51,16 @@ def register(
     whatif: bool = False,
     output_dir: Path | None = None,
     comparer: Comparer | None = None,
+    again: Again | None = None,
 ) -> SuiteReport | None:
-    """Register the reports for this session and return their collector; None on an xdist worker, which has nothing to report."""
+    """Register the reports for this session and return their collector; None on an xdist worker, which has nothing to report.
+
+    ``again`` gives the command that measures a result once more.
+    """
     if hasattr(config, "workerinput"):
         return None
     report = SuiteReport(tree, profile)
-    plugin = ReportPlugin(config, report, results_dir, whatif=whatif, output_dir=output_dir, comparer=comparer)
+    plugin = ReportPlugin(config, report, results_dir, whatif=whatif, output_dir=output_dir, comparer=comparer, again=again)
     config.pluginmanager.register(plugin, _NAME)
     return report
 
@@ -71,6 +77,7 @@ class ReportPlugin:
         whatif: bool,
         output_dir: Path | None,
         comparer: Comparer | None = None,
+        again: Again | None = None,
     ) -> None:
         self.config = config
         self.report = report
@@ -79,6 +86,7 @@ class ReportPlugin:
         self.whatif = whatif
         self.output_dir = output_dir
         self.comparer = comparer
+        self.again = again
         self.files: dict[str, str] = {}
         self.problems: list[str] = []
         if getattr(config.option, "htmlpath", None):
@@ -109,6 +117,7 @@ class ReportPlugin:
         if not self.report.items:
             return
         junit.add_suite_properties(self.config, (*judged.results, *judged.submissions))
+        junit.tidy_cases(self.config)
         if self.report.nothing_judged and session.exitstatus == pytest.ExitCode.OK:
             # A tree of which no rule could say anything must not pass for one in which nothing is wrong.
             self.problems.append("nothing was judged: no rule found the records that it reads, or only rules for people were selected")
@@ -122,7 +131,7 @@ class ReportPlugin:
                 if judged.submissions:
                     self.files["submissions"] = str(write_submissions(self.output_dir, [s.written for s in judged.submissions]))
             if step_summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-                junit.write_step_summary(Path(step_summary), (*judged.submissions, *judged.results))
+                write_step_summary(Path(step_summary), judged, self.report.failed, self._where(), os.environ)
         except MLPStorageError as error:
             self.problems.append(str(error))
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -132,22 +141,28 @@ class ReportPlugin:
         if not self.report.items and not self.problems:
             return
         judged = self.report.close(self.find_result)
+        rerun = self._rerun()
+        terminalreporter.write_sep("=", "MLPerf Storage")
+        verbosity, width = self.config.get_verbosity(), terminal_width()
+        for line in summary_lines(judged, self.report.failed, files=self._where(), rerun=rerun, verbosity=verbosity, width=width):
+            terminalreporter.write_line(line.text, **line.markup)
+        for problem in self.problems:
+            for text in problem.splitlines():
+                terminalreporter.write_line(plain(text), red=True, bold=True)
+
+    def _rerun(self) -> str:
+        """The command that repeats what failed."""
         arguments = [str(argument) for argument in self.config.invocation_params.args]
-        has_cache = self.config.pluginmanager.hasplugin("cacheprovider")
+        # A dry run leaves no cache behind.
+        has_cache = self.config.pluginmanager.hasplugin("cacheprovider") and not self.config.getoption("mlps_dry_run")
         way = os.path.relpath(self.config.rootpath, self.config.invocation_params.dir)
-        rerun = rerun_command(
+        return rerun_command(
             arguments,
             self.config.option.file_or_dir or [],
             self.report.failed,
             has_cache=has_cache,
             root="" if way == "." else f"{way}/",
         )
-        terminalreporter.section("MLPerf Storage")
-        for line in summary_lines(judged, self.report.failed, files=self._where(), rerun=rerun):
-            terminalreporter.write_line(line.text, **line.markup)
-        for problem in self.problems:
-            for text in problem.splitlines():
-                terminalreporter.write_line(plain(text), red=True, bold=True)
 
     def _where(self) -> dict[str, str]:
         found = {"results": str(self.results_dir), **self.files}
@@ -174,10 +189,12 @@ class ReportPlugin:
         cells[1] = f'<td class="col-testId">{escaped(report.nodeid + suffix)}</td>'
         said = facts(getattr(report, "user_properties", ()))
         compared = Comparison.from_json(said.compared) if said is not None and said.compared is not None else None
-        cells[2:2] = [*html.row_cells(said), *([compare_told.cell(compared)] if self.comparer is not None else [])]
+        cells[2:2] = [*html.row_cells(said, report.outcome), *([compare_told.cell(compared)] if self.comparer is not None else [])]
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_html_results_summary(self, prefix: list[str]) -> None:
+    def pytest_html_results_summary(self, prefix: list[str], postfix: list[str]) -> None:
         """Called by pytest-html before it writes the page: verdicts first, then the runs."""
         judged = self.report.close(self.find_result)
-        prefix += [html.verdicts_html(judged), compare_told.comparison_html(judged.compared), html.runs_html(judged.runs)]
+        verdicts = html.verdicts_html(judged, self.report.failed, again=self.again, rerun=self._rerun())
+        postfix.append(html.SCRIPT)
+        prefix += [verdicts, compare_told.comparison_html(judged.compared), html.runs_html(judged.runs), html.TESTS_HEADING]

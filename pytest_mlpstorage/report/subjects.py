@@ -1,25 +1,60 @@
-"""What an item of a result hands over besides its findings: metrics, runs and pictures, from where the result has been read already."""
+"""What an item of a result hands over besides its findings: metrics, runs, facts and pictures, from where the result has been read."""
 
 from __future__ import annotations
 
 import dataclasses
+from statistics import fmean
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.report.cold_reads import cold_reads_of
+from pytest_mlpstorage.report.headline_text import Spread
+from pytest_mlpstorage.report.held_against import AU, limits_of
 from pytest_mlpstorage.report.records import PICTURES, SUBJECT, Property, encode, picture_objects
+from pytest_mlpstorage.report.result_facts import ResultFacts
 from pytest_mlpstorage.report.runs import rows_of_result
-from pytest_mlpstorage.results.records import StoredResult
-from pytest_mlpstorage.rules.host_pictures import host_pictures
-from pytest_mlpstorage.rules.kv_cache_pictures import pictures_of
+from pytest_mlpstorage.report.what_ran import what_ran
+from pytest_mlpstorage.results.history import last_run
+from pytest_mlpstorage.results.records import StoredResult, TrainingResult
 from pytest_mlpstorage.rules.metrics import metrics_of
+from pytest_mlpstorage.rules.pictures import pictures_of
+from pytest_mlpstorage.rules.repeats import Figure, figures_of
+from pytest_mlpstorage.workloads.again import AGAIN
 
-__all__ = ["record_subject"]
+__all__ = ["facts_of", "record_subject"]
 
 
-def record_subject(properties: list[Property], result: object, edition: Edition) -> None:
-    """Add accelerator, metrics, runs and pictures of a result to an item's properties."""
+def record_subject(properties: list[Property], result: object, edition: Edition, *, page: bool = True) -> None:
+    """Add accelerator, metrics, runs, facts and pictures of a result to an item's properties; without a ``page`` those that others show."""
     if isinstance(result, StoredResult):
         rows = [dataclasses.asdict(row) for row in rows_of_result(result, edition)]
-        said = {"accelerator": result.accelerator, "metrics": metrics_of(result, edition), "runs": rows}
+        told = facts_of(result, edition).to_json()
+        said = {"accelerator": result.accelerator, "metrics": metrics_of(result, edition), "runs": rows, "facts": told}
         properties.append((SUBJECT, encode(said)))
-        if pictures := [*pictures_of(result, edition), *host_pictures(result)]:
+        if pictures := pictures_of(result, edition, page=page):
             properties.append((PICTURES, encode(picture_objects(pictures))))
+
+
+def facts_of(result: StoredResult, edition: Edition) -> ResultFacts:
+    """What the card of a result tells; nothing that stands in the tree makes it raise."""
+    figures = figures_of(result, edition)
+    if isinstance(result, TrainingResult) and AU not in figures and (utilization := _utilization(result)) is not None:
+        figures = {AU: utilization, **figures}
+    leaf = last_run(result)
+    metadata = leaf.metadata if leaf is not None else None
+    kept = metadata.mlps.get(AGAIN) if metadata is not None else None
+    return ResultFacts(
+        ran=what_ran(result, edition),
+        figures={name: figure.value for name, figure in figures.items()},
+        spreads={name: Spread(figure.low, figure.high, len(figure.values), figure.of) for name, figure in figures.items() if figure.values},
+        limits=limits_of(result, edition),
+        cold_reads=cold_reads_of(result, edition),
+        again=kept if isinstance(kept, dict) else None,
+        executed=(metadata.executed_command or "") if metadata is not None else "",
+    )
+
+
+def _utilization(result: TrainingResult) -> Figure | None:
+    """Of an edition whose results have no such figure, the mean of what each of the runs says; None where one says nothing."""
+    each = [leaf.summary.metric.au_mean_percent if leaf.summary is not None else None for leaf in result.runs]
+    known = tuple(value for value in each if value is not None)
+    return Figure(fmean(known), known) if known and len(known) == len(each) else None

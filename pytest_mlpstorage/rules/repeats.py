@@ -13,7 +13,15 @@ from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.results.checkpoint_metric import PHASES, checkpoints_of_rank
 from pytest_mlpstorage.results.coerce import number
 from pytest_mlpstorage.results.reader import read_epoch_stats
-from pytest_mlpstorage.results.records import CheckpointingResult, KVCacheResult, Leaf, StoredResult, TrainingResult, VectorDatabaseResult
+from pytest_mlpstorage.results.records import (
+    CheckpointingResult,
+    KVCacheResult,
+    Leaf,
+    LeafMetadata,
+    StoredResult,
+    TrainingResult,
+    VectorDatabaseResult,
+)
 from pytest_mlpstorage.rules.aggregate import aggregate_training, measured_runs
 from pytest_mlpstorage.rules.aggregate_checkpointing import RATE_COLUMNS, aggregate_checkpointing, aggregate_checkpointing_v2
 from pytest_mlpstorage.rules.aggregate_kv_cache import trial_metrics
@@ -115,8 +123,8 @@ def _round_2(result: TrainingResult, edition: Edition) -> Iterator[Mapping[str, 
 
 def _alone(result: TrainingResult, leaf: Leaf) -> TrainingResult:
     """The result with one run only, which says of itself that it is no warm-up."""
-    if leaf.metadata is not None:
-        leaf = dataclasses.replace(leaf, metadata=dataclasses.replace(leaf.metadata, mlps={**leaf.metadata.mlps, "step": "1"}))
+    metadata = leaf.metadata if leaf.metadata is not None else LeafMetadata()
+    leaf = dataclasses.replace(leaf, metadata=dataclasses.replace(metadata, mlps={**metadata.mlps, "step": "1"}))
     return dataclasses.replace(result, runs=(leaf,))
 
 

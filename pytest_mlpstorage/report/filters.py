@@ -1,0 +1,159 @@
+"""The filters of the page: by verdict, family, section of the rule book, outcome and words; over the cards and over the table of tests.
+
+Plain script in the page itself, because a report that is sent to somebody is opened from a file, without a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from pytest_mlpstorage.report.text import escaped
+
+__all__ = ["SCRIPT", "filter_bar"]
+
+_WORDS: Final = {"verdict": "Verdict", "family": "Family", "section": "Rule section", "outcome": "Rule outcome"}
+
+
+def filter_bar(choices: Mapping[str, Mapping[str, str]]) -> str:
+    """The form; ``choices`` are for each of verdict, family, section and outcome the values that the page has, with words for people.
+
+    It is hidden until the script has found it, so that a page without scripts shows no filter that does nothing.
+    """
+    selects = "".join(
+        f'<label>{word}<select name="{name}"><option value="">all</option>{_options(choices.get(name, {}))}</select></label>'
+        for name, word in _WORDS.items()
+    )
+    return (
+        '<form class="mlps-filter" id="mlps-filter" role="search" aria-label="Filter results and tests" hidden>'
+        f'{selects}<label>Words<input type="search" name="words" autocomplete="off"></label>'
+        '<button type="button" name="clear">Show all</button><output name="count" role="status" aria-live="polite"></output></form>'
+    )
+
+
+def _options(choices: Mapping[str, str]) -> str:
+    return "".join(f'<option value="{escaped(value)}">{escaped(words)}</option>' for value, words in choices.items())
+
+
+SCRIPT: Final = """<script>
+(function () {
+'use strict'
+const form = document.getElementById('mlps-filter')
+document.documentElement.lang = 'en'
+const names = ['verdict', 'family', 'section', 'outcome', 'words']
+const cards = [...document.querySelectorAll('.mlps-card[data-path]')].map((node) => ({
+  node, path: node.dataset.path, kase: node.dataset.case || '', verdict: node.dataset.verdict, family: node.dataset.family,
+  rules: (node.dataset.rules || '').split(' '),
+  lines: [...document.querySelectorAll(`[data-for="${node.id}"]`)],
+}))
+const asked = () => Object.fromEntries(names.map((name) => [name, form.elements[name].value.trim()]))
+const holds = (text, words) => words.toLowerCase().split(/\\s+/).every((word) => text.includes(word))
+const hasRule = (rules, section, outcome) => rules.some((rule) => {
+  const at = rule.indexOf(':')
+  return (!section || rule.slice(0, at) === section) && (!outcome || rule.slice(at + 1) === outcome)
+})
+const takesCard = (card, want) => {
+  if (want.verdict && card.verdict !== want.verdict) return false
+  if (want.family && card.family !== want.family) return false
+  if ((want.section || want.outcome) && !hasRule(card.rules, want.section, want.outcome)) return false
+  if (!want.words) return true
+  card.text = card.text || card.node.textContent.toLowerCase()
+  return holds(card.text, want.words)
+}
+const cardOf = (test) => {
+  const inside = test.slice(test.indexOf('[') + 1)
+  return cards.find((card) => test.endsWith(`-${card.path}]`) ||
+    (card.kase && (inside === `${card.kase}]` || inside.startsWith(`${card.kase}-`)))) ||
+    cards.find((card) => card.family === 'submission' && inside.includes(`-${card.path}/`))
+}
+const FAMILIES = { training: 'training', checkpointing: 'checkpointing', kv_cache: 'kv_cache', vector_database: 'vector_database' }
+const takesRow = (row, want) => {
+  const cell = row.querySelector('.col-verdict')
+  if (!cell) return true
+  const test = row.querySelector('.col-testId').textContent
+  if (want.section && cell.dataset.s !== want.section) return false
+  if (want.outcome && cell.dataset.o !== want.outcome) return false
+  if (want.family) {
+    const module = /test_([a-z_]+)\\.py/.exec(test)
+    if ((module && FAMILIES[module[1]] || 'submission') !== want.family) return false
+  }
+  if (want.verdict) {
+    const card = cardOf(test)
+    if (!card || card.verdict !== want.verdict) return false
+  }
+  return !want.words || holds(row.firstElementChild.textContent.toLowerCase(), want.words)
+}
+const filterRows = (want) => {
+  const rows = [...document.querySelectorAll('#results-table > tbody')].filter((row) => row.querySelector('.col-testId'))
+  const any = names.some((name) => want[name])
+  let shown = 0
+  for (const row of rows) {
+    const takes = !any || takesRow(row, want)
+    row.classList.toggle('mlps-out', !takes)
+    shown += takes
+  }
+  return [shown, rows.length]
+}
+const filterAll = () => {
+  const want = asked()
+  let shown = 0
+  for (const card of cards) {
+    const takes = takesCard(card, want)
+    card.node.classList.toggle('mlps-out', !takes)
+    card.lines.forEach((line) => line.classList.toggle('mlps-out', !takes))
+    shown += takes
+  }
+  const [tests, allTests] = filterRows(want)
+  form.elements.count.textContent = `Shown: ${shown} of ${cards.length} verdicts, ${tests} of ${allTests} tests`
+}
+const remember = () => {
+  const want = asked()
+  const kept = new URLSearchParams(names.filter((name) => want[name]).map((name) => [name, want[name]]))
+  window.history.replaceState(null, '', window.location.href.split('#')[0] + (kept.size ? `#${kept}` : ''))
+}
+const recall = () => {
+  const kept = new URLSearchParams(window.location.hash.slice(1))
+  if (!names.some((name) => kept.has(name))) return
+  names.forEach((name) => { form.elements[name].value = kept.get(name) || '' })
+}
+const changed = () => { filterAll(); remember() }
+const reachable = () => {
+  // The table sorts and opens by clicks alone: let the keyboard do what the mouse does.
+  document.querySelectorAll('#results-table .sortable').forEach((head) => {
+    head.tabIndex = 0
+    head.setAttribute('aria-sort', head.classList.contains('asc') ? 'ascending' : head.classList.contains('desc') ? 'descending' : 'none')
+  })
+  document.querySelectorAll('#results-table td.col-result').forEach((cell) => { cell.tabIndex = 0 })
+}
+document.addEventListener('keydown', (event) => {
+  if ((event.key === 'Enter' || event.key === ' ') && event.target.matches('#results-table .sortable, #results-table td.col-result')) {
+    event.preventDefault()
+    event.target.click()
+  }
+})
+const begin = () => {
+  // What the page is about comes first for who hears it too, and not by its style alone.
+  const last = document.querySelector('footer')
+  for (const id of ['environment-header', 'environment']) last.before(document.getElementById(id))
+  form.hidden = false
+  form.addEventListener('submit', (event) => event.preventDefault())
+  form.addEventListener('input', changed)
+  form.elements.clear.addEventListener('click', () => { names.forEach((name) => { form.elements[name].value = '' }); changed() })
+  window.addEventListener('hashchange', () => { recall(); filterAll() })
+  recall()
+  filterAll()
+  reachable()
+  // Each time that the table is sorted or opened it is made anew.
+  new MutationObserver((changes) => {
+    if (changes.some((change) => [...change.addedNodes].some((node) => node.id === 'results-table'))) { filterAll(); reachable() }
+  }).observe(document.body, { childList: true })
+}
+let opened = []
+window.addEventListener('beforeprint', () => {
+  opened = [...document.querySelectorAll('.mlps details:not([open])')]
+  opened.forEach((part) => { part.open = true })
+})
+window.addEventListener('afterprint', () => { opened.forEach((part) => { part.open = false }) })
+if (form) document.addEventListener('DOMContentLoaded', begin)
+})()
+</script>"""

@@ -1,0 +1,35 @@
+"""The limits that the headlines of a result are held against, from its edition and from what was recorded with it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.report.headline_text import Limit
+from pytest_mlpstorage.results.coerce import number
+from pytest_mlpstorage.results.records import StoredResult, TrainingResult, VectorDatabaseResult
+from pytest_mlpstorage.results.vector_limits import recorded
+from pytest_mlpstorage.results.vector_records import value_at
+from pytest_mlpstorage.rules.runs import required_utilization_percent
+
+__all__ = ["AU", "limits_of"]
+
+AU: Final = "train_mean_of_au_percentage"
+_RECALL: Final = "mean of recall"
+_LEAST_RECALL: Final = "MLPS-VDB-01"
+_AU_RULES: Final = {"1.0": "V1-7", "2.0": "V2-TRN-check_au_success"}
+"""Editions whose rule on utilization is not that of the current one."""
+
+
+def limits_of(result: StoredResult, edition: Edition) -> dict[str, Limit]:
+    """Headline → limit. A headline without one has none in the rules; the own limits bind only what this suite measured."""
+    if isinstance(result, TrainingResult):
+        minimum = required_utilization_percent(edition, result.model)
+        return {} if minimum is None else {AU: Limit(minimum, _AU_RULES.get(edition.name, "3.3.2"))}
+    if isinstance(result, VectorDatabaseResult):
+        for leaf in reversed(result.runs):
+            raw = leaf.summary.raw if leaf.summary is not None else None
+            least = number(recorded(raw, _LEAST_RECALL).value)
+            if value_at(raw, "mlps") is not None and least is not None:
+                return {_RECALL: Limit(least, _LEAST_RECALL)}
+    return {}

@@ -1,0 +1,169 @@
+"""What was run for a result, in a few words each: ranks, hosts, sizes, runs and when, from the records of its runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.report.text import plain
+from pytest_mlpstorage.results.checkpoint_metric import CheckpointMetric
+from pytest_mlpstorage.results.coerce import integer, number
+from pytest_mlpstorage.results.records import CheckpointingResult, KVCacheResult, Leaf, StoredResult, TrainingResult, VectorDatabaseResult
+from pytest_mlpstorage.results.vector_records import value_at
+from pytest_mlpstorage.rules.checkpoints import checkpoint_count
+from pytest_mlpstorage.rules.kv_cache_runs import with_summary
+from pytest_mlpstorage.rules.runs import warmup_count
+from pytest_mlpstorage.rules.vector_runs import run_records
+from pytest_mlpstorage.units import GIB, format_bytes
+from pytest_mlpstorage.verdict import NoEvidence
+
+__all__ = ["what_ran"]
+
+_MOST: Final = 1e18
+"""No number of bytes, files or vectors of a real run reaches it."""
+
+
+def what_ran(result: StoredResult, edition: Edition) -> tuple[tuple[str, str], ...]:
+    """Label and text of each thing that is known."""
+    told: list[tuple[str, str]] = []
+    if isinstance(result, TrainingResult):
+        told += _training(result, edition)
+    elif isinstance(result, CheckpointingResult):
+        told += _checkpointing(result)
+    elif isinstance(result, VectorDatabaseResult):
+        told += _vector_database(result)
+    elif isinstance(result, KVCacheResult):
+        told += _kv_cache(result)
+    told += _when(result.runs)
+    return tuple((label, plain(text, longest=200)) for label, text in told)
+
+
+def _count(value: float | None, one: str) -> str:
+    return f"{number} {one}{'' if value == 1 else 's'}" if (number := _number(value)) else ""
+
+
+def _number(value: float | None) -> str:
+    return f"{value:,.0f}" if value is not None and 0 <= value < _MOST else ""
+
+
+def _told(label: str, *parts: str) -> Iterator[tuple[str, str]]:
+    if any(parts):
+        yield label, ", ".join(filter(None, parts))
+
+
+def _last(runs: Sequence[Leaf]) -> Leaf | None:
+    """The last run that left a summary, else the last one."""
+    return next((leaf for leaf in reversed(runs) if leaf.summary is not None), runs[-1] if runs else None)
+
+
+def _hosts(leaf: Leaf) -> int | None:
+    system = leaf.metadata.system if leaf.metadata is not None else None
+    told = leaf.summary.num_hosts if leaf.summary is not None else None
+    return told if told is not None else system.num_hosts if system is not None else None
+
+
+def _ranks(leaf: Leaf) -> int | None:
+    told = leaf.metadata.num_processes if leaf.metadata is not None else None
+    return told if told is not None or leaf.summary is None else leaf.summary.num_accelerators
+
+
+def _engine(leaf: Leaf) -> str:
+    engine = leaf.metadata.mlps.get("engine") if leaf.metadata is not None else None
+    name, version = value_at(engine, "name"), value_at(engine, "version")
+    return f"{name} {version if isinstance(version, str) else ''}".strip() if isinstance(name, str) else ""
+
+
+def _training(result: TrainingResult, edition: Edition) -> Iterator[tuple[str, str]]:
+    leaf = _last(result.runs)
+    if leaf is None:
+        return
+    on = f" × {result.accelerator}" if result.accelerator else ""
+    yield from _told("emulated accelerators", f"{ranks}{on}" if (ranks := _number(_ranks(leaf))) else "")
+    yield from _told("hosts", _number(_hosts(leaf)))
+    yield from _told("data set", *_data_set(leaf, edition))
+    warm = min(warmup_count(result, edition), len(result.runs))
+    yield from _told("runs", _count(warm, "warm-up") if warm else "", f"{len(result.runs) - warm} measured")
+    yield from _told("engine", _engine(leaf))
+
+
+def _data_set(leaf: Leaf, edition: Edition) -> tuple[str, str]:
+    """Files and bytes: as our own record has them, else the recorded number of files times their nominal size."""
+    metadata = leaf.metadata
+    if metadata is None:
+        return _count(leaf.summary.num_files_train if leaf.summary is not None else None, "file"), ""
+    files = metadata.parameter_number("dataset.num_files_train")
+    size = number(value_at(metadata.mlps, "dataset.bytes"))
+    samples, record = (metadata.parameter_number(f"dataset.{key}") for key in ("num_samples_per_file", edition.training.record_key))
+    if size is None and None not in (files, samples, record):
+        size = (files or 0) * (samples or 0) * (record or 0)
+    return _count(files, "file"), format_bytes(size) if size is not None and 0 < size < _MOST else ""
+
+
+def _checkpointing(result: CheckpointingResult) -> Iterator[tuple[str, str]]:
+    leaf = _last(result.runs)
+    if leaf is None:
+        return
+    yield from _told("ranks", _number(_ranks(leaf)))
+    yield from _told("hosts", _number(_hosts(leaf)))
+    size = CheckpointMetric.of(leaf.summary).size_gib if leaf.summary is not None else None
+    yield from _told("checkpoint", format_bytes(size * GIB) if size is not None and 0 < size < _MOST / GIB else "")
+    done = {word: _asked(result.runs, phase) for phase, word in (("save", "written"), ("load", "read"))}
+    yield from _told("checkpoints", *(f"{count:,} {word}" for word, count in done.items() if count))
+    yield from _told("runs", _number(len(result.runs)))
+    yield from _told("engine", _engine(leaf))
+
+
+def _asked(runs: Sequence[Leaf], phase: str) -> int:
+    counts = [checkpoint_count(leaf.metadata, "save" if phase == "save" else "load") for leaf in runs if leaf.metadata is not None]
+    return sum(count for count in counts if count is not None and 0 < count < 10**9)
+
+
+def _vector_database(result: VectorDatabaseResult) -> Iterator[tuple[str, str]]:
+    records = [run for run in run_records(result) if not isinstance(run, NoEvidence)]
+    if records:
+        given = records[-1][1].given
+        vectors, dimension, hosts = (given(key).integer for key in ("num_vectors", "dimension", "disk_io.host_count"))
+        phases = value_at(records[-1][0].summary.raw if records[-1][0].summary is not None else None, "mlps.phases")
+        workers = integer(value_at(phases[-1], "workers")) if isinstance(phases, list) and phases else None
+        yield from _told("searching processes", _number(workers))
+        yield from _told("hosts", _number(hosts))
+        of = f"of {dimension} dimensions" if dimension is not None and 0 < dimension < _MOST else ""
+        yield from _told("data set", f"{count} {of}".strip() if (count := _count(vectors, "vector")) else "")
+    yield from _told("runs", _number(len(result.runs)) if result.runs else "")
+    yield from _told("engine", _engine(result.runs[-1]) if result.runs else "")
+
+
+def _kv_cache(result: KVCacheResult) -> Iterator[tuple[str, str]]:
+    found = with_summary(result)
+    if isinstance(found, NoEvidence):
+        return
+    leaf, summary = found
+    yield from _told("clients", _number(summary.total_ranks))
+    yield from _told("hosts", _number(summary.host_count))
+    yield from _told("options", ", ".join(map(str, summary.options)))
+    yield from _told("trials of each", _number(summary.trials_per_option))
+    yield from _told("engine", _engine(leaf))
+
+
+def _when(runs: Sequence[Leaf]) -> Iterator[tuple[str, str]]:
+    """From the start of the first run to the end of the last, by the clock of the site."""
+    starts = [leaf.summary.start for leaf in runs if leaf.summary is not None and leaf.summary.start is not None]
+    ends = [leaf.summary.end for leaf in runs if leaf.summary is not None and leaf.summary.end is not None]
+    asked = [time for leaf in runs if leaf.metadata is not None and (time := leaf.metadata.invocation_start_time) is not None]
+    named = [time for leaf in runs if (time := _named(leaf.name)) is not None]
+    begin = min((time.replace(tzinfo=None) for time in starts or asked or named), default=None)
+    end = max((time.replace(tzinfo=None) for time in ends), default=None)
+    if begin is not None:
+        first = f"{begin:%Y-%m-%d %H:%M}"
+        last = f"{end:%Y-%m-%d %H:%M}" if end is not None and end > begin else first
+        until = "" if last == first else f" to {last[11:] if last[:10] == first[:10] else last}"
+        yield "measured", f"{first}{until}"
+
+
+def _named(name: str) -> dt.datetime | None:
+    try:
+        return dt.datetime.strptime(name, "%Y%m%d_%H%M%S")
+    except ValueError:
+        return None
