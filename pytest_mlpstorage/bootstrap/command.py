@@ -124,9 +124,9 @@ def _work(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         )
     if options.command == "install" and arguments:
         raise ConfigurationError(f"install takes no {arguments[0]}", suggestion="--help shows its options", code="MLPS-E130")
-    if options.command == "test" and not is_clone():
+    if options.command == "test" and not (is_clone() and (CLONE / "tests").is_dir()):
         raise ConfigurationError(
-            "the tests are part of a clone, not of an installed package", suggestion="run this in a clone", code="MLPS-E133"
+            "the tests are part of a clone, not of an installed package or an sdist", suggestion="run this in a clone", code="MLPS-E133"
         )
     choice = Choice(dlio=not options.without_dlio, tests=options.tests or options.command == "test")
     started = time.monotonic()

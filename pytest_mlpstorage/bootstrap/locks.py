@@ -84,7 +84,8 @@ def stamp_of(version: tuple[int, int], choice: Choice) -> Stamp:
     locks = locks_for(version)
     files = [locks.build, locks.run, *([locks.test] if choice.tests else [])]
     if is_clone():
-        files.append(CLONE / "pyproject.toml")  # an editable install does not notice a new entry point by itself
+        # An editable install notices neither a new entry point nor a new version by itself.
+        files += [CLONE / "pyproject.toml", PACKAGE / "__init__.py"]
     return Stamp(
         python=f"{version[0]}.{version[1]}",
         choice=choice,

@@ -44,7 +44,7 @@ def _start_mpi() -> Any:
     except (ImportError, RuntimeError) as error:
         raise DependencyError(
             "mpi4py or the MPI library that it needs cannot be loaded",
-            suggestion="install mpi4py and an MPI, or put the MPI on the path",
+            suggestion="python -m pip install 'pytest-mlpstorage[mpi]', or put the MPI of the cluster on the path",
             cause=error,
             code="MLPS-E230",
         ) from error

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Final
 
 from pytest_mlpstorage.errors import DependencyError
 
-__all__ = ["add_member", "add_parquet_format", "require_pyarrow"]
+__all__ = ["INSTALL", "add_member", "add_parquet_format", "require_pyarrow"]
+
+INSTALL: Final = "python -m pip install 'pytest-mlpstorage[parquet]' (or: python -m pip install 'pyarrow>=18')"
+"""What brings pyarrow."""
 
 
 def require_pyarrow() -> None:
@@ -15,7 +18,7 @@ def require_pyarrow() -> None:
     if find_spec("pyarrow") is None:
         raise DependencyError(
             "parquet workloads need pyarrow, which is not installed",
-            suggestion="pip install 'pytest-mlpstorage[parquet]'",
+            suggestion=INSTALL,
             code="MLPS-E221",
         )
 

@@ -73,6 +73,15 @@ def test_install_takes_nothing_else(ran, capsys):
     assert "install takes no --hmtl=x" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("clone", [True, False], ids=["an unpacked sdist", "an installed wheel"])
+def test_where_no_tests_are_it_says_so(ran, tmp_path, monkeypatch, capsys, clone):
+    monkeypatch.setattr(module, "CLONE", tmp_path)
+    monkeypatch.setattr(module, "is_clone", lambda: clone)
+    assert main(["test"]) == 4
+    assert "the tests are part of a clone" in capsys.readouterr().err
+    assert ran == []
+
+
 def test_elsewhere_than_on_linux_it_ends_with_one_sentence(monkeypatch, capsys):
     monkeypatch.setattr(sys, "platform", "darwin")
     assert main(["quick"]) == 4

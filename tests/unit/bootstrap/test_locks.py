@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_mlpstorage.bootstrap import locks as module
 from pytest_mlpstorage.bootstrap.locks import FOLDER, TORCH, Choice, locks_for, read_stamp, stamp_of, write_stamp
 from pytest_mlpstorage.errors import DependencyError
 
@@ -80,3 +81,17 @@ def test_another_python_or_another_lock_makes_it_stale():
     assert stamp.serves(stamp)
     assert not stamp.serves(stamp_of((3, 12), Choice()))
     assert not stamp.serves(replace(stamp, hashes={**stamp.hashes, "build.txt": "0" * 64}))
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "pytest_mlpstorage/__init__.py"])
+def test_what_an_editable_install_does_not_notice_makes_it_stale(tmp_path, monkeypatch, name):
+    """Entry points stand in the one file, the version in the other."""
+    for file in ("pyproject.toml", "pytest_mlpstorage/__init__.py", "benchmarks/test_training.py"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("a")
+    monkeypatch.setattr(module, "CLONE", tmp_path)
+    monkeypatch.setattr(module, "PACKAGE", tmp_path / "pytest_mlpstorage")
+    before = stamp_of((3, 11), Choice())
+    assert before.serves(stamp_of((3, 11), Choice()))
+    (tmp_path / name).write_text("b")
+    assert not before.serves(stamp_of((3, 11), Choice()))
