@@ -14,6 +14,7 @@ from pytest_mlpstorage.report.compare_told import record_comparison
 from pytest_mlpstorage.report.records import DIVISION, RESULT, add_first_finding, record_review, record_rule, record_unjudged
 from pytest_mlpstorage.report.subjects import record_subject
 from pytest_mlpstorage.report.text import plain
+from pytest_mlpstorage.results.files import NO_TEXT
 from pytest_mlpstorage.rules import edition_of, failing, weighed
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ _HIGH_THRESHOLDS: Final = (50_000, 20, 20)
 
 @dataclasses.dataclass
 class Judging:
-    """What the checks of one process share. ``told``: results whose metrics one of them has handed over."""
+    """What the checks of one process share. ``page``: one is written, and shows pictures. ``told``: results that were handed over."""
 
     tree: Tree
     profile: Profile
     strict: bool
+    page: bool = False
     told: set[str] = dataclasses.field(default_factory=set)
 
 
@@ -59,7 +61,7 @@ class Check:
         subject = self.judging.tree.load(self.place)
         if self.place.is_result and self.place.relpath not in self.judging.told:
             self.judging.told.add(self.place.relpath)
-            record_subject(self.properties, subject, edition)
+            record_subject(self.properties, subject, edition, page=self.judging.page)
         evaluation = self.rule.evaluate(subject, edition)
         findings = weighed(evaluation.findings, self.place.division)
         record_rule(self.properties, self.place, evaluation, findings)
@@ -88,16 +90,21 @@ class Review:
 
 @dataclasses.dataclass(eq=False)
 class Unjudged:
-    """A result that no rule is about, or with a ``reason`` something in the tree that is no result; called, it skips and says so."""
+    """A result that no rule is about, or with a ``reason`` something in the tree that is no result; called, it skips and says so.
+
+    What a name that is no text keeps from being judged fails: with a skip a submission would pass that nobody has looked at.
+    """
 
     place: SubjectPlace | None
     reason: str = ""
     properties: list[tuple[str, object]] = dataclasses.field(default_factory=list)
 
     def __call__(self) -> None:
-        """Record what it is, and skip."""
+        """Record what it is, and skip or fail."""
         record_unjudged(self.properties, self.place)
         if self.place is None:
+            if NO_TEXT in self.reason:
+                pytest.fail(f"not judged: it {plain(self.reason)}", pytrace=False)
             pytest.skip(f"no result: {plain(self.reason)}")
         pytest.skip(f"not verified: this version has no rules for {self.place.benchmark} of edition {plain(self.place.edition)}")
 

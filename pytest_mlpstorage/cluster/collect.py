@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage import __version__
 from pytest_mlpstorage.cluster.host_probe import HostProbe
+from pytest_mlpstorage.cluster.introduction import own_words, refuse_others
 from pytest_mlpstorage.errors import MPIError
 from pytest_mlpstorage.results.host_facts import HostFacts
 
@@ -32,7 +33,7 @@ def host_answer(entry: Mapping[str, Any]) -> tuple[HostFacts, HostProbe]:
         raise MPIError(
             f"{entry.get('name')} has pytest-mlpstorage {entry.get('package')} and describes itself otherwise than {__version__} here",
             suggestion=f"install one version on every host: python -m pip install pytest-mlpstorage=={__version__}",
-            code="MLPS-E321",
+            code="MLPS-E322",
         ) from error
 
 
@@ -46,18 +47,21 @@ def ask_hosts(
 ) -> list[dict[str, Any]]:
     """What the rank program of this package, started once on each host with these arguments, says of each: one entry a host.
 
-    Raises MPIError where not every host answers, BenchmarkExecutionError where a rank fails.
+    Raises MPIError where not every host answers or one has another version of this package, BenchmarkExecutionError where a rank fails.
     """
     from pytest_mlpstorage.launch.job import Host, Job
     from pytest_mlpstorage.launch.supervisor import require_success, run_job
 
     names = list(dict.fromkeys(host.name for host in hosts))
-    program = ("-m", "pytest_mlpstorage.cluster", "--out", "-", "--ranks", str(len(names)), *arguments)
+    program = ("-m", "pytest_mlpstorage.cluster", "--out", "-", "--ranks", str(len(names)), "--same-as", own_words(), *arguments)
     job = Job(len(names), program, hosts=tuple(Host(name, 1) for name in names), mpi_args=tuple(mpi_args))
     with tempfile.TemporaryDirectory(prefix="mlps-facts-") as folder:
         out, err = Path(folder) / "stdout", Path(folder) / "stderr"
-        require_success(run_job(launcher, job, stdout=out, stderr=err, deadline_seconds=deadline_seconds))
+        outcome = run_job(launcher, job, stdout=out, stderr=err, deadline_seconds=deadline_seconds)
         lines = [line.partition(MARK)[2] for line in out.read_text(encoding="utf-8").splitlines() if MARK in line]
+        if len(lines) == 1:  # also of a job that failed: one that does not understand another has ended it
+            refuse_others(json.loads(lines[0]))
+        require_success(outcome)
     if len(lines) != 1:
         raise MPIError(f"the hosts' facts came {len(lines)} times instead of once", details={"hosts": ", ".join(names)}, code="MLPS-E321")
     entries: list[dict[str, Any]] = json.loads(lines[0])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from pytest_mlpstorage.commands import CommandParser, exit_code
-from pytest_mlpstorage.package.build import ARCHIVE, check_target, fill, finish, workshop
+from pytest_mlpstorage.package.build import ARCHIVE, check_target, clear_leftovers, fill, finish, workshop
 from pytest_mlpstorage.package.select import select
 from pytest_mlpstorage.package.summary import PROFILES, STRICT, judge_package, passed, summary
 from pytest_mlpstorage.package.tables import complete_tables
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _package(given: argparse.Namespace) -> int:
     root, target = given.results.absolute(), given.to.absolute()
     check_target(target, root)
+    for line in clear_leftovers(target):
+        sys.stdout.write(f"{line}\n")
     selection = select(root, given.submitter)
     with workshop(target) as place:
         package = place / "package"

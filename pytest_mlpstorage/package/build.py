@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import tarfile
@@ -16,14 +17,18 @@ from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.package.select import Selection
 from pytest_mlpstorage.results.atomic import file_system_error, sync_directory, sync_tree
 from pytest_mlpstorage.results.code_image import mark_pool
-from pytest_mlpstorage.results.files import is_directory
+from pytest_mlpstorage.results.files import TreeFiles, is_directory
+from pytest_mlpstorage.results.lock import TreeLock
 from pytest_mlpstorage.results.manifest_writer import write_manifest
 from pytest_mlpstorage.results.read_submission import POOL
 
-__all__ = ["ARCHIVE", "check_target", "fill", "finish", "workshop"]
+__all__ = ["ARCHIVE", "check_target", "clear_leftovers", "fill", "finish", "workshop"]
 
 ARCHIVE: Final = ".tar.gz"
 """What the name of a target ends with that is to be one file."""
+
+_PART: Final = ".part"
+_LOCK: Final = "lock"
 
 
 def check_target(target: Path, root: Path) -> None:
@@ -40,16 +45,43 @@ def check_target(target: Path, root: Path) -> None:
 
 @contextmanager
 def workshop(target: Path) -> Iterator[Path]:
-    """A directory beside the target to build in; it is gone at the end, whatever happens."""
-    place = target.parent / f".{target.name[:200]}.{secrets.token_hex(4)}.part"
+    """A directory beside the target to build in, locked as long as this process lives; it is gone at the end, whatever happens."""
+    place = target.parent / f"{_head(target)}{secrets.token_hex(4)}{_PART}"
     try:
         place.mkdir()
     except OSError as error:
         raise file_system_error("cannot build a package here", place, error) from error
     try:
-        yield place
+        with TreeLock(place / _LOCK):
+            yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def clear_leftovers(target: Path) -> tuple[str, ...]:
+    """Remove what builds of the same target left here that were killed; a sentence for each. One that still runs is left alone.
+
+    Where the filesystem has no locks nobody can tell, and what stands there is only named.
+    """
+    said = []
+    for name in TreeFiles(target.parent).listing(target.parent).directories:
+        if not re.fullmatch(re.escape(_head(target)) + "[0-9a-f]{8}" + re.escape(_PART), name):
+            continue
+        place = target.parent / name
+        lock = TreeLock(place / _LOCK)
+        try:
+            with lock:
+                if lock.held:
+                    shutil.rmtree(place, ignore_errors=True)
+        except FileSystemError:  # its builder lives, or it is somebody else's
+            continue
+        left = "what a build that was killed had left here is removed" if not place.exists() else "a build that was killed has left this"
+        said.append(f"{left}: {place}")
+    return tuple(said)
+
+
+def _head(target: Path) -> str:
+    return f".{target.name[:200]}."
 
 
 def fill(selection: Selection, package: Path) -> int:

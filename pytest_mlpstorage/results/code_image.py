@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.results.atomic import file_system_error, sync_directory, sync_tree, write_json, write_text
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.layout import STAGING
+from pytest_mlpstorage.results.processes import Holder
 from pytest_mlpstorage.results.provenance import ALGORITHMS, CODE_HASH, CodeHash, image_name, pointer_text
 from pytest_mlpstorage.results.read_submission import POINTER, POOL, POOL_MARKER
 from pytest_mlpstorage.results.tree_hash import hashed_files, tree_hash
@@ -35,6 +37,8 @@ class CodePool:
         self._sources = tuple(sources)
         self._version = version
         self._git_sha = git_sha
+        # One for each session and each code: on a filesystem without locks another session may stage, publish or end at the same time.
+        self._home = results_dir / STAGING / _STAGED / _home_name()
         self._digest: str | None = None
         self._published = False
 
@@ -54,19 +58,26 @@ class CodePool:
             return self._image
         pool = self._results_dir / POOL
         try:
-            if self._image.is_dir():
-                _require_same(self._image, digest)
-                shutil.rmtree(self._waiting, ignore_errors=True)
-            else:
-                pool.mkdir(parents=True, exist_ok=True)
-                mark_pool(pool)
-                self._waiting.rename(self._image)
-                sync_directory(pool)
+            pool.mkdir(parents=True, exist_ok=True)
             mark_pool(pool)  # an older pool may have lost it
+            if self._image.is_dir() or not self._moved():
+                _require_same(self._image, digest)
+            sync_directory(pool)
+            shutil.rmtree(self._home, ignore_errors=True)
         except OSError as error:
             raise file_system_error("cannot put the code image into its pool", self._image, error) from error
         self._published = True
         return self._image
+
+    def _moved(self) -> bool:
+        """Put the waiting copy in its place; False where a session without our lock has put the same there meanwhile."""
+        try:
+            self._waiting.rename(self._image)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                return False
+            raise
+        return True
 
     @property
     def _image(self) -> Path:
@@ -74,14 +85,13 @@ class CodePool:
 
     @property
     def _waiting(self) -> Path:
-        return self._results_dir / STAGING / _STAGED / image_name(self._digest or "")
+        return self._home / image_name(self._digest or "")
 
     def _capture(self) -> str:
-        home = self._results_dir / STAGING / _STAGED
-        # What a session left here that never finished a leaf is nobody's: the results directory is locked for this one.
-        shutil.rmtree(home, ignore_errors=True)
-        copy = home / f"part-{secrets.token_hex(4)}"
+        _clear_abandoned(self._home.parent)
+        copy = self._home / "part"
         try:
+            shutil.rmtree(self._home, ignore_errors=True)
             copy.mkdir(parents=True)
             for source in self._sources:
                 _copy(source, copy / source.name)
@@ -94,13 +104,34 @@ class CodePool:
             record = CodeHash(hashed.digest, ALGORITHMS[0], now, self._version, self._git_sha)
             write_json(copy / CODE_HASH, record.to_json())
             sync_tree(copy)
-            copy.rename(home / image_name(hashed.digest))
+            copy.rename(self._home / image_name(hashed.digest))
         except (OSError, ValueError) as error:
             cause = error if isinstance(error, OSError) else OSError(str(error))
             raise file_system_error("cannot keep a copy of the code that runs", copy, cause) from error
         finally:
-            shutil.rmtree(copy, ignore_errors=True)  # where it was not finished, its room is needed
+            if copy.exists():  # it was not finished, and its room is needed
+                shutil.rmtree(self._home, ignore_errors=True)
         return hashed.digest
+
+
+def _home_name() -> str:
+    """Name of a directory that says from its first moment whose copies stand in it: process, start of it, a number, and host."""
+    this = Holder.this_process("")
+    return f"{this.pid}.{this.start_ticks or 0}.{secrets.token_hex(4)}.{this.host}"
+
+
+def _clear_abandoned(staged: Path) -> None:
+    """Remove the copies of sessions that were killed; what those of other hosts left is for a session there."""
+    for path in staged.iterdir() if staged.is_dir() else ():
+        holder = _holder_of(path.name)
+        if holder is None or (holder.on_this_host and not holder.alive):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _holder_of(name: str) -> Holder | None:
+    pid, ticks, _, host = [*name.split(".", 3), "", "", "", ""][:4]
+    known = pid.isdecimal() and ticks.isdecimal() and host
+    return Holder(int(pid), host, int(ticks) or None, "", "") if known else None
 
 
 def code_digest(sources: Sequence[Path]) -> str | None:

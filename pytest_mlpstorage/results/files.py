@@ -18,7 +18,7 @@ from pytest_mlpstorage.results.layout import is_noise
 from pytest_mlpstorage.results.records import Listing, ReadProblem
 from pytest_mlpstorage.results.yaml_files import bounded_yaml
 
-__all__ = ["MAX_JSON_BYTES", "MAX_YAML_BYTES", "TreeFiles", "is_directory", "is_pruned", "printable"]
+__all__ = ["MAX_JSON_BYTES", "MAX_YAML_BYTES", "NO_TEXT", "TreeFiles", "is_directory", "is_pruned", "is_text", "printable"]
 
 MAX_JSON_BYTES: Final = 64 * 1024**2
 """Largest JSON file that is parsed (the largest of a real submission is under 1 MiB)."""
@@ -36,6 +36,10 @@ PRUNED: Final = b"PRUNED BY STAFF"
 """What publishers leave of a log that they removed."""
 
 
+NO_TEXT: Final = "has a name that is not UTF-8, so no report could say where it stands: rename it, and it is judged"
+"""What is wrong with a name that no path of a record can hold; where it is shown, each such byte is a number."""
+
+
 def printable(name: str) -> str:
     """Write a file name, or any text of a file, as text that any stream can take: what is no UTF-8 is shown by number."""
     if name.isascii():
@@ -44,6 +48,11 @@ def printable(name: str) -> str:
         return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # half a character, which no file name can hold and JSON can
         return name.encode("utf-8", "backslashreplace").decode()
+
+
+def is_text(name: str) -> bool:
+    """Whether a file name is UTF-8. One that is not stands in a path only as ``printable`` shows it, which nothing can be opened by."""
+    return name.isascii() or printable(name) == name
 
 
 def is_pruned(content: bytes) -> bool:

@@ -47,6 +47,8 @@ def settle_pool(results_dir: Path) -> tuple[str, ...]:
                 target = target.with_name(f"{target.name}-{sum(1 for _ in target.parent.iterdir())}")
             source.rename(target)
             sync_directory(target.parent)
+        except FileNotFoundError:  # a session without our lock has moved it meanwhile
+            continue
         except OSError as error:
             raise file_system_error("cannot move a code image", source, error) from error
     return tuple(source.name for source, _ in moved)

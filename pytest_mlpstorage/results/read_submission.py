@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from pytest_mlpstorage.editions import edition_names
-from pytest_mlpstorage.results.files import TreeFiles, is_directory
+from pytest_mlpstorage.results.files import NO_TEXT, TreeFiles, is_directory, is_text
 from pytest_mlpstorage.results.layout import is_noise, is_timestamp
 from pytest_mlpstorage.results.manifest import CURRENT_LAYOUT, read_manifest
 from pytest_mlpstorage.results.places import SubjectPlace
 from pytest_mlpstorage.results.provenance import CODE_HASH, CodeHash
-from pytest_mlpstorage.results.records import CodeImage, CodePointer, ImagePool, Package, Submission, SystemDescription
+from pytest_mlpstorage.results.records import CodeImage, CodePointer, ImagePool, Listing, Package, Submission, SystemDescription
 from pytest_mlpstorage.verdict import Division
 
 __all__ = ["POINTER", "POOL", "POOL_MARKER", "leaf_directories", "read_package", "read_pointer", "read_submission", "read_system"]
@@ -74,6 +74,8 @@ def read_submission(
     results_entries = files.listing(path / "results")
     system_entries = {name: files.listing(path / "results" / name) for name in results_entries.directories if not is_noise(name)}
     manifest = read_manifest(files, path)
+    for unnamed in _no_text(TreeFiles(root), path / "results", system_entries):
+        files.complain(unnamed, NO_TEXT)
     return Submission(
         root=root,
         relpath=place.relpath,
@@ -90,6 +92,16 @@ def read_submission(
         results=tuple(p.relpath for p in within if p.is_result),
         problems=tuple(files.problems),
     )
+
+
+def _no_text(files: TreeFiles, results: Path, systems: Mapping[str, Listing]) -> Iterator[Path]:
+    """Systems and results that no place can stand for, because their names are no text: left out, they would be judged by nobody."""
+    for system, benchmarks in systems.items():
+        if not is_text(system):
+            yield results / system
+            continue
+        for parent in (results / system / benchmark for benchmark in benchmarks.directories):
+            yield from (parent / name for name in files.listing(parent).directories if not is_text(name))
 
 
 def read_package(place: SubjectPlace, *, root: Path, inside: Iterable[SubjectPlace]) -> Package:

@@ -1,4 +1,4 @@
-"""A results tree as records: leaves, results and what stood in the way of reading them. Damage is a record, never an exception."""
+"""A results tree as records: results and what they stand in, made of leaves. Damage is a record, never an exception."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 from pytest_mlpstorage.results.coerce import JSONObject
+from pytest_mlpstorage.results.leaf import NO_NAMES, Leaf, Listing, ReadProblem
 from pytest_mlpstorage.results.metadata import CommandOutput, LeafMetadata, SystemInfo
 from pytest_mlpstorage.results.provenance import CodeHash, Provenance
 from pytest_mlpstorage.results.summary import EpochStats, RankEpoch, RankOutput, Span, Summary, TrainingMetric
@@ -42,49 +43,6 @@ __all__ = [
     "TrainingResult",
     "VectorDatabaseResult",
 ]
-
-
-@dataclasses.dataclass(frozen=True, order=True)
-class ReadProblem:
-    """A file or directory that could not be read as what it should be. ``file`` is a posix path relative to the tree."""
-
-    file: str
-    message: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Listing:
-    """The names directly in a directory, sorted: all of them, and those that are real directories (no symlinks)."""
-
-    names: tuple[str, ...] = ()
-    directories: tuple[str, ...] = ()
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Names that are not directories."""
-        return tuple(name for name in self.names if name not in set(self.directories))
-
-
-@dataclasses.dataclass(frozen=True)
-class Leaf:
-    """One timestamp directory. ``files`` are posix paths relative to it, two levels deep, AppleDouble and the like left out.
-
-    ``summary``, ``metadata`` and ``provenance`` are None when their file is absent, pruned or unreadable: ``problems`` tells which.
-    ``pruned`` files are present but hold only the publisher's placeholder.
-    """
-
-    path: Path
-    relpath: str
-    name: str
-    phase: str  # datasize | datagen | run
-    files: frozenset[str] = frozenset()
-    summary: Summary | None = None
-    metadata: LeafMetadata | None = None
-    problems: tuple[ReadProblem, ...] = ()
-    pruned: frozenset[str] = frozenset()
-    planned: bool = False
-    config_folder: str = "dlio_config"  # v1.0: "configs"
-    provenance: Provenance | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,8 +92,8 @@ class StoredResult:
     layout: str = "3.0"
     accelerator: str | None = None
     runs: tuple[Leaf, ...] = ()
-    entries: Listing = Listing()
-    run_listing: Listing = Listing()
+    entries: Listing = NO_NAMES
+    run_listing: Listing = NO_NAMES
     problems: tuple[ReadProblem, ...] = ()
     planned: bool = False
     description: SystemDescription | None = None
@@ -164,8 +122,8 @@ class TrainingResult(StoredResult):
 
     datasize: tuple[Leaf, ...] = ()
     datagen: tuple[Leaf, ...] = ()
-    datasize_entries: Listing = Listing()
-    datagen_entries: Listing = Listing()
+    datasize_entries: Listing = NO_NAMES
+    datagen_entries: Listing = NO_NAMES
 
     benchmark: ClassVar[str] = "training"
 
@@ -196,7 +154,7 @@ class VectorDatabaseResult(StoredResult):
 
     engine: str | None = None
     datagen: tuple[Leaf, ...] = ()
-    datagen_entries: Listing = Listing()
+    datagen_entries: Listing = NO_NAMES
 
     benchmark: ClassVar[str] = "vector_database"
 
@@ -236,9 +194,9 @@ class Submission:
     submitter: str
     edition: str
     layout: str = "3.0"
-    entries: Listing = Listing()
-    results_entries: Listing = Listing()
-    systems_entries: Listing = Listing()
+    entries: Listing = NO_NAMES
+    results_entries: Listing = NO_NAMES
+    systems_entries: Listing = NO_NAMES
     system_entries: Mapping[str, Listing] = dataclasses.field(default_factory=dict)
     systems: tuple[SystemDescription, ...] = ()
     manifest: JSONObject | None = None
@@ -299,7 +257,7 @@ class Package:
     division: Division
     edition: str
     layout: str = "3.0"
-    entries: Listing = Listing()
+    entries: Listing = NO_NAMES
     pools: tuple[ImagePool, ...] = ()
     pointers: tuple[CodePointer, ...] = ()
     submissions: tuple[str, ...] = ()  # relative paths

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_mlpstorage.results.files import TreeFiles
+from pytest_mlpstorage.results.files import NO_TEXT, TreeFiles, is_text
 from pytest_mlpstorage.results.layout import is_noise
 from pytest_mlpstorage.results.layout_recognition import systems_folders
 from pytest_mlpstorage.results.places import Kind, SubjectPlace
@@ -48,13 +48,19 @@ class Search:
         for name in self.files.listing(parent).directories:
             if is_noise(name):
                 self.ignore(parent / name, "is named like what a desktop or an editor leaves behind")
-            else:
+            elif is_text(name):
                 yield parent / name
+            else:
+                self.ignore(parent / name, NO_TEXT)
 
     def systems(self, parent: Path, around: Around) -> Iterator[SubjectPlace]:
         """The descriptions of systems in the ``systems`` folder of a directory."""
         for folder in systems_folders(self.files.listing(parent)):
             for name in self.files.listing(parent / folder).files:
                 path = parent / folder / name
-                if name.lower().endswith(around.suffixes) and not is_noise(name) and not name.startswith("."):
+                if not name.lower().endswith(around.suffixes) or is_noise(name) or name.startswith("."):
+                    continue
+                if is_text(name):
                     yield around.place("system", self.files.relative(path), system=path.stem)
+                else:
+                    self.ignore(path, NO_TEXT)

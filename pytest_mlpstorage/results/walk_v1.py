@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from pytest_mlpstorage.results.files import printable
+from pytest_mlpstorage.results.files import NO_TEXT, is_text
 from pytest_mlpstorage.results.layout_recognition import systems_folders
 from pytest_mlpstorage.results.places import SubjectPlace
 from pytest_mlpstorage.results.run_folders import RunFolders, is_generation_name
@@ -29,9 +29,13 @@ def results_of_round_1(search: Search, results: Path, around: Around, folders: R
         yield from search.systems(path, around)
     for group in groups:
         system, *below = group.relative_to(results).parts or ("",)
+        if not all(is_text(name) for name in (system, *below)):
+            if is_text(system):  # else it was told where the systems were looked for
+                search.ignore(group, NO_TEXT)
+            continue
         # What the folders call the workload, for people: the runs themselves say what they were.
         label = "/".join(name for name in below if not _NO_LABEL.fullmatch(name)) or system
-        yield around.place("training", search.files.relative(group) or ".", system=system, model=printable(label))
+        yield around.place("training", search.files.relative(group) or ".", system=system, model=label)
     for path, reason in left:
         if path.parent not in described or path.name not in systems_folders(folders.listing(path.parent)):
             search.ignore(path, reason)

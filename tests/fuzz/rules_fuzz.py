@@ -226,8 +226,11 @@ def judge(root: Path, draw: random.Random) -> None:
     from pytest_mlpstorage.report import html
     from pytest_mlpstorage.report.collector import JudgedResult, Verdicts
     from pytest_mlpstorage.report.reasons import reasons
-    from pytest_mlpstorage.report.records import encode
+    from pytest_mlpstorage.report.records import decode, encode
+    from pytest_mlpstorage.report.result_facts import ResultFacts
+    from pytest_mlpstorage.report.rule_rows import rows_of_result_judged
     from pytest_mlpstorage.report.runs import rows_of_result
+    from pytest_mlpstorage.report.subjects import facts_of
     from pytest_mlpstorage.report.terminal import summary_lines
     from pytest_mlpstorage.report.verdicts import submission_object, verdict_object
     from pytest_mlpstorage.results.tree import read_tree
@@ -242,7 +245,10 @@ def judge(root: Path, draw: random.Random) -> None:
         label(place.relpath)
         written = verdict_object(place, judgement, metrics=metrics_of(result, edition))
         runs += rows_of_result(result, edition)
-        results.append(JudgedResult(written, judgement.headline(), reasons(written["verdict"], judgement.reasons, judgement.own)))
+        why = reasons(written["verdict"], judgement.reasons, judgement.own)
+        told = ResultFacts.from_json(decode(encode(facts_of(result, edition).to_json())))
+        rules = {place.relpath: rows_of_result_judged(result)}
+        results.append(JudgedResult(written, judgement.headline(), why, facts=told, rules=rules))
     for place in tree.places:
         if place.kind == "submission":
             judgement = judged.submissions[place.relpath]

@@ -188,3 +188,28 @@ def test_without_the_items_of_the_hosts_the_preflight_tells_their_faults(suite, 
         hosts.run("h3", ["umount", str(suite.folder / "mlps-data")])
     assert ended.code == 1, ended.text
     assert "[MLPS-PATH-5] data_dir on h3 is not the directory that h1 has" in ended.text
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("module", "old", "new", "told"),
+    [
+        ("__init__.py", "__version__ = ", '__version__ = "9.9"  # ', "pytest-mlpstorage 9.9 and describes itself otherwise than"),
+        ("cluster/host_probe.py", "token, first = ranks.bcast((token, first))", "token = ranks.bcast(token)", "as here, with other code"),
+    ],
+    ids=["another version", "another form of what is said"],
+)
+def test_a_host_with_another_version_of_this_package_fails_alone_and_says_which(suite, hosts, module, old, new, told):
+    place, other = small_suite.REPO / "pytest_mlpstorage" / module, suite.folder / "other.py"
+    other.write_text(place.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    assert other.read_text(encoding="utf-8") != place.read_text(encoding="utf-8")
+    assert hosts.run("h2", ["mount", "--bind", str(other), str(place)]).returncode == 0
+    try:
+        ended = suite.run("-k", "test_host")
+    finally:
+        hosts.run("h2", ["umount", str(place)])
+    assert ended.code == 1, ended.text
+    assert list(outcomes(ended).values()) == ["PASSED", "FAILED", "PASSED"], ended.text
+    assert "[MLPS-HOST-1] h2 cannot be asked: " in said_of(ended, "h2")
+    assert told in said_of(ended, "h2"), ended.text
+    assert "Traceback" not in ended.text

@@ -330,3 +330,45 @@ def test_the_module_is_a_command():
         [sys.executable, "-m", "pytest_mlpstorage.package", "--help"], capture_output=True, text=True, timeout=60, check=True
     )
     assert "--to OUT[.tar.gz]" in done.stdout
+
+
+def killed(tree, target):
+    """Start a build of a target in a process of its own, and kill it where it would put the package in its place."""
+    program = (
+        "import os, signal, sys\n"
+        "from pytest_mlpstorage.package import __main__ as command\n"
+        "command.finish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "command.main(sys.argv[1:])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tree.root), "--to", str(target)])
+    assert done.returncode == -9
+
+
+def test_what_a_killed_build_left_is_removed_by_the_next_one_and_that_is_said(tree, package, tmp_path):
+    killed(tree, tmp_path / "out")
+    (left,) = tmp_path.glob(".out.*.part")
+    assert (left / "package").is_dir()
+    others = [tmp_path / name for name in (".out.tar.gz.0123abcd.part", ".out.mine.part", ".out.0123abcdef.part")]
+    for other in others:
+        other.mkdir()
+    _code, out, err = package()
+    assert (err, out.count("a build that was killed")) == ("", 1)
+    assert f"what a build that was killed had left here is removed: {left}\n" in out
+    assert not left.exists()
+    assert all(other.is_dir() for other in others), "of other targets, or of nobody that is known here"
+
+
+def test_a_build_that_still_runs_is_left_alone(tree, package, tmp_path):
+    with build.workshop(tmp_path / "out") as place:
+        (place / "package").mkdir()
+        assert "a build that was killed" not in package()[1]
+        assert (place / "package").is_dir()
+    assert {path.name for path in tmp_path.iterdir()} == {"results", "out"}
+
+
+def test_where_nobody_can_tell_whether_it_runs_it_is_named(tree, package, tmp_path, monkeypatch):
+    left = tmp_path / ".out.0123abcd.part"
+    left.mkdir()
+    monkeypatch.setattr("fcntl.flock", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOLCK, "No locks available")))
+    assert f"a build that was killed has left this: {left}\n" in package()[1]
+    assert left.is_dir()

@@ -140,3 +140,13 @@ def test_items_are_chosen_as_pytest_chooses(pytester, tree, option, there, absen
     items = collected(pytester, *option)
     assert any(there in item for item in items)
     assert not any(absent in item for item in items)
+
+
+@pytest.mark.parametrize("below", ["closed/acm\udce9", "closed/acme/results/f\udce9st"])
+def test_what_a_name_that_is_no_text_keeps_from_being_judged_is_not_passed_over(pytester, tree, below):
+    directories(tree, "other", "training", division="open")
+    away = {"closed/acm\udce9": "closed/acme", "closed/acme/results/f\udce9st": "closed/acme/results/fastfs"}[below]
+    (tree / away).rename(tree / below)
+    result = pytester.runpytest(RULES / "test_other.py", "--results-dir=tree", "-p", "no:cacheprovider")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*not judged: it has a name that is not UTF-8*"])

@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,11 +143,45 @@ def test_an_image_of_another_hash_with_the_same_first_digits_is_not_overwritten(
         pool(results, code).publish()
 
 
+STAGE_AND_DIE = """
+import os, pathlib, signal, sys
+from pytest_mlpstorage.results.code_image import CodePool
+CodePool(pathlib.Path(sys.argv[1]), [pathlib.Path(name) for name in sys.argv[2:]], version="1").stage()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 def test_what_a_killed_session_left_is_cleared_away(results, code):
-    left = results / ".mlps/code-images/part-0/one"
-    left.mkdir(parents=True)
+    (results / ".mlps/code-images/part-0/one").mkdir(parents=True)  # as an older version left it
+    assert subprocess.run([sys.executable, "-c", STAGE_AND_DIE, results, *code]).returncode == -9
+    left = set((results / ".mlps/code-images").iterdir())
+    elsewhere = results / ".mlps/code-images/1.1.0123abcd.another-host.example"
+    elsewhere.mkdir()
     pool(results, code).stage()
-    assert len(list((results / ".mlps/code-images").iterdir())) == 1
+    assert len(left) == 1
+    assert not left & set((results / ".mlps/code-images").iterdir())
+    assert elsewhere.is_dir(), "nobody here can tell whether its session lives"
+
+
+def test_two_sessions_without_a_lock_never_take_the_code_from_each_other(results, code):
+    """On a filesystem without locks nothing keeps a second start away; both stage before either of them ends."""
+    (results / "code-images").mkdir(parents=True)
+    one, other = pool(results, code), pool(results, code)
+    assert one.stage() == other.stage()
+    waiting = names(results / ".mlps/code-images")
+    assert one.publish() == other.publish() == results / "code-images" / image_name(one.stage())
+    assert len(waiting) == 2 * len(names(one.publish()))
+    assert names(results / ".mlps/code-images") == set()
+
+
+def test_two_sessions_may_publish_at_the_same_moment(results, code, monkeypatch):
+    one, other = pool(results, code), pool(results, code)
+    one.stage()
+    other.stage()
+    moved = one._moved
+    monkeypatch.setattr(one, "_moved", lambda: (other.publish(), moved())[1])  # the other comes between the look and the move
+    assert one.publish() == other.publish()
+    assert tree_hash(one.publish()).digest == one.stage()
 
 
 def test_a_marker_that_was_lost_is_written_again(results, code):

@@ -209,3 +209,27 @@ def test_a_root_whose_division_is_a_symbolic_link_says_so(tmp_path):
     read = read_tree(tmp_path / "root")
     assert read.places == ()
     assert read.ignored == (("closed", "is a symbolic link to a directory; not followed"),)
+
+
+@pytest.mark.parametrize(
+    "below",
+    ["closed/ac\udce9me/results/fastfs/training/unet3d", "closed/acme/results/caf\udce9/training/unet3d",
+     "closed/acme/results/fastfs/training/unet\udce93d", "closed/acme/systems/caf\udce9.yaml"],
+    ids=["submitter", "system", "model", "description"],
+)  # fmt: skip
+def test_a_name_that_is_not_utf_8_is_the_cause_that_is_told(below, tmp_path):
+    """Read under the name that is shown, it would be a result without a single run."""
+    write(tmp_path / "closed/acme/systems/fastfs.yaml", "{}")
+    if below.endswith(".yaml"):
+        write(tmp_path / below, "{}")
+    else:
+        write(tmp_path / below / "run" / STAMP / f"training_{STAMP}_metadata.json", ROUND_3)
+    tree = read_tree(tmp_path)
+    told = {path: reason for path, reason in tree.ignored if "UTF-8" in reason}
+    shown = below.replace("\udce9", "\\xe9")
+    (path,) = told
+    assert shown == path or shown.startswith(f"{path}/")
+    assert "rename it" in told[path]
+    assert not [place.relpath for place in tree.places if "xe9" in place.relpath]
+    problems = [problem for record in map(tree.load, tree.places) for problem in record.problems]
+    assert {problem.message for problem in problems} <= {told[path]}, "what was left out is not missed a second time"

@@ -10,7 +10,7 @@ from whole_tree import write_package
 from pytest_mlpstorage.editions import edition, edition_names
 from pytest_mlpstorage.results.tree import read_tree
 from pytest_mlpstorage.rules import judge_tree, metrics_of
-from pytest_mlpstorage.rules.kv_cache_pictures import pictures_of
+from pytest_mlpstorage.rules.pictures import pictures_of
 
 NEW_IN_3 = {"kv_cache", "vector_database"}
 

@@ -181,6 +181,8 @@ FAILING = {
         (move("results", "Results"), "measured Results/"),
         (one_level_deeper, '[2.1.5] the submission lacks a directory; acme/ holds them, so it is nested one level too deep; required results/; in closed/acme'),
         (several(remove("systems"), lambda t: (t.submission / "systems").symlink_to("results")), "required systems/"),
+        (directory("results/caf\udce9"), '[2.1.5] a directory of the submission has a name that is not UTF-8, so no report could say where it stands: rename it, and it is judged; required a directory of files; in closed/acme/results/caf\\xe9'),
+        (directory("results/fastfs/training/unet\udce9"), 'has a name that is not UTF-8, so no report could say where it stands: rename it, and it is judged; required a directory of files; in closed/acme/results/fastfs/training/unet\\xe9'),
         (lambda t: (t.submission / "more").symlink_to("results"), '[2.1.5] a directory of the submission is a symbolic link to a directory; not followed; required a directory of files; in closed/acme/more (×2)'),
         (lambda t: (t.submission / "results/other").symlink_to("fastfs"), "in closed/acme/results/other"),
         (lambda t: (t.submission / "systems/other").symlink_to("/tmp"), "in closed/acme/systems/other"),
