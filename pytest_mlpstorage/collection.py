@@ -203,7 +203,8 @@ def _checks(metafunc: pytest.Metafunc) -> None:
             unjudged = Unjudged(None, what) if isinstance(what, str) else Unjudged(what)
             checks.append(pytest.param(unjudged, id=label(path)))
     elif tree is not None:
-        judging = Judging(tree, metafunc.config.stash[PROFILE], metafunc.config.getoption("mlps_strict"))
+        page = bool(metafunc.config.getoption("htmlpath", None))
+        judging = Judging(tree, metafunc.config.stash[PROFILE], metafunc.config.getoption("mlps_strict"), page)
         for place in tree.places:
             if place.kind == kind:
                 # The root is called by what it is: its directory has another name wherever somebody unpacks it.

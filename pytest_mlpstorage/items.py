@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 import pytest
 
 from pytest_mlpstorage.config import Setting
+from pytest_mlpstorage.dry_run import launch_shown, precondition_shown
 from pytest_mlpstorage.errors import ConfigurationError, FileSystemError, MLPStorageError
 from pytest_mlpstorage.report import records
 from pytest_mlpstorage.report.compare_told import compared_findings
@@ -149,6 +150,10 @@ class BenchmarkItem:
         self.write_line(f"{case.id} precondition: {dry}{workload.what_precondition_does(plan)}")
         if not self.session.dry_run:
             workload.precondition(plan, launcher=self.session.launcher(), voice=self.voice)
+        elif to_write := workload.precondition_bytes(plan):
+            lines, planned = precondition_shown(self.session, case, to_write)
+            self.write_line("\n".join(lines))
+            self._property(records.PLANNED, planned)
         self._state(case.id, list(workload.precondition_findings(plan)))
 
     def _deadlines(self, case: Case) -> Iterator[Finding]:
@@ -192,6 +197,8 @@ class BenchmarkItem:
         aside = () if self.session.dry_run else resumption.tidy(step)
         reason = resumption.found(step)
         if reason is not None:
+            if not self.session.dry_run:
+                resumption.settle(step)
             self._property(records.FOUND, reason)
             self._resumed(case, step, found=reason, aside=aside)
             return
@@ -219,6 +226,7 @@ class BenchmarkItem:
             "expected_seconds": round(expected, 1),
             "deadline_seconds": round(limit, 1),
             "headline": done.collected.headline,
+            "command": shlex.join(done.outcome.command) if done.outcome is not None else "",
             **done.collected.metrics,
         }
         self._property(records.RUN, row)
@@ -248,14 +256,9 @@ class BenchmarkItem:
         if job is None:
             self.write_line(f"{case.id} {step.name}: dry run: would write {leaf}")
             return
-        from pytest_mlpstorage.launch.supervisor import guard_command
-
-        expected = plan.expected_seconds(step)
-        limit = deadline_seconds(expected, config.launch.deadline_seconds)
-        moved = f"writes {format_bytes(plan.bytes_to_write(step))}, reads {format_bytes(plan.bytes_to_read(step))}"
-        took = f"about {format_seconds(expected)}, deadline {format_seconds(limit)}"
-        self.write_line(f"{case.id} {step.name}: dry run, {moved}, {took}; would start:")
-        self.write_line("  " + shlex.join(self.session.launcher().command(job, guard_command())))
+        lines, planned = launch_shown(self.session, case, step, job)
+        self.write_line("\n".join(lines))
+        self._property(records.PLANNED, planned)
 
     def _result(self, case: Case) -> None:
         workload, plan, config = self.session.workload(case), self.session.plan(case), self.session.config

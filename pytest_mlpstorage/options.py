@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mlpstorage.completion import codes, comparable, completed, configurations, directories, editions, profiles
+
 __all__ = ["add_options", "config_dirs", "empty_suites", "suite_dirs", "suites_asked"]
 
 PACKAGE = Path(__file__).resolve().parent
@@ -16,9 +18,21 @@ SUITES = ("benchmarks", "rules")
 def add_options(parser: pytest.Parser) -> None:
     """Our options, in a group of their own."""
     group = parser.getgroup("mlpstorage", "MLPerf Storage")
-    group.addoption("--mlps-config", metavar="FILE", help="configuration of the benchmarks: a YAML file, or the name of one in configs/")
-    group.addoption("--results-dir", dest="mlps_results_dir", metavar="DIR", help="results tree: written by benchmarks/, judged by rules/")
-    group.addoption("--mlps-data-dir", metavar="DIR", help="folder of the data sets, on the storage under test")
+    of = completed
+    group.addoption(
+        "--mlps-config",
+        action=of(configurations),
+        metavar="FILE",
+        help="configuration of the benchmarks: a YAML file, or the name of one in configs/",
+    )
+    group.addoption(
+        "--results-dir",
+        action=of(directories),
+        dest="mlps_results_dir",
+        metavar="DIR",
+        help="results tree: written by benchmarks/, judged by rules/",
+    )
+    group.addoption("--mlps-data-dir", action=of(directories), metavar="DIR", help="folder of the data sets, on the storage under test")
     group.addoption(
         "--mlps-set",
         action="append",
@@ -29,7 +43,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--mlps-dry-run",
         action="store_true",
-        help="show commands, bytes and memory of each step; write nothing, "
+        help="show of each step the command, bytes, memory a rank and a host, what is known of its time, and its deadline, then the totals "
+        "and the free space; write nothing, "
         "and start nothing but two ranks that try the MPI and, where there are other hosts, one on each that says what it is",
     )
     group.addoption(
@@ -46,10 +61,14 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--mlps-strict", action="store_true", help="warnings fail too")
     group.addoption(
-        "--mlps-output", metavar="DIR", help="write verdicts.json, verdicts.csv, submissions.json and comparison.json into this folder"
+        "--mlps-output",
+        action=of(directories),
+        metavar="DIR",
+        help="write verdicts.json, verdicts.csv, submissions.json and comparison.json into this folder",
     )
     group.addoption(
         "--mlps-compare",
+        action=of(comparable),
         metavar="DIR|last",
         help="show each headline of each result against an earlier one of the same workload: in another results tree, or the last "
         "before it in this one (set aside by --mlps-rerun, or under another system name)",
@@ -62,14 +81,23 @@ def add_options(parser: pytest.Parser) -> None:
         help="with --mlps-compare fail where a headline fell (<-2%%) or rose (>+5%%) by more than that, or by more than an amount with its "
         "unit (>+5ms, <-1pp); may be repeated",
     )
-    group.addoption("--mlps-edition", metavar="X.Y", help="edition of rules/ for what neither declares one nor shows one by its layout")
+    group.addoption(
+        "--mlps-edition",
+        action=of(editions),
+        metavar="X.Y",
+        help="edition of rules/ for what neither declares one nor shows one by its layout",
+    )
     group.addoption(
         "--mlps-profile",
+        action=of(profiles),
         metavar="NAME",
         help="strict (the rules as they stand, default), or v3.0-round (with what was relaxed while that round ran)",
     )
     group.addoption(
-        "--mlps-explain", metavar="CODE", help="show what an error code such as MLPS-E320 means and what to do, or all, and end"
+        "--mlps-explain",
+        action=of(codes),
+        metavar="CODE",
+        help="show what an error code such as MLPS-E320 means and what to do, or all, and end",
     )
     group.addoption("--mlps-list-rules", action="store_true", help="show every rule with scope, editions, severity and kind, and end")
 

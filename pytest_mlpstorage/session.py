@@ -162,6 +162,13 @@ class BenchmarkSession:
         """Remember the first phase of a case that failed."""
         self._failed.setdefault(f"{case.family}:{case.id}", phase)
 
+    def origins(self) -> Sequence[str]:
+        """The settings that neither the edition nor a default decided, each with where it came from. A password is hidden."""
+        from pytest_mlpstorage.vectordb.address import address_shown
+
+        set_by_somebody = [setting for setting in self.config.settings if setting.origin.kind not in ("default", "edition")]
+        return [f"{s.key} = {address_shown(s.value) if isinstance(s.value, str) else s.value} ({s.origin})" for s in set_by_somebody]
+
     def show(self) -> Sequence[str]:
         """Every effective value with its origin: the configuration's, then each case's parameters. A password is hidden."""
         from pytest_mlpstorage.config import show

@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.rules import Profile
 
 _HOSTS_SHOWN = 8
+_ORIGINS_SHOWN = 2
+"""At this verbosity (``-vv``) the header says where settings came from."""
 
 __all__ = ["configure", "describe_system", "explain", "header", "lock", "report", "show_config"]
 
@@ -166,6 +169,7 @@ def report(config: pytest.Config) -> None:
     """Register the reports of this session, where one of our suites can run in it."""
     if TREE_ROOT not in config.stash or hasattr(config, "workerinput") or config.option.collectonly:
         return
+    from pytest_mlpstorage.history.again import again_shown
     from pytest_mlpstorage.report.dry import DryRunReport
     from pytest_mlpstorage.report.hooks import register
 
@@ -179,9 +183,10 @@ def report(config: pytest.Config) -> None:
         whatif=session is not None and session.config.division.value == "whatif",
         output_dir=report_path(config, output) if output is not None else None,
         comparer=comparer_of(config),
+        again=partial(again_shown, results_dir=root),
     )
-    if session is not None and session.dry_run and config.getoption("capture") != "no":
-        config.pluginmanager.register(DryRunReport(), "mlpstorage-dry-run")
+    if session is not None and session.dry_run:
+        config.pluginmanager.register(DryRunReport(shown=config.getoption("capture") == "no"), "mlpstorage-dry-run")
 
 
 def show_config(config: pytest.Config) -> list[str]:
@@ -258,6 +263,8 @@ def header(config: pytest.Config, package_version: str) -> list[str]:
         f"mlpstorage {package_version}: edition {suite.edition}, division {suite.division.value}{mark}, from {suite.path}",
         f"mlpstorage results: {suite.results_dir}; data: {suite.data_dir}",
     ]
+    if config.get_verbosity() >= _ORIGINS_SHOWN and not hasattr(config, "workerinput"):
+        lines += [f"mlpstorage setting: {line}" for line in session.origins()]
     if not config.option.collectonly:
         lines += [f"mlpstorage engines: {_dlio()}; {_mpi(session)}", f"mlpstorage hosts: {_hosts(suite)}"]
     return lines

@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.history.entries import Entry
@@ -17,7 +17,7 @@ from pytest_mlpstorage.options import suite_dirs
 from pytest_mlpstorage.results.history import last_run
 from pytest_mlpstorage.workloads.again import AGAIN
 
-__all__ = ["Again", "again"]
+__all__ = ["Again", "again", "again_of", "again_shown"]
 
 _MODULES: Final[Mapping[str, str]] = {
     "training": "test_training.py",
@@ -54,19 +54,26 @@ def again(entry: Entry, results_dir: Path, extra: tuple[str, ...] = ()) -> Again
 
     Raises ConfigurationError where the result was made by another tool, where its configuration is gone, or a password was left out.
     """
-    kept = entry.mlps.get(AGAIN)
+    leaf = last_run(entry.result)
+    command = leaf.metadata.executed_command if leaf is not None and leaf.metadata is not None else None
+    return again_of(entry.mlps.get(AGAIN), results_dir, extra, name=entry.id, command=command)
+
+
+def again_of(kept: object, results_dir: Path, extra: tuple[str, ...] = (), *, name: str, command: str | None = None) -> Again:
+    """The same from what the leaf ``kept``; ``name`` stands for the result in messages, ``command`` is what its run recorded.
+
+    Raises ConfigurationError as ``again`` does.
+    """
     if not isinstance(kept, Mapping) or not kept.get("case"):
-        leaf = last_run(entry.result)
-        command = leaf.metadata.executed_command if leaf is not None and leaf.metadata is not None else None
         raise ConfigurationError(
-            f"{entry.id} does not say what start of this suite made it: it is older, or of another tool",
+            f"{name} does not say what start of this suite made it: it is older, or of another tool",
             details={"what it recorded": command} if command else None,
             code="MLPS-E181",
         )
     config, family, case = (str(kept.get(key) or "") for key in ("config", "family", "case"))
     if not os.path.isfile(config):  # noqa: PTH113 - that of pathlib raises for a name that none can have
         raise ConfigurationError(
-            f"the configuration that made {entry.id} is gone: {config}",
+            f"the configuration that made {name} is gone: {config}",
             suggestion="put it back, or give pytest another",
             code="MLPS-E181",
         )
@@ -75,11 +82,11 @@ def again(entry: Entry, results_dir: Path, extra: tuple[str, ...] = ()) -> Again
     variables = kept.get("environment")
     # The tree may be anybody's: what is no setting of the suite, such as PATH, is not taken from it.
     listed = variables.items() if isinstance(variables, Mapping) else ()
-    environment = {str(name): str(text) for name, text in listed if str(name).startswith("MLPS_")}
+    environment = {str(variable): str(text) for variable, text in listed if str(variable).startswith("MLPS_")}
     hidden = [text for text in (*assignments, *environment.values()) if "***" in text]
     if hidden:
         raise ConfigurationError(
-            f"a password of {entry.id} is not kept: {', '.join(hidden)}",
+            f"a password of {name} is not kept: {', '.join(hidden)}",
             suggestion="give pytest the command yourself, with the password",
             code="MLPS-E181",
         )
@@ -94,3 +101,11 @@ def again(entry: Entry, results_dir: Path, extra: tuple[str, ...] = ()) -> Again
         environment,
         str(kept.get("directory") or ""),
     )
+
+
+def again_shown(kept: Mapping[str, Any], name: str, results_dir: Path) -> str:
+    """The same as a person would type it, or why it cannot be given."""
+    try:
+        return again_of(kept, results_dir, name=name).shown()
+    except ConfigurationError as error:
+        return error.message

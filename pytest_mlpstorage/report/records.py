@@ -31,6 +31,7 @@ __all__ = [
     "MEASURED",
     "MOVED",
     "PICTURES",
+    "PLANNED",
     "REASONS",
     "REQUIRED",
     "RESULT",
@@ -83,6 +84,8 @@ COMPARED: Final = "mlps_compared"
 """A result beside an earlier one, see :mod:`pytest_mlpstorage.report.compare`."""
 MOVED: Final = "mlps_moved"
 """Where in the tree the leaves of a result are that stood outside of it while the other items ran."""
+PLANNED: Final = "mlps_planned"
+"""What a dry run foresees of a step, for the totals of the session."""
 
 _PREFIX: Final = "mlps_"
 _REVIEW: Final = "human review"

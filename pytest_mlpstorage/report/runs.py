@@ -9,13 +9,17 @@ from typing import Any
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.results.records import StoredResult, TrainingResult
 from pytest_mlpstorage.rules.runs import required_utilization_percent, warmup_count
+from pytest_mlpstorage.units import format_bytes
 
 __all__ = ["RunRow", "merge", "row_of_item", "rows_of_result"]
 
 
 @dataclasses.dataclass(frozen=True)
 class RunRow:
-    """One run. ``leaf`` is its path in the tree; figures that are not known are None, what else was measured is ``other``."""
+    """One run. ``leaf`` is its path in the tree; figures that are not known are None, what else was measured is ``other``.
+
+    ``command`` is how it was started, empty where nothing says so.
+    """
 
     model: str
     accelerator: str = ""
@@ -27,6 +31,7 @@ class RunRow:
     seconds: float | None = None
     mark: str = ""
     other: str = ""
+    command: str = ""
 
 
 _FIGURES: Mapping[str, tuple[str, ...]] = {
@@ -54,12 +59,20 @@ def row_of_item(said: Mapping[str, Any]) -> RunRow:
         leaf=str(said.get("leaf") or ""),
         mark=str(said.get("mark") or said.get("verdict") or ""),
         other=headline if rest and headline else _listed(rest),
+        command=str(said.get("command") or ""),
         **figures,
     )
 
 
 def _listed(figures: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" if isinstance(value, int) else f"{key} {value:,.6g}" for key, value in sorted(figures.items()))
+    return ", ".join(_with_name(key, value) for key, value in sorted(figures.items()))
+
+
+def _with_name(name: str, value: float) -> str:
+    """A figure without a headline: bytes as a size, what is counted before its name, and anything else after it."""
+    if name == "bytes" or name.startswith("bytes_"):
+        return f"{format_bytes(value)}{name.removeprefix('bytes').replace('_', ' ')}"
+    return f"{value:,} {name}" if isinstance(value, int) else f"{name} {value:,.6g}"
 
 
 def _figure(said: Mapping[str, Any], names: Iterable[str]) -> float | None:
@@ -96,6 +109,7 @@ def rows_of_result(result: StoredResult, edition: Edition) -> list[RunRow]:
                 mib_per_second=metric.io_mean_mib_per_second if metric is not None else None,
                 seconds=summary.duration_seconds if summary is not None else None,
                 mark=", ".join(marks),
+                command=(leaf.metadata.executed_command or "") if leaf.metadata else "",
             )
         )
     return rows
@@ -106,5 +120,6 @@ def merge(from_tree: Iterable[RunRow], from_items: Iterable[RunRow]) -> list[Run
     rows = {row.leaf or f"{row.model} {row.run}": row for row in from_items}
     for row in from_tree:
         # The tree is what a result is judged by; its seconds are the run's own, from its start to its end.
-        rows[row.leaf] = row
+        said = rows.get(row.leaf)
+        rows[row.leaf] = dataclasses.replace(row, command=said.command) if said is not None and said.command else row
     return [rows[key] for key in sorted(rows)]

@@ -219,6 +219,9 @@ class PreconditioningWorkload(Protocol):
     def what_precondition_does(self, plan: Any) -> str:
         """What was, or would be, done; one line."""
 
+    def precondition_bytes(self, plan: Any) -> int:
+        """Bytes that doing it would write; 0 where nothing is to be done."""
+
     def precondition(self, plan: Any, *, launcher: Launcher, voice: Voice) -> None:
         """Do it, unless it is declared, done or not wanted."""
 

@@ -15,10 +15,11 @@ from pytest_mlpstorage.editions.families import CheckpointingEdition, Checkpoint
 from pytest_mlpstorage.nested import value_at
 from pytest_mlpstorage.results.layout import result_path
 from pytest_mlpstorage.results.records import LeafMetadata
-from pytest_mlpstorage.units import GIB, MIB, format_bytes, format_seconds
+from pytest_mlpstorage.units import GIB, MIB, format_bytes
 from pytest_mlpstorage.workloads.base import Case, Step
 from pytest_mlpstorage.workloads.checkpointing_engine import CheckpointEngine
 from pytest_mlpstorage.workloads.checkpointing_settings import READS, WRITES, CheckpointingSection
+from pytest_mlpstorage.workloads.foreseen import Foreseen, Space
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import ClusterFacts
@@ -142,6 +143,27 @@ class CheckpointingPlan:
         moved = self.bytes_to_write(step) + self.bytes_to_read(step)
         return STARTUP_SECONDS + moved / (ASSUMED_BYTES_PER_SECOND * len(self.placement)) + sum(self.counts(step)) * self.seconds_between
 
+    def foreseen(self, step: Step) -> Foreseen:
+        """What is known of a step: bytes, memory, and the sleeps between checkpoints; how fast the storage is nobody knows before."""
+        writes, reads = self.counts(step)
+        sleeps, memory = (writes + reads) * self.seconds_between, self.rank_memory_bytes
+        because = {"takes": "how fast this storage is, nobody knows before"}
+        if sleeps:
+            because["takes"] += f"; {writes + reads} sleeps of {self.seconds_between:g} s are the least"
+        known = self.size is not None
+        if not known:
+            because |= dict.fromkeys(("writes", "reads", "memory"), self.size_problem)
+        return Foreseen(
+            self.bytes_to_write(step) if known else None,
+            self.bytes_to_read(step) if known else None,
+            sleeps,
+            rank_memory_bytes=memory if known else None,
+            host_memory_bytes=memory * max(self.placement) if known else None,
+            ranks=self.ranks,
+            space=Space(self.base_folder, f"checkpointing:{self.case.id}", self.bytes_to_write(step)) if known and writes else None,
+            because=because,
+        )
+
     def lines(self) -> Sequence[str]:
         """The plan for people, one fact a line."""
         hosts = len(self.placement)
@@ -157,8 +179,7 @@ class CheckpointingPlan:
         )
         runs = [
             f"  {step.name}: writes {self.counts(step)[0]} checkpoints ({format_bytes(self.bytes_to_write(step))}), reads "
-            f"{self.counts(step)[1]} ({format_bytes(self.bytes_to_read(step))}), about {format_seconds(self.expected_seconds(step))} "
-            f"at an assumed {format_bytes(ASSUMED_BYTES_PER_SECOND)}/s a host"
+            f"{self.counts(step)[1]} ({format_bytes(self.bytes_to_read(step))})"
             for step in self.case.steps
         ]
         hand_over = []

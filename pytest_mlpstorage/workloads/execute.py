@@ -30,13 +30,16 @@ from pytest_mlpstorage.workloads.stamping import keep_code, list_leaf, stamp_lea
 if TYPE_CHECKING:
     from pytest_mlpstorage.launch.job import Launcher
 
-__all__ = ["DEADLINE_FACTOR", "DEADLINE_GRACE_SECONDS", "INTERRUPTED", "Done", "Voice", "deadline_seconds", "execute"]
+__all__ = ["BEGAN", "DEADLINE_FACTOR", "DEADLINE_GRACE_SECONDS", "INTERRUPTED", "Done", "Voice", "deadline_seconds", "execute"]
 
 DEADLINE_FACTOR = 3.0
 DEADLINE_GRACE_SECONDS = 600.0
 TIMESTAMP_FORMAT = "%Y%m%d_%H%M%S"
 INTERRUPTED = "interrupted from the keyboard"
 """The reason kept with the evidence of a step that a person ended: no failure of what was measured."""
+
+BEGAN = "began"
+"""In the evidence of a step that failed: whether a rank of it had begun. What failed before was no run."""
 
 UNREMARKABLE_SECONDS = 60.0
 """Steps that end within one second push the names after them forward by a second each."""
@@ -115,9 +118,11 @@ def execute(workload: Workload, plan: Plan, step: Step, *, config: SuiteConfig, 
     except BaseException as error:
         # Whatever ends the step, Ctrl-C included, its evidence is kept and the same error goes on.
         try:
-            _keep_evidence(writer, error, _evidence(metadata, outcome))
+            # An MPIError of the launch says that no rank began.
+            began = outcome is not None or (launched and not isinstance(error, MPIError))
+            _keep_evidence(writer, error, {BEGAN: began, **_evidence(metadata, outcome)})
         finally:
-            if launched and not isinstance(error, MPIError):  # by which it is told that no rank began
+            if began:
                 _clean_up(workload, plan, step, error, scratch=scratch, launcher=launcher, say=voice.say)
         raise
     finally:

@@ -34,11 +34,11 @@ def judge_in_tree(
     """Verdict, metrics and pictures of a result as it is read back from the tree; None where somebody took it away meanwhile."""
     from pytest_mlpstorage.results.tree import read_tree
     from pytest_mlpstorage.rules import judge_place, metrics_of
-    from pytest_mlpstorage.rules.host_pictures import host_pictures
+    from pytest_mlpstorage.rules.pictures import pictures_of
 
     tree = read_tree(config.results_dir, edition=config.edition)
     place = tree.place(relpath)
     if place is None:
         return None
     result = cast("StoredResult", tree.load(place))
-    return judge_place(tree, place), metrics_of(result, edition), tuple(host_pictures(result))
+    return judge_place(tree, place), metrics_of(result, edition), tuple(pictures_of(result, edition))

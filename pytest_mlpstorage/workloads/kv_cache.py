@@ -158,6 +158,12 @@ class KVCacheWorkload:
 
         return precondition_findings(plan)
 
+    def precondition_bytes(self, plan: KVCachePlan) -> int:
+        """Bytes that filling the storage would write."""
+        from pytest_mlpstorage.workloads.kv_cache_precondition import precondition_bytes
+
+        return precondition_bytes(plan)
+
     def what_precondition_does(self, plan: KVCachePlan) -> str:
         """What fills the storage before the first pass."""
         from pytest_mlpstorage.workloads.kv_cache_precondition import what_precondition_does

@@ -37,8 +37,7 @@ def judge_kv_cache(plan: KVCachePlan, workload: Workload) -> Judged | None:
     from pytest_mlpstorage.results.tables import write_rollup
     from pytest_mlpstorage.results.tree import read_tree
     from pytest_mlpstorage.rules import judge_place, metrics_of
-    from pytest_mlpstorage.rules.host_pictures import host_pictures
-    from pytest_mlpstorage.rules.kv_cache_pictures import pictures_of
+    from pytest_mlpstorage.rules.pictures import pictures_of
     from pytest_mlpstorage.workloads.kv_cache_series import moved_passes, publish, standing_run
 
     publish(plan, workload)
@@ -63,6 +62,6 @@ def judge_kv_cache(plan: KVCachePlan, workload: Workload) -> Judged | None:
         judgement,
         {**views, **metrics},
         measured=shown(views),
-        pictures=(*pictures_of(result, plan.edition), *host_pictures(result)),
+        pictures=tuple(pictures_of(result, plan.edition)),
         moved=moved_passes(plan, run),
     )

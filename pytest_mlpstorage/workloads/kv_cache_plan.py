@@ -23,6 +23,7 @@ from pytest_mlpstorage.workloads.kv_cache_settings import KVCacheSection
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import ClusterFacts
     from pytest_mlpstorage.kvcache.workload_options import WorkloadConfig
+    from pytest_mlpstorage.workloads.foreseen import Foreseen
     from pytest_mlpstorage.workloads.kv_cache_official import OfficialEngine
 
 __all__ = ["BENCHMARK", "SERIES", "KVCachePlan", "OptionPlan", "PassSequence", "place_of"]
@@ -207,6 +208,12 @@ class KVCachePlan:
         """Expected wall time at most: idle times, window, and the wait for the last requests."""
         return STARTUP_SECONDS + self.planned_seconds(step) + self.option(step).drain_seconds
 
+    def foreseen(self, step: Step) -> Foreseen:
+        """What is known of a pass: its times and memory. It moves what the storage completes in its window, which is what is measured."""
+        from pytest_mlpstorage.workloads.kv_cache_foreseen import foreseen_pass
+
+        return foreseen_pass(self, step)
+
     def lines(self) -> Sequence[str]:
         """The plan for people, one fact a line."""
         sequence, steps = self.sequence, self.case.steps
@@ -228,12 +235,9 @@ class KVCachePlan:
             f"({sequence.start_delay_seconds:g} s before and {sequence.end_delay_seconds:g} s after each pass, "
             f"{sequence.inter_option_delay_seconds:g} s between options) plus up to {DRAIN_SECONDS} s × (users + 1) a pass, "
             f"so at most {format_seconds(most)}",
-            f"  bytes are foreseen at an assumed {format_bytes(ASSUMED_BYTES_PER_SECOND)}/s a host, a fifth of them written; "
-            + (
-                "storage is filled to 95 % at most"
-                if self.capacity_bytes is None
-                else f"{format_bytes(self.capacity_bytes)} a client at most"
-            ),
+            "  storage is filled to 95 % at most"
+            if self.capacity_bytes is None
+            else f"  storage is filled with {format_bytes(self.capacity_bytes)} a client at most",
             *self._official_lines(),
             f"  passes wait in {self.series_dir} until all of them are there: the result is one leaf",
         ]

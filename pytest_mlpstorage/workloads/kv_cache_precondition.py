@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.execute import Voice
     from pytest_mlpstorage.workloads.kv_cache_plan import KVCachePlan
 
-__all__ = ["precondition", "precondition_findings", "precondition_record", "preconditioned", "what_precondition_does"]
+__all__ = ["precondition", "precondition_bytes", "precondition_findings", "precondition_record", "preconditioned", "what_precondition_does"]
 
 _TIMES: Final = 2
 """Of the capacity that passes use, so that an array has neither free blocks nor old data that it knows."""
@@ -97,6 +97,13 @@ def what_precondition_does(plan: KVCachePlan) -> str:
         return f"done {done.get('ended')}, not repeated: {format_bytes(integer(done.get('bytes_per_client')) or 0)} a client"
     total = _TIMES * capacity_per_client(plan)
     return f"each of {plan.ranks} client(s) writes {format_bytes(total)}, twice what it uses, to {plan.cache_dir}, and removes it"
+
+
+def precondition_bytes(plan: KVCachePlan) -> int:
+    """Bytes that all clients would write together; 0 where it is not asked for, declared, or done."""
+    if plan.section.preconditioned or not plan.section.precondition or precondition_record(plan) is not None:
+        return 0
+    return _TIMES * capacity_per_client(plan) * plan.ranks
 
 
 def precondition(plan: KVCachePlan, *, launcher: Launcher, voice: Voice) -> None:

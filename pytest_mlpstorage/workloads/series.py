@@ -14,7 +14,7 @@ from pytest_mlpstorage.results.superseded import supersede
 from pytest_mlpstorage.results.sweep import UNFINISHED
 from pytest_mlpstorage.results.writer import REASON
 from pytest_mlpstorage.verdict import Division
-from pytest_mlpstorage.workloads.execute import INTERRUPTED
+from pytest_mlpstorage.workloads.execute import BEGAN, INTERRUPTED
 from pytest_mlpstorage.workloads.resume import RERUN, Failure, Limit, SeriesPlan, Standing, plan_series
 from pytest_mlpstorage.workloads.stamping import list_leaf
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.config import SuiteConfig
     from pytest_mlpstorage.workloads.base import Case, Plan, Step, Workload
 
-__all__ = ["Resumption", "Series", "SeriesWorkload", "failures_in"]
+__all__ = ["Resumption", "Series", "SeriesWorkload", "SettlingWorkload", "failures_in"]
 
 _TIMESTAMP_FORMAT = "%Y%m%d_%H%M%S"
 
@@ -54,15 +54,30 @@ class SeriesWorkload(Protocol):
         """Called before the runs are set aside: take back what the tables of the submission claim from them."""
 
 
+@runtime_checkable
+class SettlingWorkload(Protocol):
+    """What a family adds whose finished step may lack a last mark, because it was killed before it."""
+
+    def settle(self, plan: Any, step: Step) -> None:
+        """Called when a step was found, and never in a dry run, for which ``found`` only looks: write what is lacking."""
+
+
 def failures_in(results_dir: Path, parent: str) -> list[Failure]:
-    """Runs below ``parent`` that failed by themselves, by the evidence that is kept; what a person or a dead host ended is none."""
+    """Runs below ``parent`` that failed by themselves, by the evidence that is kept.
+
+    What a person or a dead host ended is none, and neither is a start that ended before any rank began: it measured nothing, and the
+    runs beside it are consecutive all the same (2.1.18). Their gap counts in any case.
+    """
     files, found = TreeFiles(results_dir), []
     base = results_dir / STAGING / "failed"
     for name in files.listing(base).directories if base.is_dir() else ():
         record = files.json_object(base / name / REASON) or {}
         where, _, leaf = str(record.get("intended") or "").rpartition("/")
         reason = str(record.get("reason") or "no reason is kept")
-        if where == parent and (named := _time(leaf)) is not None and reason not in (INTERRUPTED, UNFINISHED):
+        details = record.get("details")
+        if reason in (INTERRUPTED, UNFINISHED) or (isinstance(details, Mapping) and details.get(BEGAN) is False):
+            continue
+        if where == parent and (named := _time(leaf)) is not None:
             found.append(Failure(named, reason))
     return found
 
@@ -163,6 +178,11 @@ class Resumption:
         """Where every run is kept, move out of the tree what stands beside them and does not count."""
         series = self._runs(step)
         return self.clear(step) if series is not None and series.complete and series.aside and not self._moved else ()
+
+    def settle(self, step: Step) -> None:
+        """Have written what a step lacks that was found; not to be called in a dry run."""
+        if step.name not in self._done and isinstance(self._workload, SettlingWorkload):
+            self._workload.settle(self._plan, step)
 
     def done(self, step: Step, leaf: Path) -> None:
         """Remember a step that was carried out, with its leaf."""

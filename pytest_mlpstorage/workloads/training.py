@@ -111,6 +111,13 @@ class TrainingWorkload:
 
         return found(plan, step)
 
+    def settle(self, plan: TrainingPlan, step: Step) -> None:
+        """Mark a data set that was found complete but for its mark."""
+        from pytest_mlpstorage.workloads.training_state import mark_dataset
+
+        if step.phase == "datagen":
+            mark_dataset(plan)
+
     def job(self, plan: TrainingPlan, step: Step, *, staged: Path, scratch: Path, write: bool) -> Job | None:
         """The DLIO launch of datagen or a run; with ``write`` a run's leaf gets its evidence first."""
         from pytest_mlpstorage.workloads.training_evidence import write_run_evidence

@@ -16,8 +16,10 @@ from pytest_mlpstorage.launch.job import placed
 from pytest_mlpstorage.nested import value_at
 from pytest_mlpstorage.results.layout import result_path
 from pytest_mlpstorage.results.records import LeafMetadata
-from pytest_mlpstorage.units import MIB, format_bytes, format_seconds
+from pytest_mlpstorage.units import MIB, format_bytes
+from pytest_mlpstorage.verdict import Division
 from pytest_mlpstorage.workloads.base import Case, Step
+from pytest_mlpstorage.workloads.foreseen import Foreseen, Space
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import ClusterFacts
@@ -184,6 +186,33 @@ class TrainingPlan:
         )
         return STARTUP_SECONDS + compute / self.edition.training.au_minimum.get(self.model, 0.9)
 
+    def foreseen(self, step: Step) -> Foreseen:
+        """What is known of a step: its bytes, and how long the accelerators compute in a run."""
+        memory, space = self.rank_memory_bytes, None
+        least, most, because = 0.0, None, {"takes": "how fast this storage takes the files is not known"}
+        if step.phase == "datagen":
+            space = Space(self.config.data_dir, f"training:{self.model}", self.dataset_bytes)
+        else:
+            epochs, steps, each = self.epochs, self.steps_per_epoch, float(value_at(self.parameters, "train.computation_time"))
+            least = epochs * steps * each
+            because["takes"] = f"{epochs} epochs × {steps} steps × {each:g} s of emulated computing is the least"
+            minimum = self.edition.training.au_minimum.get(self.model)
+            if minimum and self.config.division is not Division.WHATIF:
+                most = least / minimum
+                because["takes"] += f", and at the lowest valid AU of {minimum * 100:g} % the most; the start comes on top"
+        estimate = f"estimate of {self.ranks} rank(s) with {self.read_threads} read workers each"
+        return Foreseen(
+            self.bytes_to_write(step),
+            self.bytes_to_read(step),
+            least,
+            most,
+            rank_memory_bytes=memory,
+            host_memory_bytes=memory * self.ranks_on_fullest_host,
+            ranks=self.ranks,
+            space=space,
+            because={"memory": estimate, **because},
+        )
+
     def lines(self) -> Sequence[str]:
         """The plan for people, one fact a line."""
         floors = [
@@ -199,7 +228,7 @@ class TrainingPlan:
             f"  data set: {self.files} files × {format_bytes(self.size.file_bytes)} = {format_bytes(self.dataset_bytes)} "
             f"({self.dataset_bytes} bytes) in {self.data_folder}{scaled}",
             f"  a run: {self.epochs} epochs × {self.steps_per_epoch} steps, reads {format_bytes(self.bytes_to_read(run))}, "
-            f"about {format_seconds(self.expected_seconds(run))}",
+            f"takes {self.foreseen(run).time()} and the start of its ranks",
             f"  memory: about {format_bytes(self.rank_memory_bytes)} a rank, "
             f"{format_bytes(self.rank_memory_bytes * self.ranks_on_fullest_host)} on the fullest host",
             f"  core-config-v1 hash: {core_config_hash(self.parameters, 'training')}",

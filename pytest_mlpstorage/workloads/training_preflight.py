@@ -11,6 +11,7 @@ from pytest_mlpstorage.dlio.capabilities import Capabilities, probe, require
 from pytest_mlpstorage.dlio.checks import check_workload
 from pytest_mlpstorage.dlio.engine import choose
 from pytest_mlpstorage.dlio.keys import nearest, official_keys
+from pytest_mlpstorage.dlio.parquet_format import INSTALL as INSTALL_PYARROW
 from pytest_mlpstorage.errors import MLPStorageError
 from pytest_mlpstorage.results.reader import read_training_result
 from pytest_mlpstorage.results.state import Complete, read_dataset_state
@@ -65,7 +66,7 @@ def _engine(plan: TrainingPlan, capabilities: Capabilities) -> Iterator[Finding]
         check_workload(plan.parameters, kind=capabilities.flavour, ranks=plan.ranks, absent=capabilities.missing)
         engine = choose(plan.parameters, flavour=capabilities.flavour, reader="auto", generator="auto")
         if engine.generator == "parquet" and not capabilities.pyarrow:
-            yield Finding("parquet needs pyarrow, which is not installed: pip install pyarrow", measured=installed, rule="MLPS-DLIO-1")
+            yield Finding("parquet needs pyarrow, which is not installed", measured=installed, required=INSTALL_PYARROW, rule="MLPS-DLIO-1")
     except MLPStorageError as error:
         hint = f" ({error.suggestion})" if error.suggestion else ""
         yield Finding(f"{plan.case.id} cannot run here: {error.message}{hint}", measured=installed, rule="MLPS-DLIO-1")

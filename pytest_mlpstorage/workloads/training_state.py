@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.nested import dotted
 from pytest_mlpstorage.results.atomic import file_system_error
+from pytest_mlpstorage.results.coerce import integer
 from pytest_mlpstorage.results.reader import read_training_result
 from pytest_mlpstorage.results.records import Leaf, LeafMetadata
 from pytest_mlpstorage.results.state import (
@@ -28,7 +29,17 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Collected, Step
     from pytest_mlpstorage.workloads.training_plan import TrainingPlan
 
-__all__ = ["begin_datagen", "differences", "file_sizes", "finish_datagen", "found", "refuse_foreign", "require_dataset", "require_room"]
+__all__ = [
+    "begin_datagen",
+    "differences",
+    "file_sizes",
+    "finish_datagen",
+    "found",
+    "mark_dataset",
+    "refuse_foreign",
+    "require_dataset",
+    "require_room",
+]
 
 # Where the data lie and how many subfolders they have may differ between two looks at one result.
 _NOT_COMPARED = frozenset(
@@ -109,14 +120,8 @@ def _datagen_found(plan: TrainingPlan, leaves: list[Leaf]) -> str | None:
     for leaf in leaves:
         refuse_foreign(plan, leaf)
     state = read_dataset_state(plan.config.data_dir, plan.model)
-    if isinstance(state, InProgress):
-        for leaf in leaves:
-            if leaf.metadata is not None and leaf.metadata.mlps.get("run_id") == state.run_id:
-                # Killed between the leaf and the mark: the leaf is only written when every byte was counted.
-                complete_dataset(
-                    plan.config.data_dir, _manifest(plan, leaf.path, state.run_id, dict(leaf.metadata.mlps.get("metrics", {})))
-                )
-                return f"{leaf.relpath} (its data set was complete but for the mark)"
+    if (made := _made_by(state, leaves)) is not None:
+        return f"{made[0].relpath} (its data set was complete but for the mark)"
     if isinstance(state, Complete):
         _require_match(plan, state)
         return (
@@ -132,6 +137,26 @@ def _datagen_found(plan: TrainingPlan, leaves: list[Leaf]) -> str | None:
             code="MLPS-E430",
         )
     return None
+
+
+def _made_by(state: DatasetState, leaves: Iterable[Leaf]) -> tuple[Leaf, Mapping[str, float]] | None:
+    """The leaf of a generation that was killed between it and the mark, with its figures. A leaf says that every byte was counted."""
+    if not isinstance(state, InProgress):
+        return None
+    for leaf in leaves:
+        told = leaf.metadata.mlps if leaf.metadata is not None else {}
+        metrics = told.get("metrics")
+        if told.get("run_id") == state.run_id and isinstance(metrics, Mapping) and integer(metrics.get("bytes_on_disk")) is not None:
+            return leaf, metrics
+    return None
+
+
+def mark_dataset(plan: TrainingPlan) -> None:
+    """Mark a data set as complete that lacks nothing but the mark; nothing else is touched."""
+    state = read_dataset_state(plan.config.data_dir, plan.model)
+    made = _made_by(state, _leaves(plan, "datagen")) if isinstance(state, InProgress) else None
+    if made is not None and isinstance(state, InProgress):
+        complete_dataset(plan.config.data_dir, _manifest(plan, made[0].path, state.run_id, made[1]))
 
 
 def require_dataset(plan: TrainingPlan) -> None:

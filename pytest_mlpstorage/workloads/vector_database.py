@@ -108,6 +108,13 @@ class VectorDatabaseWorkload:
 
         return found(plan, step)
 
+    def settle(self, plan: VectorPlan, step: Step) -> None:
+        """Mark a collection that was found whole but for its mark."""
+        from pytest_mlpstorage.workloads.vector_database_state import mark_collection
+
+        if step.phase == "datagen":
+            mark_collection(plan)
+
     def series(self, plan: VectorPlan, *, forced: bool) -> Series:
         """The runs as they stand."""
         from pytest_mlpstorage.workloads.vector_database_series import vector_series

@@ -16,6 +16,7 @@ from pytest_mlpstorage.results.vector_limits import Threshold
 from pytest_mlpstorage.units import KIB, MIB, format_bytes, format_seconds
 from pytest_mlpstorage.vectordb.address import address_shown
 from pytest_mlpstorage.workloads.base import Case, Step
+from pytest_mlpstorage.workloads.foreseen import Foreseen, Space
 from pytest_mlpstorage.workloads.vector_database_settings import VectorEntry, VectorSection
 
 if TYPE_CHECKING:
@@ -199,6 +200,41 @@ class VectorPlan:
         answers = self.processes * 2 * self.section.recall_queries
         cold = min(self.cold_seconds, self.section.cold_queries * 0.02)
         return STARTUP_SECONDS * 2 + cold + self.runtime_seconds + numbers * 4e-8 * max(1.0, answers / 1000)
+
+    def foreseen(self, step: Step) -> Foreseen:
+        """What is known of a step: bytes of the vectors, and the time of the steady phase; the size of an index is an estimate."""
+        memory, processes = self.process_memory_bytes, self.workers * self.section.clients_per_host
+        if step.phase == "datagen":
+            sizes = (format_bytes(count) for count in (self.raw_bytes, self.index_bytes))
+            index = "{} of vectors and an index of {}, as the official tool estimates it".format(*sizes)
+            needed = int((self.raw_bytes + self.index_bytes) * SPACE_FACTOR) if self.entry.uri is None else None
+            return Foreseen(
+                self.bytes_to_write(step),
+                None,
+                0.0,
+                ranks=self.ranks,
+                space=Space(self.config.data_dir, f"vectordb:{self.case.id}", needed, "" if needed is not None else "on the server"),
+                because={
+                    "writes": index,
+                    "reads": "what building the index reads is the engine's own",
+                    "memory": "that of building the index is the engine's own",
+                    "takes": "how fast the engine takes vectors and builds its index is not known",
+                },
+            )
+        steady, cold = self.runtime_seconds, self.cold_seconds
+        return Foreseen(
+            0,
+            None,
+            steady,
+            rank_memory_bytes=memory * self.workers,
+            host_memory_bytes=memory * processes,
+            ranks=self.ranks,
+            because={
+                "reads": "what the searches read is measured",
+                "memory": f"{self.workers} searching process(es) of {format_bytes(memory)} each",
+                "takes": f"{steady:g} s of steady searching, a cold phase of up to {format_seconds(cold)} and exact answers before it",
+            },
+        )
 
     def lines(self) -> Sequence[str]:
         """The plan for people, one fact a line."""

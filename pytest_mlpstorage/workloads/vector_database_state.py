@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -28,6 +29,7 @@ __all__ = [
     "forget_begun",
     "found",
     "leaves",
+    "mark_collection",
     "may_replace",
     "read_state",
     "refuse_foreign",
@@ -201,6 +203,20 @@ def refuse_foreign(plan: VectorPlan, leaf: StandingLeaf, phase: str) -> None:
         )
 
 
+def _lacks_mark(state: CollectionState, standing: Sequence[StandingLeaf]) -> bool:
+    """Whether a load was killed between its leaf and the mark: the leaf stands only where the collection is whole."""
+    metadata = standing[-1].metadata if standing else None
+    return bool(metadata is not None and state.state == "begun" and state.run_id and metadata.mlps.get("run_id") == state.run_id)
+
+
+def mark_collection(plan: VectorPlan) -> None:
+    """Mark a collection as complete that lacks nothing but the mark; nothing else is touched."""
+    standing, state = [leaf for leaf in leaves(plan, "datagen") if leaf.metadata is not None], read_state(plan)
+    if _lacks_mark(state, standing) and (metadata := standing[-1].metadata) is not None:
+        words = {"run_id": state.run_id, "leaf": standing[-1].relpath, **_of_the_data(metadata.mlps.get("dataset"))}
+        _mark(plan, {"state": "complete", **words, "parameters": dict(plan.dataset_parameters)})
+
+
 def found(plan: VectorPlan, step: Step) -> str | None:
     """Why a step counts as done, or None. Raises FileSystemError where what is there contradicts the plan."""
     standing = [leaf for leaf in leaves(plan, step.phase) if leaf.metadata is not None]
@@ -209,13 +225,8 @@ def found(plan: VectorPlan, step: Step) -> str | None:
     if step.phase == "run":  # what stands of a series is decided for all runs together
         return standing[step.index].relpath if len(standing) > step.index else None
     state = read_state(plan)
-    if standing and state.state == "begun" and standing[-1].metadata is not None:
-        metadata = standing[-1].metadata
-        if state.run_id and metadata.mlps.get("run_id") == state.run_id:
-            # Killed between the leaf and the mark: the leaf stands only where the collection is whole.
-            words = {"run_id": state.run_id, "leaf": standing[-1].relpath, **_of_the_data(metadata.mlps.get("dataset"))}
-            _mark(plan, {"state": "complete", **words, "parameters": dict(plan.dataset_parameters)})
-            return f"{standing[-1].relpath} (its collection was whole but for the mark)"
+    if _lacks_mark(state, standing):
+        return f"{standing[-1].relpath} (its collection was whole but for the mark)"
     if whole_collection(plan) is not None:
         return standing[-1].relpath if standing else f"collection {plan.name} in {plan.folder}, loaded by {state.leaf}"
     if standing:

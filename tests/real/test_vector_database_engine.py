@@ -103,6 +103,8 @@ def test_a_run_leaves_figures_that_its_samples_alone_give_again_and_no_query_twi
     assert {key for key in summary if key.endswith("_latency_ms")} == {
         f"{name}_latency_ms" for name in ("mean", "median", "p95", "p99", "p999", "p9999")
     }  # fmt: skip
+    first = min(int(worker.samples["began_ns"].min()) for worker in workers)
+    assert -120 < (first + summary["mlps"]["clock_epoch_ns"]) / 1e9 - time.time() < 0, "the searches began, by this host's wall clock"
     again = official_figures(phase_statistics(workers, "steady"))
     assert {key: summary[key] for key in again} == again
     cold = phase(summary, "cold")

@@ -69,7 +69,7 @@ def servers(suite):
 
 
 def test_a_server_of_our_own_is_loaded_and_searched_and_the_drop_in_reads_is_shown_as_what_it_is(servers):
-    ended = servers.suite.run("-s")
+    ended = servers.suite.run("-s", "-v")
     assert ended.code == 0, ended.text
     (leaf,) = servers.leaves
     summary = json.loads((leaf / "summary.json").read_text())

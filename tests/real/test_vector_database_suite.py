@@ -153,7 +153,7 @@ def test_a_run_without_its_collection_says_what_to_do_first(vectors):
 @pytest.mark.full
 def test_a_memory_resident_index_bears_its_mark_and_no_verdict_on_storage(vectors):
     vectors.write(index="HNSW")
-    ended = vectors.run("-s")
+    ended = vectors.run("-s", "-v")
     assert ended.code == 0, ended.text
     leaf = vectors.leaves(index="HNSW")[0]
     assert summary_of(leaf)["mlps"]["marks"] == ["memory-resident"]

@@ -52,6 +52,8 @@ def test_a_rank_leaves_its_file_its_logs_and_its_evidence_and_nothing_in_the_cac
     evidence = json.loads(job.evidence_file(0).read_text())
     assert evidence["run_id"] == "run-1"
     assert evidence["window_overlap"] == 1
+    # When the window began, by the wall clock of this host.
+    assert -60 < evidence["starts_ns"][0] / 1e9 + evidence["clock_epoch_ns"] / 1e9 - time.time() < 0
     assert evidence["capacity_bytes"] > 0
     assert evidence["target"]["filesystem"] == block["filesystem"]
     phases = {json.loads(line)["phase"] for line in (tmp_path / "progress").read_text().splitlines()}

@@ -1,6 +1,6 @@
-"""The trees that the rules are tested with serve here too."""
+"""The trees that the rules are tested with serve here too, and modules beside the tests."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "rules"))
+sys.path[:0] = [str(Path(__file__).parents[1] / "rules"), str(Path(__file__).parent)]

@@ -63,7 +63,7 @@ def test_every_report_tells_each_headline_beside_the_earlier_one(trees, workers)
     assert said["mlps_change train_au"].startswith("-5.0 % worse: 97.2 (97.2 to 97.2) -> 92.3 (92.1 to 92.5) %; beyond the spread")
     assert said["mlps_compared_with"].endswith(f"before/{HERE}")
     (failure,) = junit.iter("failure")
-    assert failure.get("message").startswith("Failed: [--mlps-fail-if] train_au -5.0 %: 97.2 ")
+    assert failure.get("message").startswith("[--mlps-fail-if] train_au -5.0 %: 97.2 ")
     page = html.unescape((trees.path / "report.html").read_text())
     assert "Compared with earlier results" in page
     assert ">Change</th>" in page

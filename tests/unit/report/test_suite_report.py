@@ -17,6 +17,7 @@ EVIL = "<img src=x onerror=alert(1)>\x1b[2J"
 @pytest.fixture
 def suite(pytester, monkeypatch):
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    monkeypatch.setenv("COLUMNS", "160")
     root = pytester.path / "tree"
     write_package(root)
     slow = TrainingTree.write(root, submitter="other", system="slowfs")
@@ -52,14 +53,14 @@ def test_every_report_says_the_same_with_and_without_workers(session):
     result.stdout.fnmatch_lines(
         [
             "CLOSED *closed/acme/results/fastfs/training/unet3d on b200",
-            "    Read B/W (GiB/s) 45.875, train_mean_of_au_percentage 97.200*",
+            "    AU 97.2 % (at least 90 %), throughput 336 samples/s, read bandwidth 45.9 GiB/s",
             "INVALID *closed/other/results/slowfs/training/unet3d on b200",
-            "    [[]3.3.2[]] the accelerator utilization of a measured run is below the minimum; measured 88.125; required 90.0;*",
+            "    [[]3.3.2[]] the accelerator utilization of a measured run is below the minimum; measured 88.125; required 90.0",
             "    the submission closed/other is INVALID by 2.1.5, 2.1.6, 2.1.8",
             "INVALID *open/<img src=x onerror=alert(1)>\\x1b[[]2J/results/fastfs/training/unet3d on b200",
             "    OPEN at best: [[]MLPS-ENGINE-1[]] the DLIO that measured is no accepted revision*",
             "WHATIF (not a submission)*whatif/acme/results/laptop/training/unet3d on b200",
-            "model   accelerator  run *AU %*samples/s*MiB/s*",
+            "system * model   accelerator  run *AU %*samples/s*MiB/s*",
             "CLOSED *submission closed/acme: 4 results (4 CLOSED)",
             "INVALID *submission closed/other: 1 result (1 INVALID)",
             "    [[]2.1.8[]]*",
@@ -126,6 +127,9 @@ def _check_html(page):
         assert heading in page
     assert "88.125" in page
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    bad = page[page.index('data-path="closed/other/results/slowfs/training/unet3d"') :].partition("</article>")[0]
+    for told in ('data-verdict="INVALID"', "<dt>AU</dt>", "at least 90 %", "Cold reads:", "<dt>hosts</dt>", "Rules by section"):
+        assert told in bad, told
 
 
 def test_verdicts_that_cannot_be_written_fail_the_session_in_words(suite):
@@ -153,7 +157,9 @@ def test_a_deselected_rule_is_not_a_verified_one(suite):
 def test_a_step_summary_is_written_where_the_ci_wants_it(suite, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(suite.path / "summary.md"))
     suite.runpytest(*ARGUMENTS, "-n0", "-k", "slowfs")
-    assert "| INVALID | closed/other/results/slowfs/training/unet3d |" in (suite.path / "summary.md").read_text()
+    summary = (suite.path / "summary.md").read_text()
+    assert "| **INVALID** | closed/other/results/slowfs/training/unet3d on b200 | AU 97.2 % (at least 90 %); throughput 336 " in summary
+    assert "| 3.3.2 | the accelerator utilization of a measured run is below the minimum | 88.125 | 90.0 | closed/other/" in summary
 
 
 def test_a_session_without_our_items_says_nothing(suite):

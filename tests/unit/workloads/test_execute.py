@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from pytest_mlpstorage.config import Given, LaunchConfig
-from pytest_mlpstorage.errors import BenchmarkExecutionError, FileSystemError
+from pytest_mlpstorage.errors import BenchmarkExecutionError, FileSystemError, MPIError
 from pytest_mlpstorage.results import writer
 from pytest_mlpstorage.results.atomic import write_json
 from pytest_mlpstorage.results.records import LeafMetadata
 from pytest_mlpstorage.verdict import Division
+from pytest_mlpstorage.workloads import execute as execute_module
 from pytest_mlpstorage.workloads.base import Case, Step
 from pytest_mlpstorage.workloads.execute import Voice, execute
+from pytest_mlpstorage.workloads.series import failures_in
 
 CASE = Case("training", "unet3d-b200", "unet3d", None, ())
 
@@ -30,6 +32,7 @@ class Config:
     launch: LaunchConfig = dataclasses.field(default_factory=LaunchConfig)
     path: Path | None = None
     data_dir: Path = Path("/data")
+    storage_dirs: tuple[Path, ...] = ()
     given: Given = dataclasses.field(default_factory=Given)
 
 
@@ -107,6 +110,36 @@ def test_a_step_that_fails_keeps_its_evidence_and_names_it(step, tmp_path):
     assert caught.value.details["evidence"] == str(evidence)
     assert json.loads((evidence / "reason.json").read_text())["reason"] == "no such data"
     assert not (tmp_path / "results" / ".mlps" / "scratch").exists() or not list((tmp_path / "results" / ".mlps" / "scratch").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("launched", "error", "began"),
+    [
+        (False, FileSystemError("no room"), False),  # while it was prepared
+        (True, MPIError("no rank was started"), False),
+        (True, BenchmarkExecutionError("rank 3 was killed"), True),
+        (True, KeyboardInterrupt(), True),
+    ],
+)
+def test_the_evidence_says_whether_a_rank_had_begun(tmp_path, monkeypatch, launched, error, began):
+    class Launching(Calculation):
+        diagnose = None
+
+        def job(self, *_, **__):
+            return "a job" if launched else None
+
+    def raising(*_, **__):
+        raise error
+
+    monkeypatch.setattr(execute_module, "run_job", raising)
+    workload = Launching(error=None if launched else error)
+    parent = tmp_path / "results" / "whatif" / "acme" / "results" / "box" / "training" / "unet3d" / "run"
+    with pytest.raises(type(error)):
+        execute(workload, Plan(parent), Step("1", "run"), config=Config(tmp_path / "results"), launcher=None, voice=Voice())
+    (evidence,) = (tmp_path / "results" / ".mlps" / "failed").iterdir()
+    assert json.loads((evidence / "reason.json").read_text())["details"]["began"] is began
+    counted = failures_in(tmp_path / "results", "whatif/acme/results/box/training/unet3d/run")
+    assert bool(counted) is (began and not isinstance(error, KeyboardInterrupt))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), BenchmarkExecutionError("rank 3 was killed"), ValueError("odd")])

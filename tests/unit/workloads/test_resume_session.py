@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_mlpstorage.errors import FileSystemError
+from pytest_mlpstorage.items import BenchmarkItem
 from pytest_mlpstorage.report.resumed import resumed_lines
 from pytest_mlpstorage.results.superseded import supersede
 from pytest_mlpstorage.verdict import Division
@@ -183,6 +184,22 @@ def test_a_family_without_a_series_is_asked_step_by_step_and_can_be_forced(place
     assert len(standing(place)) == 1
 
 
+def test_what_was_found_may_have_its_last_mark_written_and_what_this_session_made_needs_none(place):
+    class Settling(Alone):
+        settled = ()
+
+        def settle(self, _plan, one):
+            self.settled = (*self.settled, one.name)
+
+    made, family = leaf(place, "datagen", ago=60), Settling()
+    resumed = resumption(place, family)
+    resumed.settle(step("datasize"))
+    resumed.done(step("datagen"), place.root / RESULT / "datagen" / made)
+    resumed.settle(step("datagen"))
+    assert family.settled == ("datasize",)
+    resumption(place).settle(step("datasize"))  # a family without such marks
+
+
 def test_a_later_step_of_such_a_family_cannot_be_forced_alone(place):
     resumed = resumption(place, Alone(), rerun="run")
     with pytest.raises(FileSystemError, match="1 of unet3d-b200 cannot be done again without warmup"):
@@ -197,7 +214,7 @@ def test_what_is_missing_is_said_to_be_where_something_else_stands(place):
     assert [resumed.why(one) for one in STEPS[1:3]] == ["missing", "missing"]
 
 
-def test_what_a_person_or_a_dead_host_ended_is_no_failed_run(place):
+def test_what_a_person_or_a_dead_host_ended_or_what_never_began_is_no_failed_run(place):
     for number, (reason, intended) in enumerate(
         [
             ("interrupted from the keyboard", f"{RESULT}/run/20261126_120000"),
@@ -209,9 +226,14 @@ def test_what_a_person_or_a_dead_host_ended_is_no_failed_run(place):
     ):
         (place.root / f".mlps/failed/{number}").mkdir(parents=True)
         (place.root / f".mlps/failed/{number}/reason.json").write_text(json.dumps({"reason": reason, "intended": intended}))
+    for number, details in enumerate([{"began": False}, {"began": True}, [], None]):
+        (place.root / f".mlps/failed/of-{number}").mkdir()
+        told = {"reason": "no room", "intended": f"{RESULT}/run/20261126_13000{number}", "details": details}
+        (place.root / f".mlps/failed/of-{number}/reason.json").write_text(json.dumps(told))
     (place.root / ".mlps/failed/bare").mkdir()
     assert [(f.named, f.reason) for f in failures_in(place.root, f"{RESULT}/run")] == [
-        (datetime(2026, 11, 26, 12, 0, 2), "rank 1 was ended by SIGSEGV")
+        (datetime(2026, 11, 26, 12, 0, 2), "rank 1 was ended by SIGSEGV"),
+        *((datetime(2026, 11, 26, 13, 0, second), "no room") for second in (1, 2, 3)),
     ]
     assert failures_in(place.root / "nowhere", f"{RESULT}/run") == []
 
@@ -244,3 +266,20 @@ def test_the_terminal_tells_a_case_in_few_lines():
         "b: found, not repeated: 1",
     )
     assert resumed_lines([]) == ()
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_dry_run_only_looks_at_what_is_found(place, dry_run):
+    """The item itself: what was found is settled, and in a dry run nothing is."""
+    asked = []
+    resumed = SimpleNamespace(
+        found=lambda _step: "there (but for the mark)", tidy=lambda _step: (), settle=lambda one: asked.append(one.name)
+    )
+    session = SimpleNamespace(
+        dry_run=dry_run, config=None, workload=lambda _case: None, plan=lambda _case: None, resumption=lambda _case: resumed
+    )
+    node = SimpleNamespace(user_properties=[])
+    item = BenchmarkItem(session, node, voice=None, write_line=lambda _line: None)
+    item._step(Plan(place.root).case, step("datagen"))
+    assert asked == ([] if dry_run else ["datagen"])
+    assert ("mlps_found", "there (but for the mark)") in node.user_properties

@@ -1,5 +1,6 @@
 """What a run's leaf holds from before the launch, so that the rules can see afterwards how it was run."""
 
+import dataclasses
 import json
 
 import pytest
@@ -8,7 +9,7 @@ from pytest_mlpstorage.cluster.facts import ClusterFacts, host_facts
 from pytest_mlpstorage.config import load_config
 from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.results.layout import leaf_path
-from pytest_mlpstorage.results.state import DatasetManifest, begin_dataset, complete_dataset
+from pytest_mlpstorage.results.state import Complete, DatasetManifest, InProgress, begin_dataset, complete_dataset, read_dataset_state
 from pytest_mlpstorage.workloads.training import WORKLOAD
 from pytest_mlpstorage.workloads.training_job import make_job
 from pytest_mlpstorage.workloads.training_state import require_dataset
@@ -94,3 +95,39 @@ def test_a_file_of_the_data_set_that_leads_nowhere_is_told_by_the_folder(plan):
     (plan.data_folder / "train/img_0.npz").symlink_to("/nowhere/img_0.npz")
     with pytest.raises(FileSystemError, match="the files of the data set cannot be looked at"):
         require_dataset(plan)
+
+
+def killed_before_the_mark(plan, **told):
+    """A generation whose leaf stands and whose data set is still marked as begun."""
+    (step,) = steps(plan, "datagen")
+    leaf = leaf_path(plan.config.results_dir, plan.config.division, "acme", "box", "training", "unet3d", "datagen", "20260101_000000")
+    record = plan.metadata(step, leaf)
+    mlps = {**record.mlps, "run_id": "r", "metrics": {"bytes_on_disk": 9}, **told}
+    leaf.mkdir(parents=True)
+    record = dataclasses.replace(record, mlps=mlps)
+    (leaf / "training_20260101_000000_metadata.json").write_text(json.dumps(record.to_json()))
+    begin_dataset(plan.config.data_dir, plan.model, run_id="r")
+    return step
+
+
+def test_a_data_set_that_lacks_only_its_mark_is_found_without_writing_and_then_marked(plan):
+    step = killed_before_the_mark(plan)
+    assert "(its data set was complete but for the mark)" in WORKLOAD.found(plan, step)
+    assert isinstance(read_dataset_state(plan.config.data_dir, plan.model), InProgress), "a dry run asks this too, and writes nothing"
+    for other in plan.case.steps:
+        if other is not step:
+            WORKLOAD.settle(plan, other)
+    assert isinstance(read_dataset_state(plan.config.data_dir, plan.model), InProgress)
+    WORKLOAD.settle(plan, step)
+    state = read_dataset_state(plan.config.data_dir, plan.model)
+    assert isinstance(state, Complete)
+    assert (state.manifest.run_id, state.manifest.total_bytes_on_disk) == ("r", 9)
+
+
+@pytest.mark.parametrize("told", [{"run_id": "another"}, {"metrics": []}, {"metrics": {}}, {"metrics": {"bytes_on_disk": "many"}}])
+def test_one_that_lacks_more_is_not_marked(plan, told):
+    step = killed_before_the_mark(plan, **told)
+    WORKLOAD.settle(plan, step)
+    assert isinstance(read_dataset_state(plan.config.data_dir, plan.model), InProgress)
+    with pytest.raises(FileSystemError, match="holds no complete one"):
+        WORKLOAD.found(plan, step)

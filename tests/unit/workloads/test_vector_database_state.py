@@ -19,6 +19,7 @@ from pytest_mlpstorage.workloads.vector_database_state import (
     begin_load,
     finish_load,
     found,
+    mark_collection,
     may_replace,
     read_state,
     require_collection,
@@ -68,8 +69,20 @@ def test_a_load_that_was_killed_between_leaf_and_mark_counts_as_done(plan):
     begin_load(plan, "r1")
     leaf_of(plan, 0)
     assert "was whole but for the mark" in found(plan, plan.case.steps[0])
+    assert read_state(plan).state == "begun", "a dry run asks this too, and writes nothing"
+    mark_collection(plan)
     state = read_state(plan)
+    assert state.state == "complete"
     assert (state.dataset_sha256, state.dataset_fingerprint, state.contrast) == ("abc", "def", 2.5)
+
+
+def test_a_collection_that_lacks_more_than_the_mark_is_not_marked(plan):
+    mark_collection(plan)
+    assert read_state(plan).state == "missing"
+    leaf_of(plan, 0)
+    begin_load(plan, "another")
+    mark_collection(plan)
+    assert read_state(plan).state == "begun"
 
 
 def test_a_run_is_told_what_the_load_found_of_the_vectors(plan, tmp_path):

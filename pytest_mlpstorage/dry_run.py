@@ -1,0 +1,52 @@
+"""What a dry run shows of one launch: its figures, its deadline and its exact command, and what the totals are made of."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from pytest_mlpstorage.units import format_seconds
+from pytest_mlpstorage.workloads.execute import deadline_seconds
+from pytest_mlpstorage.workloads.foreseen import Foreseen, foreseen
+
+if TYPE_CHECKING:
+    from pytest_mlpstorage.launch.job import Job
+    from pytest_mlpstorage.session import BenchmarkSession
+    from pytest_mlpstorage.workloads.base import Case, Step
+
+__all__ = ["launch_shown", "precondition_shown"]
+
+
+def launch_shown(session: BenchmarkSession, case: Case, step: Step, job: Job) -> tuple[list[str], dict[str, Any]]:
+    """The lines of a launch, and its part of the totals (``mlps_planned``)."""
+    from pytest_mlpstorage.launch.supervisor import guard_command
+
+    plan, configured = session.plan(case), session.config.launch.deadline_seconds
+    known, expected = foreseen(plan, step), plan.expected_seconds(step)
+    limit = deadline_seconds(expected, configured)
+    assumed = f"3 × {format_seconds(expected)}, for which speeds are assumed, + 10 min"
+    lines = [
+        f"{case.id} {step.name}: dry run",
+        *(f"  {line}" for line in known.lines()),
+        f"  deadline {format_seconds(limit)}: {'launch.deadline' if configured is not None else assumed}",
+        "  starts",
+        f"    {shlex.join(session.launcher().command(job, guard_command()))}",
+    ]
+    return lines, _planned(session, case, step.name, known, limit)
+
+
+def precondition_shown(session: BenchmarkSession, case: Case, to_write: int) -> tuple[list[str], dict[str, Any]]:
+    """The same of filling the storage with ``to_write`` bytes before anything is measured."""
+    because = {"takes": "how fast this storage is, nobody knows before", "memory": "that of one client", "reads": "it only writes"}
+    known = Foreseen(to_write, 0, 0.0, because=because)
+    return [f"  {line}" for line in known.lines()], _planned(session, case, "precondition", known, 0.0)
+
+
+def _planned(session: BenchmarkSession, case: Case, step: str, known: Foreseen, limit_seconds: float) -> dict[str, Any]:
+    """What the totals of a dry run are made of; free is what the host with the least has."""
+    free = None
+    if known.space is not None:
+        mounts = [host.mount(known.space.path) for host in session.cluster().hosts]
+        fullest = min(mounts, key=lambda mount: mount.free_bytes)
+        free = {"bytes": fullest.free_bytes, "target": str(fullest.target)}
+    return {"case": case.id, "step": step, "deadline_seconds": limit_seconds, "free": free, **known.to_json()}
