@@ -7,7 +7,7 @@ import pytest
 from pytest_mlpstorage.results.vector_limits import DEFAULTS
 from pytest_mlpstorage.vectordb.registry import engine
 
-PAGE = (Path(__file__).parents[3] / "docs" / "vectordb.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "how-to" / "vector-databases.md").read_text(encoding="utf-8")
 
 
 def parameters(table):
