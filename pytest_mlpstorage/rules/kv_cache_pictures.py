@@ -124,8 +124,8 @@ def _picture(title: str, entry: OptionSummary, block: Mapping[str, Any], *, nati
     serving = serving_part(block)
     says = tuple(_sentences(entry, block, native=native))
     return Picture(
-        title=title,
-        says=says,
+        title,
+        says,
         caution=next((sentence.removesuffix(_WHY) for sentence in says if sentence.startswith(_FORMULA) and sentence.endswith(_WHY)), ""),
         unit=_UNIT,
         panels=tuple(_panels(block)),
