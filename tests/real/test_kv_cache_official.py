@@ -75,7 +75,7 @@ def official(suite, monkeypatch):
     return Official(suite, monkeypatch)
 
 
-@pytest.mark.parametrize("form", ["wrapper", "program"])
+@pytest.mark.parametrize("form", ["wrapper", pytest.param("program", marks=pytest.mark.full)])
 def test_two_clients_by_the_official_program_become_one_run_that_the_same_rules_read(form, official):
     official.write(form)
     ended = official.suite.run("-s", "-v")

@@ -26,6 +26,7 @@ def cache(suite):
     return Cache(suite)
 
 
+@pytest.mark.full
 def test_three_options_of_two_clients_become_one_run_that_the_rules_read_and_recompute(cache):
     ended = cache.run("-s")
     assert ended.code == 0, ended.text
