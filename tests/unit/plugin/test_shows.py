@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,15 @@ def test_placeholders_of_closed_collect_and_fail_at_preflight_by_name(pytester):
     )
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*placeholders*", "*submitter = *", "*data_dir = *"])
+
+
+def test_a_dry_run_with_placeholders_left_tells_them_and_nothing_that_comes_of_them(pytester):
+    result = pytester.runpytest(BENCHMARKS, "--mlps-config=closed.yaml", "--mlps-dry-run", "-p", "no:cacheprovider")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    text = result.stdout.str()
+    assert "test_preflight[unet3d-b200]" in text
+    assert not re.search(r"MLPS-E(?!120)", text)
+    assert re.search(r"FAILED .*::test_(?!preflight|host)", text) is None
 
 
 @pytest.mark.parametrize(
