@@ -58,13 +58,14 @@ def ask_hosts(
     with tempfile.TemporaryDirectory(prefix="mlps-facts-") as folder:
         out, err = Path(folder) / "stdout", Path(folder) / "stderr"
         outcome = run_job(launcher, job, stdout=out, stderr=err, deadline_seconds=deadline_seconds)
-        lines = [line.partition(MARK)[2] for line in out.read_text(encoding="utf-8").splitlines() if MARK in line]
-        if len(lines) == 1:  # also of a job that failed: one that does not understand another has ended it
-            refuse_others(json.loads(lines[0]))
+        lines = [line.partition(MARK)[2] for line in out.read_text(encoding="utf-8", errors="replace").splitlines() if MARK in line]
+        entries = _entries(lines[0]) if len(lines) == 1 else None
+        if entries is not None:  # also of a job that failed: one that does not understand another has ended it
+            refuse_others(entries)
         require_success(outcome)
-    if len(lines) != 1:
-        raise MPIError(f"the hosts' facts came {len(lines)} times instead of once", details={"hosts": ", ".join(names)}, code="MLPS-E321")
-    entries: list[dict[str, Any]] = json.loads(lines[0])
+    if entries is None:
+        what = f"came {len(lines)} times instead of once" if len(lines) != 1 else "did not come whole"
+        raise MPIError(f"the hosts' facts {what}", details={"hosts": ", ".join(names)}, code="MLPS-E321")
     if len(entries) != len(names):
         ran_on = [str(entry.get("name") or entry.get("probed_by_host")) for entry in entries]
         raise MPIError(
@@ -74,3 +75,12 @@ def ask_hosts(
             code="MLPS-E321",
         )
     return entries
+
+
+def _entries(line: str) -> list[dict[str, Any]] | None:
+    """What the hosts say, or None for a line that is cut off: of a rank that was killed while it wrote."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return None
+    return told if isinstance(told, list) and all(isinstance(entry, dict) for entry in told) else None

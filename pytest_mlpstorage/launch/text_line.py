@@ -36,7 +36,7 @@ class TextLine:
         if self.open:
             self._socket.settimeout(self._patience_seconds)
             with contextlib.suppress(OSError):
-                self._socket.sendall(("\t".join(map(str, words)) + "\n").encode())
+                self._socket.sendall(("\t".join(map(str, words)) + "\n").encode(errors="backslashreplace"))
             self._socket.setblocking(False)
 
     def heard(self) -> list[list[str]] | None:

@@ -281,8 +281,21 @@ def _pictures(value: object) -> tuple[Picture, ...]:
 
 
 def picture_objects(pictures: Iterable[Picture]) -> list[dict[str, Any]]:
-    """Pictures as they travel."""
-    return [picture.to_json() for picture in pictures]
+    """Pictures as they travel; of one with a figure that is not finite its words, for a chart of it would cost the whole page."""
+    return [_travelling(picture) for picture in pictures]
+
+
+def _travelling(picture: Picture) -> dict[str, Any]:
+    written = picture.to_json()
+    try:
+        json.dumps(written, allow_nan=False)
+    except ValueError:
+        why = "Not drawn: one of its figures is larger than a number can be."
+        empty = dataclasses.replace(
+            picture, says=(*picture.says, why), panels=(), distributions=(), charts=(), spans=(), points=(), stacked=False
+        )
+        return empty.to_json()
+    return written
 
 
 def _json(value: object, default: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,8 @@ def write_step_summary(path: Path, whole: Verdicts, failed: Sequence[Item], file
     What others wrote into the file before counts against GitHub's limit too, and rows that have no room are counted instead.
     """
     try:
+        if path.is_fifo():  # opening it would wait for a reader for ever
+            raise OSError(errno.EINVAL, "it is a named pipe")
         before = path.stat().st_size if path.exists() else 0
         text = _summary(whole, failed, files, environ, room=LIMIT_BYTES - before)
         with path.open("a", encoding="utf-8") as file:
@@ -104,7 +107,7 @@ def _finding_row(finding: Finding) -> tuple[str, ...]:
 def _artefacts(files: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[str]:
     """The names of the reports, and the page of the run where its artefacts are to be found."""
     names = [f"{_markdown(what)} {_markdown(Path(where).name)}" for what, where in files.items() if what != "results"]
-    server, repository, run = (environ.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"))
+    server, repository, run = (plain(environ.get(name, "")) for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"))
     if names:
         yield f"Reports: {', '.join(names)}."
     if server and repository and run.isdigit():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import shutil
 import tempfile
@@ -88,9 +89,9 @@ class CodePool:
         return self._home / image_name(self._digest or "")
 
     def _capture(self) -> str:
-        _clear_abandoned(self._home.parent)
         copy = self._home / "part"
         try:
+            _clear_abandoned(self._home.parent)
             shutil.rmtree(self._home, ignore_errors=True)
             copy.mkdir(parents=True)
             for source in self._sources:
@@ -109,7 +110,7 @@ class CodePool:
             cause = error if isinstance(error, OSError) else OSError(str(error))
             raise file_system_error("cannot keep a copy of the code that runs", copy, cause) from error
         finally:
-            if copy.exists():  # it was not finished, and its room is needed
+            if os.path.exists(copy):  # noqa: PTH110 - that of pathlib may raise; it was not finished, and its room is needed
                 shutil.rmtree(self._home, ignore_errors=True)
         return hashed.digest
 

@@ -18,7 +18,7 @@ from pytest_mlpstorage.results.layout import is_noise
 from pytest_mlpstorage.results.records import Listing, ReadProblem
 from pytest_mlpstorage.results.yaml_files import bounded_yaml
 
-__all__ = ["MAX_JSON_BYTES", "MAX_YAML_BYTES", "NO_TEXT", "TreeFiles", "is_directory", "is_pruned", "is_text", "printable"]
+__all__ = ["MAX_JSON_BYTES", "MAX_YAML_BYTES", "NO_TEXT", "STRAY_NO_TEXT", "TreeFiles", "is_directory", "is_pruned", "is_text", "printable"]
 
 MAX_JSON_BYTES: Final = 64 * 1024**2
 """Largest JSON file that is parsed (the largest of a real submission is under 1 MiB)."""
@@ -48,6 +48,10 @@ def printable(name: str) -> str:
         return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # half a character, which no file name can hold and JSON can
         return name.encode("utf-8", "backslashreplace").decode()
+
+
+STRAY_NO_TEXT: Final = "has a name that is not UTF-8, and stands where no result does"
+"""The same of what nothing would be judged of under any name."""
 
 
 def is_text(name: str) -> bool:

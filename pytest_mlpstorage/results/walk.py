@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from pytest_mlpstorage.results.files import TreeFiles
+from pytest_mlpstorage.results.files import NO_TEXT, STRAY_NO_TEXT, TreeFiles
 from pytest_mlpstorage.results.layout import BENCHMARKS
 from pytest_mlpstorage.results.layout_recognition import benchmark_of, division_of, leaf_directories
 from pytest_mlpstorage.results.places import SubjectPlace
@@ -47,6 +47,8 @@ class Walk(Search):
         """
         top = list(self.directories(self.files.root))
         if any(division_of(path.name) for path in top):
+            # A division has a name of ASCII.
+            self.ignored = [(path, STRAY_NO_TEXT if reason == NO_TEXT else reason) for path, reason in self.ignored]
             found = self._sorted(self._package(top))
             return [self._package_place(found), *found] if found else []
         return self._sorted(self._part(top))

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_mlpstorage.results.files import NO_TEXT, TreeFiles, is_text
+from pytest_mlpstorage.results.files import NO_TEXT, STRAY_NO_TEXT, TreeFiles, is_text
 from pytest_mlpstorage.results.layout import is_noise
 from pytest_mlpstorage.results.layout_recognition import systems_folders
 from pytest_mlpstorage.results.places import Kind, SubjectPlace
@@ -43,15 +43,20 @@ class Search:
         """Remember what was left out."""
         self.ignored.append((self.files.relative(path), reason))
 
-    def directories(self, parent: Path) -> Iterator[Path]:
-        """The real directories in one; what desktops leave behind are files, so a directory that is named like one is told."""
+    def directories(self, parent: Path, *, subjects: bool = True) -> Iterator[Path]:
+        """The real directories in one; what desktops leave behind are files, so a directory that is named like one is told.
+
+        ``subjects``: one of them may be a subject, or hold some, so that a name which is no text keeps it from being judged.
+        """
         for name in self.files.listing(parent).directories:
             if is_noise(name):
                 self.ignore(parent / name, "is named like what a desktop or an editor leaves behind")
             elif is_text(name):
                 yield parent / name
+            elif name.startswith("."):
+                self.ignore(parent / name, "a dot entry")
             else:
-                self.ignore(parent / name, NO_TEXT)
+                self.ignore(parent / name, NO_TEXT if subjects else STRAY_NO_TEXT)
 
     def systems(self, parent: Path, around: Around) -> Iterator[SubjectPlace]:
         """The descriptions of systems in the ``systems`` folder of a directory."""

@@ -65,9 +65,9 @@ def _strays(search: Search, place: Path, kind: Kind, around: Around) -> None:
     """Name the leaves that stand where no reader looks."""
     phases = _PHASES[kind]
     read = Search(TreeFiles(search.files.root))  # what cannot be listed in a phase or a run is told by who reads there in earnest
-    for path in search.directories(place):
+    for path in search.directories(place, subjects=kind == "vector_database"):
         if path.name in phases:
-            for leaf in read.directories(path):
+            for leaf in read.directories(path, subjects=False):
                 if is_timestamp(leaf.name):
                     _inner_runs(read, leaf)
                 elif around.layout == "2.0":  # in round 3.0 a rule speaks of the names in a phase
@@ -83,7 +83,7 @@ def _strays(search: Search, place: Path, kind: Kind, around: Around) -> None:
 
 def _inner_runs(search: Search, leaf: Path) -> None:
     """Name the runs in a run: somebody unpacked or copied one into another."""
-    for path in search.directories(leaf):
+    for path in search.directories(leaf, subjects=False):
         if is_timestamp(path.name):
             search.ignore(path, "stands inside another run, where no reader looks")
 
@@ -99,7 +99,7 @@ def _holds_runs(search: Search, path: Path, *, results: bool) -> bool:
         if not waiting:
             return False
         current = waiting.pop(0)
-        inner = list(search.directories(current))
+        inner = list(search.directories(current, subjects=False))
         if results and current is path and any(p.name in _PHASES["vector_database"] for p in inner):
             return False
         if "summary.json" in search.files.listing(current).files or any(is_timestamp(p.name) for p in inner):

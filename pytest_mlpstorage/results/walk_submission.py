@@ -141,7 +141,7 @@ def _results(search: Search, results: Path, systems: Sequence[Path], around: Aro
 def _beside_results(search: Search, path: Path, results: str | None, folders: RunFolders) -> None:
     """Name what stands beside results and systems; in round 3.0 a rule does."""
     described = systems_folders(search.files.listing(path))
-    for folder in search.directories(path):
+    for folder in search.directories(path, subjects=False):
         if folder.name == results or folder.name in described:
             continue
         if folder.name.startswith("."):

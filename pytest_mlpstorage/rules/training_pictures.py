@@ -140,6 +140,8 @@ def _activity(leaf: Leaf, title: str, result: TrainingResult) -> Activity | None
         asked.add(step.begin, end, step.samples * (each or 1.0) * of_all)
         work.add(step.begin, end, step.compute)
         present.add(step.begin, end, step.seconds)
+    if present.total <= 0:
+        return None  # the clocks of its ranks lie too far apart for one axis
     unit = _RATE if each else "samples/s"
     panels = []
     if any(step.samples for step in steps):

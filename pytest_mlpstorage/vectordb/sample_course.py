@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
+import tokenize
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -56,9 +57,11 @@ def samples_in(content: bytes) -> Samples | None:
     file = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            return None
         shape, _, dtype = np.lib.format.read_array_header_1_0(file) if version == (1, 0) else np.lib.format.read_array_header_2_0(file)
-    except (ValueError, EOFError, MemoryError):
-        return None
+    except (ValueError, EOFError, MemoryError, TypeError, LookupError, SyntaxError, RecursionError, tokenize.TokenError):
+        return None  # numpy reads the header as Python, and it may be anybody's
     rest = content[file.tell() :]
     if dtype != SAMPLE or len(shape) != 1 or len(rest) != shape[0] * SAMPLE.itemsize:
         return None

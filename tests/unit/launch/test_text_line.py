@@ -92,3 +92,12 @@ def test_a_starter_that_is_stopped_does_not_hold_pytest_up_however_much_it_is_to
     time.sleep(0.5)  # until there is room for a last word
     line.end()
     assert not held_up
+
+
+def test_a_word_that_is_no_text_is_said_by_its_bytes():
+    one, other = socket.socketpair()
+    speaker, listener = TextLine(one), TextLine(other)
+    speaker.say("hello", "h\udcff1")
+    assert listener.heard() == [["hello", "h\\udcff1"]]
+    speaker.close()
+    listener.close()

@@ -150,3 +150,13 @@ def test_what_a_name_that_is_no_text_keeps_from_being_judged_is_not_passed_over(
     result = pytester.runpytest(RULES / "test_other.py", "--results-dir=tree", "-p", "no:cacheprovider")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*not judged: it has a name that is not UTF-8*"])
+
+
+@pytest.mark.parametrize(
+    "below",
+    [".cach\udce9", "closed/.ide\udce9", "closed/acme/results/fastfs/training/unet3d/run/20260713_080000/plots_\udce9"],
+)
+def test_what_is_no_result_under_any_name_fails_nothing(pytester, tree, below):
+    (tree / below).mkdir()
+    result = pytester.runpytest(RULES / "test_other.py", "--results-dir=tree", "-p", "no:cacheprovider")
+    assert result.ret in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED), result.stdout.str()

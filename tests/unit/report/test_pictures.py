@@ -267,3 +267,14 @@ def test_a_run_is_told_where_it_is_now_and_not_where_it_waited():
     report.add(Report("b", (RUN, encode({**run, "leaf": "elsewhere"}))))
     report.add(Report("c", (MOVED, encode({run["leaf"]: "whatif/run/20260101_000001/option_1/trial_0"}))))
     assert [row.leaf for row in report.close(lambda _path: None).runs] == ["elsewhere", "whatif/run/20260101_000001/option_1/trial_0"]
+
+
+@pytest.mark.parametrize("figure", [float("inf"), float("nan")])
+def test_a_figure_that_is_not_finite_costs_its_chart_and_not_the_page(figure):
+    group = Group("write", (figure, 1.0))
+    picture = Picture("each write", ("Two writes.",), charts=(Chart("rate", "GiB/s", (group,), "checkpoint"),))
+    (written,) = json.loads(encode(picture_objects([picture])))
+    page = picture_html(Picture.from_json(written))
+    assert "Two writes." in page
+    assert "Not drawn: one of its figures is larger than a number can be." in page
+    assert "<svg" not in page

@@ -1,5 +1,7 @@
 """The step summary of a GitHub job: readable, safe, and never longer than GitHub takes."""
 
+import os
+
 import pytest
 
 from pytest_mlpstorage.errors import FileSystemError
@@ -101,3 +103,14 @@ def test_a_summary_that_cannot_be_written_is_an_error_in_words(tmp_path):
 
 def test_where_nothing_was_judged_it_says_so(tmp_path):
     assert "No result was judged." in summary(tmp_path)
+
+
+def test_variables_that_are_no_text_cost_nothing(tmp_path):
+    environ = {"GITHUB_SERVER_URL": "https://x", "GITHUB_REPOSITORY": "a/\udcff", "GITHUB_RUN_ID": "1"}
+    assert "a/\\udcff" in summary(tmp_path, [judged()], files={"report": "r.html"}, environ=environ)
+
+
+def test_a_named_pipe_that_nobody_reads_keeps_nobody_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileSystemError, match="named pipe"):
+        write_step_summary(tmp_path / "pipe", Verdicts(), (), {}, {})

@@ -91,3 +91,12 @@ def written(array):
 )  # fmt: skip
 def test_what_is_no_such_file_is_none(content):
     assert samples_in(content) is None
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (9, 9)])
+@pytest.mark.parametrize(
+    "header", ["{'descr': (\n", "{[]:1}\n", "  x\n y\n", "{'descr': (), 'fortran_order': False, 'shape': (1,)}\n", "\xff\n"]
+)
+def test_a_header_that_is_anybodys_is_no_file_of_samples(version, header):
+    length = len(header).to_bytes(2 if version == (1, 0) else 4, "little")
+    assert samples_in(b"\x93NUMPY" + bytes(version) + length + header.encode("latin1")) is None
