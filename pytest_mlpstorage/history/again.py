@@ -90,6 +90,17 @@ def again_of(kept: object, results_dir: Path, extra: tuple[str, ...] = (), *, na
             suggestion="give pytest the command yourself, with the password",
             code="MLPS-E181",
         )
+    texts = (
+        config,
+        case,
+        str(kept.get("directory") or ""),
+        str(kept.get("data_dir") or ""),
+        *assignments,
+        *environment,
+        *environment.values(),
+    )
+    if not all(map(_can_be_given, texts)) or any("=" in variable for variable in environment):
+        raise ConfigurationError(f"what {name} keeps of its start is damaged: no program can be given it", code="MLPS-E181")
     # In a clone the folder of the package is there and empty.
     modules = [folder / _MODULES.get(family, _OTHERS) for folder in suite_dirs("benchmarks")]
     module = next((path for path in modules if path.is_file()), modules[0])
@@ -109,3 +120,11 @@ def again_shown(kept: Mapping[str, Any], name: str, results_dir: Path) -> str:
         return again_of(kept, results_dir, name=name).shown()
     except ConfigurationError as error:
         return error.message
+
+
+def _can_be_given(text: str) -> bool:
+    """Whether a program can be given a text: no NUL, and bytes that a file name may have."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # half a character
+        return False

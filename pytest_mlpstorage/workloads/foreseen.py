@@ -21,7 +21,7 @@ UNKNOWN: Final = "unknown"
 
 @dataclasses.dataclass(frozen=True)
 class Space:
-    """Bytes that a step needs free at a path, all hosts together; None where it takes what it finds, as ``why`` says.
+    """Bytes that a step needs free at a path, all hosts that share it together; None where it takes what it finds, as ``why`` says.
 
     Steps of one case that use the same room give the same ``key``, and it is counted once.
     """

@@ -19,7 +19,7 @@ def foreseen_pass(plan: KVCachePlan, step: Step) -> Foreseen:
     option, clients = plan.option(step), plan.section.clients_per_host
     least, drain, memory = plan.planned_seconds(step), option.drain_seconds, plan.rank_memory_bytes(option)
     moved = f"as much as this storage completes in {option.duration_seconds:g} s"
-    needed = None if plan.capacity_bytes is None else plan.capacity_bytes * plan.ranks
+    needed = None if plan.capacity_bytes is None else plan.capacity_bytes * plan.sharers
     fills = "" if needed is not None else "up to 95 % of what is free"
     return Foreseen(
         None,

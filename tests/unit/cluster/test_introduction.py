@@ -142,3 +142,19 @@ def test_other_versions_are_the_message_however_the_job_ended(monkeypatch, faile
         ask_hosts(None, [Host("h1", 1), Host("h2", 1)], ("/data",))
     ((*_, flag, words, path),) = commands
     assert (flag, words, path) == ("--same-as", collect.own_words(), "/data")
+
+
+@pytest.mark.parametrize(
+    "said", [b"prolog: \xe9tat\n", MARK.encode() + b'[{"name": "a"', MARK.encode() + b"5\n", MARK.encode() + b"null\n"]
+)
+def test_the_cause_of_a_job_that_failed_is_told_whatever_it_had_said(monkeypatch, said):
+    def require_success(_outcome):
+        raise BenchmarkExecutionError("the real cause")
+
+    monkeypatch.setattr("pytest_mlpstorage.launch.supervisor.run_job", lambda *_, stdout, **_more: stdout.write_bytes(said))
+    monkeypatch.setattr("pytest_mlpstorage.launch.supervisor.require_success", require_success)
+    with pytest.raises(BenchmarkExecutionError, match="the real cause"):
+        ask_hosts(None, [Host("h1", 1), Host("h2", 1)], ())
+    monkeypatch.setattr("pytest_mlpstorage.launch.supervisor.require_success", lambda _outcome: None)
+    with pytest.raises(MPIError, match="the hosts' facts (came|did not come whole)"):
+        ask_hosts(None, [Host("h1", 1), Host("h2", 1)], ())

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_mlpstorage.config import Given
+from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.history.again import again_of
 from pytest_mlpstorage.workloads.again import again_record
 
 CASE = SimpleNamespace(family="vectordb", id="pgvector_HNSW")
@@ -43,3 +45,28 @@ def test_no_password_is_kept(given, kept):
     found = record(given, environment={f"MLPS_{key.upper()}": text})
     assert found["set"] == [kept]
     assert "secret1" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"directory": "/tmp\0x"},
+        {"directory": "/\ud800"},
+        {"case": "a\0b"},
+        {"case": "a\ud800"},
+        {"environment": {"MLPS_A=B": "1"}},
+        {"set": ["\0"]},
+    ],
+)
+def test_a_damaged_record_of_a_start_is_refused_before_any_program_is_given_it(tmp_path, damage):
+    (tmp_path / "c.yaml").write_text("")
+    kept = {
+        "family": "training",
+        "case": "unet3d-b200",
+        "config": str(tmp_path / "c.yaml"),
+        "data_dir": "/data",
+        "directory": "/",
+        **damage,
+    }
+    with pytest.raises(ConfigurationError, match="what unet3d keeps of its start is damaged"):
+        again_of(kept, tmp_path, name="unet3d")
