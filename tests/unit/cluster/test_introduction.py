@@ -156,5 +156,5 @@ def test_the_cause_of_a_job_that_failed_is_told_whatever_it_had_said(monkeypatch
     with pytest.raises(BenchmarkExecutionError, match="the real cause"):
         ask_hosts(None, [Host("h1", 1), Host("h2", 1)], ())
     monkeypatch.setattr("pytest_mlpstorage.launch.supervisor.require_success", lambda _outcome: None)
-    with pytest.raises(MPIError, match="the hosts' facts (came|did not come whole)"):
+    with pytest.raises(MPIError, match=r"the hosts' facts (came|did not come whole)"):
         ask_hosts(None, [Host("h1", 1), Host("h2", 1)], ())
