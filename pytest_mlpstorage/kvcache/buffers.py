@@ -16,12 +16,18 @@ import numpy.typing as npt
 from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError
 from pytest_mlpstorage.units import KIB, MIB
 
-__all__ = ["BUDGET_BYTES", "LARGEST_CHUNK", "SMALLEST_CHUNK", "Arena", "Lane", "Words", "arena_soon", "chunk_bytes", "huge_memory", "noise"]
+__all__ = [
+    "BUDGET_BYTES", "LARGEST_CHUNK", "LARGEST_STRETCH", "SMALLEST_CHUNK", "Arena", "Lane", "Words", "arena_soon", "calls_of_stretch",
+    "chunk_bytes", "huge_memory", "noise",
+]  # fmt: skip
 
 BUDGET_BYTES: Final = 384 * MIB
 """Of all lanes of a rank."""
 
 LARGEST_CHUNK: Final = 2 * MIB
+LARGEST_STRETCH: Final = 2 * MIB
+"""Of calls that are smaller, so many bytes are made or checked at once."""
+
 SMALLEST_CHUNK: Final = 128 * KIB
 _SECTOR_WORDS: Final = 64
 _HUGE_PAGE: Final = 2 * MIB
@@ -36,6 +42,15 @@ def chunk_bytes(lanes: int, budget: int = BUDGET_BYTES) -> int:
         raise ValueError("somebody must do the work")
     share = max(SMALLEST_CHUNK, min(LARGEST_CHUNK, budget // lanes))
     return 1 << (share.bit_length() - 1)
+
+
+def calls_of_stretch(lanes: int, chunk: int, budget: int = BUDGET_BYTES) -> int:
+    """How many calls of ``chunk`` bytes a lane holds: as many as fit 2 MiB and the share of each of ``lanes``, at least one.
+
+    What is made or checked of small calls one by one costs each of them a turn at the interpreter: numpy gives it away for arrays of
+    more than 500 words, and has to wait for it afterwards. With 128 KiB and four threads that took an eighth of the rate.
+    """
+    return max(1, min(LARGEST_STRETCH, budget // max(1, lanes)) // chunk)
 
 
 def noise(size: int) -> Words:
@@ -61,12 +76,12 @@ def huge_memory(size: int) -> tuple[mmap.mmap, memoryview]:
 
 
 class Lane:
-    """What one object under way needs: a buffer, the same as words, scratch for its stamps, and times of its chunks."""
+    """What one object under way needs: a buffer of a stretch, the same as words, scratch for its stamps, and times of its chunks."""
 
-    def __init__(self, memory: memoryview) -> None:
+    def __init__(self, memory: memoryview, chunk: int) -> None:
         self.buffer = memory
-        self.whole: list[memoryview] = [memory]
-        """What ``preadv`` takes for a whole chunk."""
+        self.calls: list[list[memoryview]] = [[memory[start : start + chunk]] for start in range(0, len(memory), chunk)]
+        """What ``preadv`` takes for each chunk of the stretch."""
         self.words: Words = np.frombuffer(memory, dtype="<u8")
         self.bytes_view: npt.NDArray[np.uint8] = np.frombuffer(memory, dtype=np.uint8)
         self.stamps = self.words[::_SECTOR_WORDS]
@@ -75,9 +90,9 @@ class Lane:
         self.differs: npt.NDArray[np.bool_] = np.empty(sectors, dtype=np.bool_)
         self.key: Words = np.zeros(1, dtype="<u8")
         self.base: Words = np.zeros(1, dtype="<u8")
-        """What the block at hand is XORed with, and its first stamp."""
+        """What the stretch at hand is XORed with, and its first stamp."""
         self.holds: int | None = None
-        """The key of the whole chunk of noise that lies here but for its stamps; None where something else does, or may."""
+        """The key of the whole stretch of noise that lies here but for its stamps; None where something else does, or may."""
         self.partial = 0
         """Bytes of the chunk at hand that were moved before a call that failed."""
         # Arrays of the standard library, not of numpy: one value is stored in half the time.
@@ -92,19 +107,25 @@ class Lane:
 
 
 class Arena:
-    """Lanes of one anonymous mapping, page-aligned as O_DIRECT wants them; a context, because it holds the memory."""
+    """Lanes of one anonymous mapping, page-aligned as O_DIRECT wants them; a context, because it holds the memory.
 
-    def __init__(self, lanes: int, chunk: int) -> None:
+    ``chunk`` are the bytes of a call; each lane is a stretch of so many ``calls``, which is made or checked at once.
+    """
+
+    def __init__(self, lanes: int, chunk: int, calls: int = 1) -> None:
         if chunk % mmap.PAGESIZE:
             raise ConfigurationError(f"a chunk of {chunk} bytes is no multiple of the page size of {mmap.PAGESIZE}", code="MLPS-E115")
         self.chunk = chunk
-        self._memory, whole = huge_memory(lanes * chunk)
+        self.calls = calls
+        self.stretch = stretch = chunk * calls
+        """Bytes of a lane."""
+        self._memory, whole = huge_memory(lanes * stretch)
         # A fork beside a read under way would, on kernels before 6.3, let the bytes arrive in a page that is no longer ours.
         self._memory.madvise(mmap.MADV_DONTFORK)
         np.frombuffer(whole, dtype=np.uint8)[:: mmap.PAGESIZE] = 0  # by numpy, which lets other threads of Python go on
-        self._views = [whole[start : start + chunk] for start in range(0, len(whole), chunk)]
+        self._views = [whole[start : start + stretch] for start in range(0, len(whole), stretch)]
         whole.release()
-        self._free = collections.deque(Lane(view) for view in self._views)
+        self._free = collections.deque(Lane(view, chunk) for view in self._views)
         self._lanes = lanes
 
     def take(self) -> Lane:
@@ -138,9 +159,9 @@ class Arena:
         self.close()
 
 
-def arena_soon(lanes: int, chunk: int) -> Future[Arena]:
+def arena_soon(lanes: int, chunk: int, calls: int = 1) -> Future[Arena]:
     """An arena that a thread of its own brings in: the first touch of its memory takes as long as all else before the first byte."""
     pool = ThreadPoolExecutor(1, thread_name_prefix="arena")
-    arena = pool.submit(Arena, lanes, chunk)
+    arena = pool.submit(Arena, lanes, chunk, calls)
     pool.shutdown(wait=False)
     return arena

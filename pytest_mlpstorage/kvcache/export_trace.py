@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_mlpstorage.commands import exit_code
 from pytest_mlpstorage.errors import ConfigurationError, MLPStorageError
 from pytest_mlpstorage.kvcache.documents import make_documents
 from pytest_mlpstorage.kvcache.export import official_trace, write_fio_iolog
@@ -34,7 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--form", choices=("official", "fio"), default="official", help="official: CSV of --io-trace-log; fio: iolog 3")
     parser.add_argument("--rank", type=int, default=0, help="whose work")
     parser.add_argument("--seconds", type=float, help="only of requests that arrive so early")
-    asked = parser.parse_args(argv)
+    return exit_code(lambda: _main(parser.parse_args(argv)))
+
+
+def _main(asked: argparse.Namespace) -> int:
     try:
         count = export(KVCacheJob.load(asked.job), asked.out, form=asked.form, rank=asked.rank, seconds=asked.seconds)
     except MLPStorageError as error:

@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mlpstorage.errors import FileSystemError, code_of_os
+from pytest_mlpstorage.errors import FileSystemError, ValidationError, code_of_os
 
 __all__ = [
     "READ",
@@ -24,6 +24,8 @@ __all__ = [
     "no_sink",
     "object_error",
     "short_transfer",
+    "wrong_header",
+    "wrong_size",
 ]
 
 READ: Final = 0
@@ -140,4 +142,24 @@ def object_error(operation: str, path: str, offset: int, done: int, size: int, e
         suggestion=_NEXT.get(code, "see the kernel's log (dmesg) and that of the storage"),
         cause=error,
         code="MLPS-E435" if code == errno.ENODATA else code_of_os(error),
+    )
+
+
+def wrong_size(path: str, how: str, offset: int, expected: int) -> ValidationError:
+    """A file that ends elsewhere than where it was stored to end."""
+    return ValidationError(
+        f"{path} is {how} than it was stored: it should end at offset {expected}, and is another from offset {offset} on",
+        details={"operation": "read", "file": path, "offset": offset, "bytes expected": expected},
+        suggestion="see what changed the file beside this run; a result from this storage counts for nothing until that is understood",
+        code="MLPS-E611",
+    )
+
+
+def wrong_header(path: str) -> ValidationError:
+    """A file whose header is not the one that it was stored with."""
+    return ValidationError(
+        f"{path} does not hold at offset 0 what was stored: its header is that of another array, or damaged",
+        details={"operation": "verify", "file": path, "offset": 0},
+        suggestion="the storage returned other data than it took: a result from it counts for nothing until that is understood",
+        code="MLPS-E611",
     )

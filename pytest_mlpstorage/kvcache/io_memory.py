@@ -133,7 +133,7 @@ class MemoryTarget:
         pieces, file = self._pieces(entry, bytes), HEADER_BYTES + bytes
 
         def fill(lane: Lane, mark: Mark, block: int, length: int) -> None:  # noqa: ARG001
-            self._copy(lane, pieces, block, min(length, file - block * self._arena.chunk), into_lane=True)
+            self._copy(lane, pieces, block, min(length, file - block * self._arena.stretch), into_lane=True)
 
         return fill
 
@@ -159,7 +159,7 @@ class MemoryTarget:
         return found[1]
 
     def _each(self, size: int, move: Move, checked: Count = lambda: 0) -> ObjectTimes:
-        blocks = ObjectLayout.blocks(size, self._arena.chunk, 1)
+        blocks = ObjectLayout.blocks(size, self._arena.stretch, 1)
         lane = self._arena.take()
         began = time.perf_counter_ns()
         try:
@@ -174,7 +174,7 @@ class MemoryTarget:
 
     def _copy(self, lane: Lane, pieces: list[tuple[int, int]], block: int, length: int, *, into_lane: bool) -> None:
         """Copy what a block holds of the payload, piece by piece; its first bytes are the header, which is not kept here."""
-        at = block * self._arena.chunk - HEADER_BYTES
+        at = block * self._arena.stretch - HEADER_BYTES
         begin, end = max(at, 0), at + length
         position = 0
         for start, stop in pieces:

@@ -10,16 +10,27 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from pytest_mlpstorage.errors import ValidationError
 from pytest_mlpstorage.kvcache.buffers import Arena, Lane
-from pytest_mlpstorage.kvcache.io import READ, WRITE, ChunkSink, Durability, ObjectTimes, Stop, no_sink, object_error, short_transfer
+from pytest_mlpstorage.kvcache.io import (
+    READ,
+    WRITE,
+    ChunkSink,
+    Durability,
+    ObjectTimes,
+    Stop,
+    no_sink,
+    object_error,
+    short_transfer,
+    wrong_header,
+    wrong_size,
+)  # fmt: skip
 from pytest_mlpstorage.kvcache.layout import HEADER_BYTES, UNIT_BYTES, Blocks, ObjectLayout
 from pytest_mlpstorage.kvcache.stamps import Content, Mark
 
 __all__ = ["Fill", "ObjectTarget"]
 
 Fill: TypeAlias = Callable[[Lane, Mark, int, int], None]
-"""Makes the first bytes of a lane what a block of an object holds; the last number is how many are written of it."""
+"""Makes the first bytes of a lane what a stretch of an object holds; the last number is how many are written of it."""
 
 _SYNC: Final = {"fsync": os.fsync, "fdatasync": os.fdatasync}
 
@@ -69,7 +80,7 @@ class ObjectTarget:
             self._arena.give(lane)
 
     def read_object(self, entry: int, bytes: int, *, pass_no: int) -> ObjectTimes:
-        """Load an entry, and check each chunk between its own arrival and the next one's call."""
+        """Load an entry, and check each stretch between its arrival and the next call."""
         mark = Mark(entry, pass_no)
         lane = self._arena.take()
         try:
@@ -98,8 +109,8 @@ class ObjectTarget:
     def _write(self, lane: Lane, mark: Mark, size: int, fill: Fill) -> ObjectTimes:
         path, header, blocks = self._ready(lane, mark, size)
         clock, stop, chunk, last = time.perf_counter_ns, self._stop, blocks.block, blocks.count - 1
-        submitted, completed = lane.submitted, lane.completed
-        views, length, offset, index, step = lane.whole, chunk, 0, 0, "open"
+        submitted, completed, calls, stretch = lane.submitted, lane.completed, self._arena.calls, self._arena.stretch
+        length, offset, index, step = chunk, 0, 0, "open"
         began = ready = clock()
         try:
             written = self._layout.write_path(mark.entry)
@@ -109,18 +120,20 @@ class ObjectTarget:
                 for index in range(blocks.count):
                     if stop.now:
                         break
-                    offset = index * chunk
+                    offset, call = index * chunk, index % calls
+                    views = lane.calls[call]
                     if index == last:
                         length = blocks.last
-                        views = [lane.buffer[:length]]
-                    fill(lane, mark, index, length)
-                    if index == 0:
-                        lane.buffer[:HEADER_BYTES], lane.holds = header, None
+                        views = [views[0][:length]]
+                    if call == 0:
+                        fill(lane, mark, index // calls, min(stretch, blocks.moved - offset))
+                        if index == 0:
+                            lane.buffer[:HEADER_BYTES], lane.holds = header, None
                     submitted[index] = clock()
                     moved = os.pwritev(descriptor, views, offset)
                     completed[index] = clock()
                     if moved != length:
-                        self._rest_of_write(descriptor, lane, moved, offset, length)
+                        self._rest_of_write(descriptor, lane, views[0], moved, offset)
                         completed[index] = clock()
                 else:
                     index = blocks.count
@@ -166,9 +179,9 @@ class ObjectTarget:
 
     def _read(self, lane: Lane, mark: Mark, size: int) -> ObjectTimes:
         path, header, blocks = self._ready(lane, mark, size)
-        clock, check, stop, chunk, last = time.perf_counter_ns, self._content.check, self._stop, blocks.block, blocks.count - 1
-        submitted, completed, one_in = lane.submitted, lane.completed, self._content.one_in
-        views, expected, offset, index, verified, step = lane.whole, chunk, 0, 0, 0, "open"
+        clock, stop, chunk, last = time.perf_counter_ns, self._stop, blocks.block, blocks.count - 1
+        submitted, completed, calls = lane.submitted, lane.completed, self._arena.calls
+        expected, offset, index, arrived, verified, step = chunk, 0, 0, 0, 0, "open"
         began = checked = clock()
         try:
             descriptor = os.open(path, self._read_flags)
@@ -178,23 +191,25 @@ class ObjectTarget:
                 for index in range(blocks.count):
                     if stop.now:
                         break
-                    offset = index * chunk
+                    offset, call = index * chunk, index % calls
+                    views = lane.calls[call]
                     if index == last:
                         expected = blocks.file - offset
-                        views = [lane.buffer[: blocks.last]]
+                        views = [views[0][: blocks.last]]
                     submitted[index] = clock()
                     moved = os.preadv(descriptor, views, offset)
                     completed[index] = clock()
                     if moved != expected:
-                        self._rest_of_read(descriptor, lane, moved, offset, expected, path)
+                        self._rest_of_read(descriptor, lane, views[0], moved, offset, expected, path)
                         completed[index] = clock()
-                    if (mark.entry + index) % one_in == 0:
-                        if index == 0 and lane.buffer[:HEADER_BYTES] != header:
-                            raise _wrong_header(path)
-                        check(lane, mark, index, expected, path)
-                        verified += expected
+                    arrived += expected
+                    if call == calls - 1 or index == last:
+                        verified += self._checked(lane, mark, index // calls, arrived, header, path)
+                        arrived = 0
                 else:
                     index = blocks.count
+                if arrived:  # of a stretch that was given up
+                    verified += self._checked(lane, mark, index // calls, arrived, header, path)
                 step, checked = "close", clock()
             finally:
                 os.close(descriptor)
@@ -218,34 +233,43 @@ class ObjectTarget:
             abandoned=index < blocks.count,
         )
 
+    def _checked(self, lane: Lane, mark: Mark, stretch: int, length: int, header: bytes, path: str) -> int:
+        """Check what arrived of a stretch, if it is one of those to be checked; bytes of it."""
+        if (mark.entry + stretch) % self._content.one_in:
+            return 0
+        if stretch == 0 and lane.buffer[:HEADER_BYTES] != header:
+            raise wrong_header(path)
+        self._content.check(lane, mark, stretch, length, path)
+        return length
+
     def _ready(self, lane: Lane, mark: Mark, size: int) -> tuple[str, bytes, Blocks]:
         blocks = self._layout.blocks(size, self._arena.chunk, self._unit)
         lane.reserve(blocks.count)
         lane.partial = 0
         return self._layout.path(mark.entry), self._layout.header(size), blocks
 
-    def _rest_of_write(self, descriptor: int, lane: Lane, moved: int, offset: int, length: int) -> None:
+    def _rest_of_write(self, descriptor: int, lane: Lane, view: memoryview, moved: int, offset: int) -> None:
         """Go on after a call that wrote less than asked, from the last whole unit."""
-        while moved < length:
+        while moved < len(view):
             lane.partial, begin = moved, moved - moved % self._unit
-            more = os.pwritev(descriptor, [lane.buffer[begin:length]], offset + begin)
+            more = os.pwritev(descriptor, [view[begin:]], offset + begin)
             if begin + more <= moved:
                 raise short_transfer()
             moved = begin + more
         lane.partial = 0
 
-    def _rest_of_read(self, descriptor: int, lane: Lane, moved: int, offset: int, expected: int, path: str) -> None:
+    def _rest_of_read(self, descriptor: int, lane: Lane, view: memoryview, moved: int, offset: int, expected: int, path: str) -> None:
         """Go on after a call that read less than there should be; more than that, and the file is not what was written."""
         length = -(-expected // self._unit) * self._unit
         while moved < expected:
             lane.partial, begin = moved, moved - moved % self._unit
-            more = os.preadv(descriptor, [lane.buffer[begin:length]], offset + begin)
+            more = os.preadv(descriptor, [view[begin:length]], offset + begin)
             if begin + more <= moved:
-                raise _wrong_size(path, "shorter", offset + moved, offset + expected)
+                raise wrong_size(path, "shorter", offset + moved, offset + expected)
             moved = begin + more
         lane.partial = 0
         if moved > expected:
-            raise _wrong_size(path, "longer", offset + expected, offset + expected)
+            raise wrong_size(path, "longer", offset + expected, offset + expected)
 
 
 def _chunks(lane: Lane, blocks: Blocks, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -273,21 +297,3 @@ def _close_quietly(descriptor: int) -> None:
     except OSError as error:
         if error.errno == errno.EBADF:
             raise
-
-
-def _wrong_size(path: str, how: str, offset: int, expected: int) -> ValidationError:
-    return ValidationError(
-        f"{path} is {how} than it was stored: it should end at offset {expected}, and is another from offset {offset} on",
-        details={"operation": "read", "file": path, "offset": offset, "bytes expected": expected},
-        suggestion="see what changed the file beside this run; a result from this storage counts for nothing until that is understood",
-        code="MLPS-E611",
-    )
-
-
-def _wrong_header(path: str) -> ValidationError:
-    return ValidationError(
-        f"{path} does not hold at offset 0 what was stored: its header is that of another array, or damaged",
-        details={"operation": "verify", "file": path, "offset": 0},
-        suggestion="the storage returned other data than it took: a result from it counts for nothing until that is understood",
-        code="MLPS-E611",
-    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from pytest_mlpstorage.errors import ConfigurationError
-from pytest_mlpstorage.kvcache.buffers import chunk_bytes
+from pytest_mlpstorage.kvcache.buffers import calls_of_stretch, chunk_bytes
 from pytest_mlpstorage.kvcache.io import Durability
 from pytest_mlpstorage.kvcache.limits import MOST_WORKERS
 from pytest_mlpstorage.kvcache.population import offered_requests_per_second, population
@@ -141,9 +141,10 @@ class KVCacheJob:
         return min(self.users if self.serving is None else self.serving.outstanding, MOST_WORKERS)
 
     @property
-    def arena(self) -> tuple[int, int]:
-        """Lanes of a rank's buffers, and bytes of each."""
-        return self.workers, self.chunk_bytes or chunk_bytes(self.workers)
+    def arena(self) -> tuple[int, int, int]:
+        """Lanes of a rank's buffers, bytes of a call, and calls that a lane holds."""
+        chunk = self.chunk_bytes or chunk_bytes(self.workers)
+        return self.workers, chunk, calls_of_stretch(self.workers, chunk)
 
     @property
     def warmup_seconds(self) -> float:

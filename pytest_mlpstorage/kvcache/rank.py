@@ -118,7 +118,7 @@ class Rank:
         account = WindowAccount(schedule.duration_ns, makes_durable=job.durability != "none")
         with contextlib.ExitStack() as stack:
             arena = stack.enter_context(self._arena.result())
-            content = Content(chunk, verify=job.verify, compressible_fraction=job.compressible_fraction, rank=world.rank)
+            content = Content(arena.stretch, verify=job.verify, compressible_fraction=job.compressible_fraction, rank=world.rank)
             layout = self._layout(place, model)
             direct = job.io_path == "direct" and probe.direct
             buffered = None if direct else self._buffered(layout, arena, content, account)

@@ -87,6 +87,8 @@ class Mark:
 class Content:
     """Fills buffers of up to ``chunk`` bytes and checks them; it may be used by several threads at a time.
 
+    That is a block: what a lane of the arena holds, of one call or of several.
+
     ``compressible_fraction`` of each 4096 bytes is zero. Ranks number their entries alike: what each stores has ``rank`` in it, or
     storage that finds equal blocks would keep those of all ranks once.
     """

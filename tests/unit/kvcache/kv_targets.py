@@ -7,6 +7,8 @@ from pytest_mlpstorage.kvcache.layout import ObjectLayout
 from pytest_mlpstorage.kvcache.stamps import Content
 
 CHUNK = 128 * 1024
+CALLS = 1
+"""Of a stretch; tests that shall hold for every number of them change it."""
 
 PRINT_PEAK_MIB = """
 with open("/proc/self/status") as status:
@@ -26,4 +28,4 @@ class Chunks:
 
 
 def target(kind, folder, *, lanes=2, verify="stamps", **options):
-    return kind(ObjectLayout(folder), Arena(lanes, CHUNK), Content(CHUNK, verify=verify), **options)
+    return kind(ObjectLayout(folder), Arena(lanes, CHUNK, CALLS), Content(CHUNK * CALLS, verify=verify), **options)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mlpstorage.errors import BenchmarkExecutionError, ConfigurationError
-from pytest_mlpstorage.kvcache.buffers import BUDGET_BYTES, Arena, chunk_bytes, noise
+from pytest_mlpstorage.kvcache.buffers import BUDGET_BYTES, Arena, calls_of_stretch, chunk_bytes, noise
 from pytest_mlpstorage.units import KIB, MIB
 
 
@@ -35,6 +35,26 @@ from pytest_mlpstorage.units import KIB, MIB
 def test_a_chunk_is_a_power_of_two_that_all_lanes_fit_the_budget_with(lanes, chunk):
     assert chunk_bytes(lanes) == chunk
     assert lanes * chunk <= BUDGET_BYTES or chunk == 128 * KIB
+
+
+@pytest.mark.parametrize(
+    ("lanes", "chunk", "calls"),
+    [
+        (1, 2 * MIB, 1), (1, 4 * MIB, 1), (4, MIB, 2), (4, 128 * KIB, 16), (192, 128 * KIB, 16), (193, 128 * KIB, 15), (200, MIB, 1),
+        (384, 128 * KIB, 8), (3072, 128 * KIB, 1), (100_000, 128 * KIB, 1), (4, 68 * KIB, 30),
+    ],
+)  # fmt: skip
+def test_a_stretch_is_as_many_calls_as_fit_2_mib_and_the_budget(lanes, chunk, calls):
+    assert calls_of_stretch(lanes, chunk) == calls
+    assert calls == 1 or (chunk * calls <= 2 * MIB and lanes * chunk * calls <= BUDGET_BYTES)
+
+
+def test_a_lane_is_cut_into_the_calls_of_its_stretch():
+    with Arena(2, 128 * KIB, 3) as arena:
+        lane = arena.take()
+        assert len(lane.buffer) == arena.stretch == 384 * KIB
+        lane.words[:] = range(len(lane.words))
+        assert [bytes(view) for (view,) in lane.calls] == [bytes(lane.buffer[at : at + 128 * KIB]) for at in (0, 128 * KIB, 256 * KIB)]
 
 
 def test_no_lane_is_no_chunk():

@@ -23,9 +23,9 @@ CHUNK = 128 * 1024
 SIZES = (2, 512, CHUNK - 4096, CHUNK - 4094, CHUNK, 3 * CHUNK + 514, 70_272 * 7)
 
 
-@pytest.fixture
-def arena():
-    with Arena(2, CHUNK) as made:
+@pytest.fixture(params=[1, 4], ids=["one-call", "four-calls"])
+def arena(request):
+    with Arena(2, CHUNK // request.param, request.param) as made:
         yield made
 
 

@@ -13,12 +13,18 @@ import numpy as np
 import pytest
 from kv_targets import CHUNK, Chunks, target
 
+from pytest_mlpstorage.errors import ValidationError
+from pytest_mlpstorage.kvcache.buffers import Arena
 from pytest_mlpstorage.kvcache.io import READ, WRITE, Stop
 from pytest_mlpstorage.kvcache.io_buffered import BufferedTarget
 from pytest_mlpstorage.kvcache.io_threads import ObjectTarget
+from pytest_mlpstorage.kvcache.layout import ObjectLayout
 from pytest_mlpstorage.kvcache.probe import probe_target
+from pytest_mlpstorage.kvcache.stamps import Content
 
 SIZES = (2, 512, 4096, CHUNK - 4096, CHUNK - 4094, CHUNK, 3 * CHUNK + 514, 70_272 * 7)
+
+pytestmark = pytest.mark.usefixtures("stretch")
 
 
 @pytest.fixture(params=[False, True], ids=["buffered", "direct"])
@@ -172,6 +178,44 @@ def test_what_is_under_way_when_the_pass_ends_is_abandoned_after_its_chunk(tmp_p
     assert sink.told[0][4] == 0
     read = store.read_object(1, 10 * CHUNK, pass_no=0)
     assert (read.abandoned, read.chunks, read.bytes, read.device_ns) == (True, 0, 0, 0)
+
+
+def test_what_arrived_before_the_pass_ended_is_checked_too(tmp_path, monkeypatch, kind):
+    stop, moved, real = Stop(), [], os.preadv
+    store = target(kind, tmp_path, stop=stop)
+    store.write_object(1, 10 * CHUNK, pass_no=0)
+
+    def preadv(descriptor, parts, offset):
+        moved.append(offset)
+        stop.now = len(moved) == 5
+        return real(descriptor, parts, offset)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    read = store.read_object(1, 10 * CHUNK, pass_no=0)
+    assert (read.abandoned, read.chunks, read.bytes) == (True, 5, 5 * CHUNK - 4096)
+    assert read.verified_bytes == 5 * CHUNK
+    moved.clear()
+    stop.now = False
+    with (tmp_path / "kv_00000001.npy").open("r+b") as file:
+        file.seek(5 * CHUNK - 512)
+        file.write(bytes(8))
+    with pytest.raises(ValidationError, match=f"at offset {5 * CHUNK - 512} what was stored: zeros lie there"):
+        store.read_object(1, 10 * CHUNK, pass_no=0)
+
+
+def test_how_many_calls_are_made_at_once_does_not_change_what_is_stored(tmp_path, kind):
+    stored = []
+    for chunk, calls in ((6 * CHUNK, 1), (CHUNK, 6), (2 * CHUNK, 3)):
+        store = kind(ObjectLayout(tmp_path), Arena(1, chunk, calls), Content(6 * CHUNK, compressible_fraction=0.25))
+        assert store.write_object(1, 13 * CHUNK + 514, pass_no=9).chunks == -(-(13 * CHUNK + 514 + 4096) // chunk)
+        stored.append((tmp_path / "kv_00000001.npy").read_bytes())
+    assert stored[0] == stored[1] == stored[2]
+
+
+def test_of_a_sample_one_stretch_in_16_is_checked(tmp_path, kind):
+    store = kind(ObjectLayout(tmp_path), Arena(1, CHUNK, 2), Content(2 * CHUNK, verify="sample"))
+    store.write_object(3, 64 * CHUNK - 4096, pass_no=0)
+    assert store.read_object(3, 64 * CHUNK - 4096, pass_no=0).verified_bytes == 2 * 2 * CHUNK
 
 
 def test_threads_move_their_objects_at_the_same_time_each_right(tmp_path, kind):

@@ -14,6 +14,8 @@ from pytest_mlpstorage.kvcache.io_buffered import BufferedTarget
 from pytest_mlpstorage.kvcache.io_threads import ObjectTarget
 from pytest_mlpstorage.kvcache.probe import probe_target
 
+pytestmark = pytest.mark.usefixtures("stretch")
+
 
 @pytest.fixture(params=[False, True], ids=["buffered", "direct"])
 def kind(request, tmp_path):
@@ -163,9 +165,10 @@ def test_a_close_that_fails_is_an_error(tmp_path, monkeypatch, kind):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     store = target(kind, tmp_path)
-    monkeypatch.setattr(os, "close", close)
-    with pytest.raises(FileSystemError, match=r"cannot close .*: Input/output error"):
-        store.write_object(1, CHUNK, pass_no=0)
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "close", close)
+        with pytest.raises(FileSystemError, match=r"cannot close .*: Input/output error"):
+            store.write_object(1, CHUNK, pass_no=0)
 
 
 @pytest.mark.parametrize(("call", "word"), [("pwritev", "write"), ("preadv", "read")])
