@@ -41,7 +41,7 @@ WAYS = (
     Way(r"(salloc|sbatch) .*", ELSEWHERE, reason="needs Slurm; tests/real/test_slurm.py runs in allocations of one"),
     Way(r'eval "\$\(register-python-argcomplete pytest\)"', ELSEWHERE, reason="for a shell of one's own, with the extra completion"),
     Way(
-        r"(git tag|\.ci/release) v\d+\.\d+\.\d+",
+        r"\.ci/(tag|release) v\d+\.\d+\.\d+",
         ELSEWHERE,
         reason="tests/unit/packaging/test_version.py does it in clones of its own; the section distributions of .ci/full rehearses it",
     ),

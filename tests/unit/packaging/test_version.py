@@ -1,4 +1,4 @@
-"""One version: that of the code is that of the changelog, of the tag and of what is installed."""
+"""One version: that of the tag is that of the code, of the changelog and of what is installed."""
 
 from __future__ import annotations
 
@@ -117,3 +117,91 @@ def test_what_is_only_in_the_folder_is_no_part_of_a_release(clone):
     (clone / "dist" / "old").write_text("")
     # The tag itself was looked at, and found right: what stops it is the folder.
     assert release(clone, f"v{__version__}") == (1, f"{clone / 'dist'} is not empty\n")
+
+
+# --- a version made from its tag ------------------------------------------------------------------------------------
+
+
+TOLD = "# Changelog\n\n## [Unreleased]\n{}\n## [0.9.0] - 2026-01-02\n\nOld.\n"
+
+
+@pytest.fixture
+def next_clone(clone):
+    """A clone of version 0.9.0, tagged, with something to release; whoever commits is known to git there."""
+    shutil.copy(ROOT / ".ci" / "tag", clone / ".ci" / "tag")
+    for name, value in (("user.name", "a"), ("user.email", "a@b")):
+        git(clone, "config", name, value)
+    (clone / "pytest_mlpstorage/__init__.py").write_text('"""Code."""\n\n__version__ = "0.9.0"\n')
+    (clone / "CHANGELOG.md").write_text(TOLD.format("\n### Added\n\n- A thing.\n"))
+    commit(clone)
+    git(clone, "tag", "v0.9.0")
+    git(clone, "tag", "nightly")
+    return clone
+
+
+def tag(clone, *arguments):
+    before = git(clone, "rev-parse", "HEAD").stdout, git(clone, "tag").stdout
+    done = subprocess.run([sys.executable, ".ci/tag", *arguments], cwd=clone, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    if done.returncode:
+        assert (git(clone, "rev-parse", "HEAD").stdout, git(clone, "tag").stdout) == before
+    return done.returncode, done.stderr or done.stdout
+
+
+@pytest.mark.parametrize("version", ["0.10.0", "0.9.1", "1.0.0", "0.10.0rc1"])
+def test_a_tag_says_the_version_of_code_and_changelog(next_clone, version):
+    code, said = tag(next_clone, f"v{version}")
+    assert code == 0, said
+    assert said.endswith(f"next: .ci/release v{version}\n")
+    assert (next_clone / "pytest_mlpstorage/__init__.py").read_text() == f'"""Code."""\n\n__version__ = "{version}"\n'
+    told = (next_clone / "CHANGELOG.md").read_text()
+    assert re.fullmatch(
+        rf"# Changelog\n\n## \[Unreleased\]\n\n## \[{version}\] - \d{{4}}-\d\d-\d\d\n\n### Added\n\n- A thing.\n\n## \[0.9.0\] - 2026-01-02\n\nOld.\n",
+        told,
+    )
+    assert git(next_clone, "tag", "--points-at", "HEAD").stdout.split() == [f"v{version}"]
+    assert git(next_clone, "status", "--porcelain").stdout == ""
+    # What builds what is published takes it.
+    (next_clone / "dist").mkdir()
+    (next_clone / "dist" / "old").write_text("")
+    assert release(next_clone, f"v{version}") == (1, f"{next_clone / 'dist'} is not empty\n")
+
+
+def test_a_candidate_is_followed_by_its_release_and_not_the_other_way(next_clone):
+    git(next_clone, "tag", "v0.10.0rc2")
+    assert tag(next_clone, "v0.10.0rc1") == (1, "v0.10.0rc1 is not later than v0.10.0rc2\n")
+    assert tag(next_clone, "v0.10.0")[0] == 0
+
+
+def test_what_says_a_version_already_is_only_tagged(next_clone):
+    (next_clone / "CHANGELOG.md").write_text(TOLD.format(""))
+    commit(next_clone)
+    git(next_clone, "tag", "-d", "v0.9.0")
+    here = git(next_clone, "rev-parse", "HEAD").stdout
+    assert tag(next_clone, "v0.9.0")[0] == 0
+    assert git(next_clone, "rev-parse", "v0.9.0^{commit}").stdout == git(next_clone, "rev-parse", "HEAD").stdout == here
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "words"),
+    [
+        ("0.10.0", None, "0.10.0 is no version's tag; allowed: v0.2.0, or v0.2.0rc1 for a candidate"),
+        ("v0.10", None, "v0.10 is no version's tag"),
+        ("v0.9.0", None, "v0.9.0 is not later than v0.9.0"),
+        ("v0.8.7", None, "v0.8.7 is not later than v0.9.0"),
+        ("v0.10.0", "", "CHANGELOG.md has nothing under ## [Unreleased]"),
+        ("v0.10.0", "\nText.\n\n## [0.10.0] - 2026-01-03\n", "text under ## [Unreleased] beside the entry of 0.10.0"),
+    ],
+)
+def test_a_tag_that_cannot_stand_changes_nothing(next_clone, name, told, words):
+    if told is not None:
+        (next_clone / "CHANGELOG.md").write_text(TOLD.format(told))
+        commit(next_clone)
+    code, said = tag(next_clone, name)
+    assert (code, words in said) == (1, True), said
+    assert git(next_clone, "status", "--porcelain").stdout == ""
+
+
+def test_what_is_not_committed_is_named_and_no_version(next_clone):
+    (next_clone / "new.py").write_text("")
+    assert tag(next_clone, "v0.10.0") == (1, "commit or put away first what is changed here: new.py\n")
