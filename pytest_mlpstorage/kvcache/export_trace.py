@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_mlpstorage.commands import exit_code
-from pytest_mlpstorage.errors import ConfigurationError, MLPStorageError
+from pytest_mlpstorage.commands import CommandParser, exit_code
+from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.kvcache.documents import make_documents
 from pytest_mlpstorage.kvcache.export import official_trace, write_fio_iolog
 from pytest_mlpstorage.kvcache.job import KVCacheJob
@@ -22,28 +22,36 @@ from pytest_mlpstorage.kvcache.policy import TierPolicy
 from pytest_mlpstorage.kvcache.work import Schedule
 from pytest_mlpstorage.results.atomic import file_system_error
 
-__all__ = ["export", "main"]
+__all__ = ["EXIT_CODES", "export", "main", "parser"]
+
+FORMS: Final = ("official", "fio")
+EXIT_CODES: Final[Mapping[str, str]] = {
+    "0": "written",
+    "1": "what is said was not read to its end (`| head`)",
+    "4": "wrong use, a job that cannot be read or has no such trace, or a file that cannot be written",
+}
 
 _EVERYTHING: Final = 2**62
 
 
+def parser() -> CommandParser:
+    """What stands on the line."""
+    parser = CommandParser(prog="python -m pytest_mlpstorage.kvcache.export_trace", description="The work of a pass as a trace.")
+    parser.add_argument("job", metavar="JOB", type=Path, help="kv_cache_job.json of a pass")
+    parser.add_argument("out", metavar="OUT", type=Path, help="file to write")
+    parser.add_argument("--form", choices=FORMS, default="official", help="official: CSV of --io-trace-log; fio: iolog 3")
+    parser.add_argument("--rank", metavar="N", type=int, default=0, help="whose work")
+    parser.add_argument("--seconds", metavar="S", type=float, help="only of requests that arrive so early (default: all)")
+    return parser
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the trace that the arguments ask for; exit code 4 with one line where that cannot be."""
-    parser = argparse.ArgumentParser(prog="python -m pytest_mlpstorage.kvcache.export_trace", description="The work of a pass as a trace.")
-    parser.add_argument("job", type=Path, help="kv_cache_job.json of a pass")
-    parser.add_argument("out", type=Path, help="file to write")
-    parser.add_argument("--form", choices=("official", "fio"), default="official", help="official: CSV of --io-trace-log; fio: iolog 3")
-    parser.add_argument("--rank", type=int, default=0, help="whose work")
-    parser.add_argument("--seconds", type=float, help="only of requests that arrive so early")
-    return exit_code(lambda: _main(parser.parse_args(argv)))
+    """Write the trace that the arguments ask for; returns the exit code."""
+    return exit_code(lambda: _main(parser().parse_args(argv)))
 
 
 def _main(asked: argparse.Namespace) -> int:
-    try:
-        count = export(KVCacheJob.load(asked.job), asked.out, form=asked.form, rank=asked.rank, seconds=asked.seconds)
-    except MLPStorageError as error:
-        sys.stderr.write(f"mlpstorage: {error.message}\n")
-        return 4
+    count = export(KVCacheJob.load(asked.job), asked.out, form=asked.form, rank=asked.rank, seconds=asked.seconds)
     sys.stdout.write(f"{asked.out}: the work of {count} requests of rank {asked.rank}\n")
     return 0
 

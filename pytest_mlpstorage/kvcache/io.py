@@ -21,6 +21,7 @@ __all__ = [
     "ObjectTimes",
     "Stop",
     "Target",
+    "close_quietly",
     "no_sink",
     "object_error",
     "short_transfer",
@@ -163,3 +164,12 @@ def wrong_header(path: str) -> ValidationError:
         suggestion="the storage returned other data than it took: a result from it counts for nothing until that is understood",
         code="MLPS-E611",
     )
+
+
+def close_quietly(descriptor: int) -> None:
+    """Close a file whose trouble is told already."""
+    try:
+        os.close(descriptor)
+    except OSError as error:
+        if error.errno == errno.EBADF:
+            raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
+from pytest_mlpstorage.errors import ValidationError
 from pytest_mlpstorage.kvcache.buffers import Arena, Lane
 from pytest_mlpstorage.kvcache.io import (
     READ,
@@ -18,6 +18,7 @@ from pytest_mlpstorage.kvcache.io import (
     Durability,
     ObjectTimes,
     Stop,
+    close_quietly,
     no_sink,
     object_error,
     short_transfer,
@@ -149,7 +150,7 @@ class ObjectTarget:
                     self._after_write(descriptor)
                 step = "close"
             except BaseException:
-                _close_quietly(descriptor)
+                close_quietly(descriptor)
                 raise
             os.close(descriptor)
             if written != path and index == blocks.count:
@@ -204,13 +205,18 @@ class ObjectTarget:
                         completed[index] = clock()
                     arrived += expected
                     if call == calls - 1 or index == last:
-                        verified += self._checked(lane, mark, index // calls, arrived, header, path)
-                        arrived = 0
+                        whole, arrived = arrived, 0
+                        verified += self._checked(lane, mark, index // calls, whole, header, path)
                 else:
                     index = blocks.count
                 if arrived:  # of a stretch that was given up
-                    verified += self._checked(lane, mark, index // calls, arrived, header, path)
+                    whole, arrived = arrived, 0
+                    verified += self._checked(lane, mark, index // calls, whole, header, path)
                 step, checked = "close", clock()
+            except (OSError, ValidationError):
+                if arrived:  # before the call that failed: that storage returned other data says more than that it failed
+                    self._checked(lane, mark, index // calls, arrived, header, path)
+                raise
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -288,12 +294,3 @@ def _chunks(lane: Lane, blocks: Blocks, count: int) -> tuple[np.ndarray, np.ndar
 
 def _done(lane: Lane, blocks: Blocks, count: int) -> int:
     return min(count * blocks.block + lane.partial, blocks.file)
-
-
-def _close_quietly(descriptor: int) -> None:
-    """Close a file whose trouble is told already."""
-    try:
-        os.close(descriptor)
-    except OSError as error:
-        if error.errno == errno.EBADF:
-            raise

@@ -117,9 +117,13 @@ class Content:
         lane.base[0] = mark.word + block * self._sectors
         if length != self._chunk:  # seldom; slices cost more than the rest
             lane.key[0], lane.holds = key, None
-            words = -(-length // _WORD_BYTES)
+            words, sectors = -(-length // _WORD_BYTES), -(-length // SECTOR_BYTES)
             np.bitwise_xor(self._noise[:words], lane.key, lane.words[:words])
-        elif held is None:
+            if self._zero_from < _PAGE_WORDS:
+                self._zeros(lane.words[: -(-words // _PAGE_WORDS) * _PAGE_WORDS]).fill(0)
+            np.add(self._ramp[:sectors], lane.base, lane.stamps[:sectors])
+            return
+        if held is None:
             lane.key[0] = lane.holds = key
             np.bitwise_xor(self._noise, lane.key, lane.words)
         else:
@@ -135,17 +139,19 @@ class Content:
         Raises ValidationError with file and offset of the first sector that is not. The header is its caller's to check.
         """
         lane.base[0] = mark.word + block * self._sectors
-        np.add(self._ramp, lane.base, lane.expected)
-        np.not_equal(lane.stamps, lane.expected, lane.differs)
-        if block == 0:
-            lane.differs[:_HEADER_SECTORS] = False
+        ramp, expected, stamps, differs = self._ramp, lane.expected, lane.stamps, lane.differs
         if length != self._chunk:
-            lane.differs[(length + SECTOR_BYTES - _WORD_BYTES) // SECTOR_BYTES :] = False
-        if np.count_nonzero(lane.differs):
-            wrong = int(lane.differs.argmax())
-            found, stamp = int(lane.stamps[wrong]), Stamp.read(int(lane.expected[wrong]))
+            sectors = (length + SECTOR_BYTES - _WORD_BYTES) // SECTOR_BYTES  # those whose stamp is whole
+            ramp, expected, stamps, differs = ramp[:sectors], expected[:sectors], stamps[:sectors], differs[:sectors]
+        np.add(ramp, lane.base, expected)
+        np.not_equal(stamps, expected, differs)
+        if block == 0:
+            differs[:_HEADER_SECTORS] = False
+        if np.count_nonzero(differs):
+            wrong = int(differs.argmax())
+            found, stamp = int(stamps[wrong]), Stamp.read(int(expected[wrong]))
             reason = stamp.instead(found)
-            raise _corrupt(path, block * self._chunk + wrong * SECTOR_BYTES, stamp, reason, int(np.count_nonzero(lane.differs)))
+            raise _corrupt(path, block * self._chunk + wrong * SECTOR_BYTES, stamp, reason, int(np.count_nonzero(differs)))
         if self._full:
             self._check_all(lane, mark, block, length, path)
 

@@ -228,7 +228,7 @@ class Tiers:
         self._demote(asker, move, move.to_tier, asked, started)
 
     def _demote(self, asker: Asker, move: Move, to_tier: int, asked: int, started: int) -> None:
-        """Copy an entry down and free its place. Of the memory tier each chunk is copied out right before it is written.
+        """Copy an entry down and free its place. Of the memory tier each stretch is copied out right before it is written.
 
         The reading part of that is known by its time alone, and stands in the log from the start on.
         """

@@ -12,7 +12,7 @@ import pytest
 from kv_targets import PRINT_PEAK_MIB
 
 from pytest_mlpstorage.kvcache.rank_directory import TOKEN_NAME
-from pytest_mlpstorage.units import MIB
+from pytest_mlpstorage.units import KIB, MIB
 
 PROGRAM = """
 import fcntl, os, resource, sys, time
@@ -163,13 +163,14 @@ PEAK = (
     """
 import sys, threading
 from concurrent.futures import ThreadPoolExecutor
-from pytest_mlpstorage.kvcache.buffers import Arena, chunk_bytes
+from pytest_mlpstorage.kvcache.buffers import Arena, calls_of_stretch, chunk_bytes
 from pytest_mlpstorage.kvcache.io_threads import ObjectTarget
 from pytest_mlpstorage.kvcache.layout import ObjectLayout
 from pytest_mlpstorage.kvcache.stamps import Content
-folder, workers, entries, size = sys.argv[1], *map(int, sys.argv[2:])
-chunk = chunk_bytes(workers)
-store = ObjectTarget(ObjectLayout(folder), Arena(workers, chunk), Content(chunk), durability="none")
+folder, workers, entries, size, chunk = sys.argv[1], *map(int, sys.argv[2:])
+chunk = chunk or chunk_bytes(workers)
+arena = Arena(workers, chunk, calls_of_stretch(workers, chunk))
+store = ObjectTarget(ObjectLayout(folder), arena, Content(arena.stretch), durability="none")
 meet = threading.Barrier(workers)
 def work(number):
     meet.wait(30)
@@ -185,8 +186,14 @@ with ThreadPoolExecutor(workers) as pool:
 )
 
 
-@pytest.mark.parametrize(("workers", "entries", "size"), [(4, 2, 512 * MIB), (70, 10, 20 * MIB), (192, 10, 10 * MIB), (500, 10, 5 * MIB)])
-def test_memory_stays_below_512_mib_whatever_the_workers_and_the_size_of_entries(tmp_path, workers, entries, size):
-    command = [sys.executable, "-c", PEAK, str(tmp_path), str(workers), str(entries), str(size)]
+@pytest.mark.parametrize(
+    ("workers", "entries", "size", "chunk"),
+    [
+        (4, 2, 512 * MIB, 0), (70, 10, 20 * MIB, 0), (192, 10, 10 * MIB, 0), (500, 10, 5 * MIB, 0), (192, 10, 10 * MIB, 128 * KIB),
+        (193, 10, 10 * MIB, 128 * KIB), (500, 10, 5 * MIB, 128 * KIB),
+    ],
+)  # fmt: skip
+def test_memory_stays_below_512_mib_whatever_the_workers_and_the_size_of_entries(tmp_path, workers, entries, size, chunk):
+    command = [sys.executable, "-c", PEAK, str(tmp_path), str(workers), str(entries), str(size), str(chunk)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert int(done.stdout) < 512

@@ -147,6 +147,19 @@ def test_a_read_that_fails_is_one_error(tmp_path, monkeypatch, kind, code):
         store.read_object(1, 2 * CHUNK, pass_no=4)
 
 
+@pytest.mark.parametrize("fault", ["EIO", "cut"])
+def test_wrong_data_that_arrived_before_a_fault_is_what_is_told(tmp_path, monkeypatch, kind, fault):
+    store, path = stored(kind, tmp_path, 1, size=5 * CHUNK), tmp_path / "kv_00000001.npy"
+    with path.open("r+b") as file:
+        file.seek(3 * CHUNK)
+        file.write(bytes(8))
+    if fault == "cut":
+        os.truncate(path, 4 * CHUNK + 512)
+    else:
+        monkeypatch.setattr(os, "preadv", failing("preadv", errno.EIO, after=4 * CHUNK))
+    assert f"at offset {3 * CHUNK} what was stored: zeros lie there" in refused(store, size=5 * CHUNK).message
+
+
 @pytest.mark.parametrize("durability", ["fsync", "fdatasync"])
 def test_a_sync_that_fails_is_told_apart(tmp_path, monkeypatch, kind, durability):
     def fail(descriptor):
