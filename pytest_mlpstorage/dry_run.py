@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlpstorage.units import format_seconds
 from pytest_mlpstorage.workloads.execute import deadline_seconds
 from pytest_mlpstorage.workloads.foreseen import Foreseen, foreseen
+from pytest_mlpstorage.workloads.host_checks import hosts_of
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.launch.job import Job
     from pytest_mlpstorage.session import BenchmarkSession
     from pytest_mlpstorage.workloads.base import Case, Step
+    from pytest_mlpstorage.workloads.foreseen import Space
 
 __all__ = ["launch_shown", "precondition_shown"]
 
@@ -43,10 +45,24 @@ def precondition_shown(session: BenchmarkSession, case: Case, to_write: int) -> 
 
 
 def _planned(session: BenchmarkSession, case: Case, step: str, known: Foreseen, limit_seconds: float) -> dict[str, Any]:
-    """What the totals of a dry run are made of; free is what the host with the least has."""
-    free = None
-    if known.space is not None:
-        mounts = [host.mount(known.space.path) for host in session.cluster().hosts]
-        fullest = min(mounts, key=lambda mount: mount.free_bytes)
-        free = {"bytes": fullest.free_bytes, "target": str(fullest.target)}
+    """What the totals of a dry run are made of."""
+    free = None if known.space is None else _free(session, case, known.space)
     return {"case": case.id, "step": step, "deadline_seconds": limit_seconds, "free": free, **known.to_json()}
+
+
+def _free(session: BenchmarkSession, case: Case, space: Space) -> list[dict[str, Any]]:
+    """What is free on the hosts that the case uses: the first one, and each that has less than all before it on a mount of that name.
+
+    Cases use the first hosts, so that a host never has to hold more than one before it: where it has as much room, it does not decide.
+    """
+    hosts, workload = session.cluster().hosts, session.workload(case)
+    used = hosts_of(workload, session.plan(case), [str(number) for number in range(len(hosts))])
+    found: list[dict[str, Any]] = []
+    least: dict[str, int] = {}
+    for number in map(int, used):
+        mount = hosts[number].mount(space.path)
+        target = str(mount.target)
+        if target not in least or mount.free_bytes < least[target]:
+            least[target] = mount.free_bytes
+            found.append({"host": number, "bytes": mount.free_bytes, "target": target})
+    return found

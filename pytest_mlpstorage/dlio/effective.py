@@ -51,8 +51,10 @@ def keys_read() -> Iterator[set[str]]:
         node = original(self, key, *args, **kwargs)
         if node is not None and not naming[0]:
             naming[0] = True
-            found.add(str(self._get_full_key(key)))
-            naming[0] = False
+            try:
+                found.add(str(self._get_full_key(key)))
+            finally:
+                naming[0] = False
         return node
 
     DictConfig._get_node = watched  # type: ignore[method-assign]  # restored below

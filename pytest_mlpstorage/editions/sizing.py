@@ -6,13 +6,12 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from pytest_mlpstorage.editions.edition import Edition
 from pytest_mlpstorage.editions.models import SizingRules
-from pytest_mlpstorage.errors import ConfigurationError, FileSystemError
-from pytest_mlpstorage.units import GIB, format_bytes
+from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.units import GIB
 
 __all__ = [
     "DatasetSize",
@@ -21,7 +20,6 @@ __all__ = [
     "expected_compute_seconds",
     "minimum_files_for_run",
     "record_bytes",
-    "require_space",
     "training_dataset_size",
 ]
 
@@ -153,23 +151,6 @@ def minimum_files_for_run(
         required_files=highest.files,
         accepted_files=math.ceil(highest.files * _exact(rules.accepted_fraction)),
         required_bytes=round(_exact(record_bytes) * samples_per_file * highest.files),
-    )
-
-
-def require_space(size_bytes: int, path_free_bytes: int, path: Path | str) -> None:
-    """Raise FileSystemError naming the path, what is needed and what is free, unless ``size_bytes`` fit."""
-    if size_bytes <= path_free_bytes:
-        return
-    raise FileSystemError(
-        f"{path} has too little space: {format_bytes(size_bytes)} needed, {format_bytes(path_free_bytes)} free",
-        details={
-            "path": path,
-            "needed": f"{size_bytes} bytes ({format_bytes(size_bytes)})",
-            "free": f"{path_free_bytes} bytes ({format_bytes(path_free_bytes)})",
-            "missing": f"{size_bytes - path_free_bytes} bytes ({format_bytes(size_bytes - path_free_bytes)})",
-        },
-        suggestion="free space there or point data_dir at a larger file system; a smaller data set is only for division whatif",
-        code="MLPS-E410",
     )
 
 

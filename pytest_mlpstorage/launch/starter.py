@@ -283,7 +283,7 @@ class _Starter:
         assert self.verdict is not None
         self.control.say("verdict", *self.verdict)
         for name in self.waits:
-            self.control.say("waits", name.replace("\t", " ").replace("\n", " "))
+            self.control.say("waits", name)
         code = os.waitstatus_to_exitcode(self.launcher_status) if self.launcher_status is not None else None
         self.control.say("launcher", *((-1, -1) if code is None else (max(code, 0), max(-code, 0))))
         for pid in left:

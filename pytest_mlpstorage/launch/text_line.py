@@ -32,11 +32,12 @@ class TextLine:
         return self.fileno() >= 0
 
     def say(self, *words: object) -> None:
-        """Send one message; that the line is broken is noticed by ``heard``."""
+        """Send one message; that the line is broken is noticed by ``heard``. What would end a word or the message is a blank in it."""
         if self.open:
+            message = "\t".join(str(word).replace("\t", " ").replace("\n", " ") for word in words)
             self._socket.settimeout(self._patience_seconds)
             with contextlib.suppress(OSError):
-                self._socket.sendall(("\t".join(map(str, words)) + "\n").encode(errors="backslashreplace"))
+                self._socket.sendall(f"{message}\n".encode(errors="backslashreplace"))
             self._socket.setblocking(False)
 
     def heard(self) -> list[list[str]] | None:

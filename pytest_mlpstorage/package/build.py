@@ -53,21 +53,27 @@ def workshop(target: Path) -> Iterator[Path]:
         raise file_system_error("cannot build a package here", place, error) from error
     try:
         with TreeLock(place / _LOCK):
-            yield place
+            try:
+                yield place
+            finally:  # while it is locked: to another start that finds it this is no build that was killed
+                shutil.rmtree(place, ignore_errors=True)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)  # where the lock could not be taken
 
 
 def clear_leftovers(target: Path) -> tuple[str, ...]:
     """Remove what builds of the same target left here that were killed; a sentence for each. One that still runs is left alone.
 
-    Where the filesystem has no locks nobody can tell, and what stands there is only named.
+    So is one that has made its folder and not its lock: it is about to. Where the filesystem has no locks nobody can tell which of them
+    runs, and what stands there is only named.
     """
     said = []
     for name in TreeFiles(target.parent).listing(target.parent).directories:
         if not re.fullmatch(re.escape(_head(target)) + "[0-9a-f]{8}" + re.escape(_PART), name):
             continue
         place = target.parent / name
+        if not _begun(place):
+            continue
         lock = TreeLock(place / _LOCK)
         try:
             with lock:
@@ -75,9 +81,23 @@ def clear_leftovers(target: Path) -> tuple[str, ...]:
                     shutil.rmtree(place, ignore_errors=True)
         except FileSystemError:  # its builder lives, or it is somebody else's
             continue
-        left = "what a build that was killed had left here is removed" if not place.exists() else "a build that was killed has left this"
+        if lock.warning:
+            left = "a build that still runs, or one that was killed, has this; nobody can tell on a filesystem without locks"
+        elif place.exists():
+            left = "a build that was killed has left this, and it cannot be removed"
+        else:
+            left = "what a build that was killed had left here is removed"
         said.append(f"{left}: {place}")
     return tuple(said)
+
+
+def _begun(place: Path) -> bool:
+    """Whether more stands there than what a build makes before it holds its lock: a folder, and the lock with nothing in it."""
+    lock = place / _LOCK
+    try:
+        return any(path != lock or path.stat().st_size > 0 for path in place.iterdir())
+    except OSError:  # it is gone meanwhile, or somebody else's
+        return False
 
 
 def _head(target: Path) -> str:

@@ -98,19 +98,24 @@ def _time(planned: Sequence[Planned]) -> str:
 
 
 def _space(planned: Sequence[Planned]) -> Iterator[str]:
-    """A line a file system: what is needed beside each other, and what is free on the host with the least of it."""
-    rooms: dict[str, dict[str, Planned]] = {}
+    """A line a file system: what is needed beside each other, and what is free on the host that has the least beyond it."""
+    rooms: dict[str, dict[int, tuple[int, dict[str, Planned]]]] = {}
     for step in planned:
-        if step["space"] is not None and step["free"] is not None:
-            of_key = rooms.setdefault(step["free"]["target"], {})
+        for free in (step["free"] or ()) if step["space"] is not None else ():
+            _bytes, of_key = rooms.setdefault(free["target"], {}).setdefault(free["host"], (free["bytes"], {}))
             before = of_key.get(step["space"]["key"])
-            if before is None or (step["space"]["needed_bytes"] or 0) > (before["space"]["needed_bytes"] or 0):
+            if before is None or _needed(step) > _needed(before):
                 of_key[step["space"]["key"]] = step
-    for target, steps in rooms.items():
-        needed = [step["space"]["needed_bytes"] for step in steps.values()]
-        free = next(iter(steps.values()))["free"]["bytes"]
-        total = sum(value or 0 for value in needed)
+    for target, hosts in rooms.items():
+        free, steps = min(hosts.values(), key=lambda host: host[0] - sum(map(_needed, host[1].values())))
+        total, needed = sum(map(_needed, steps.values())), [step["space"]["needed_bytes"] for step in steps.values()]
         open_ended = sorted({step["space"]["why"] for step in steps.values() if step["space"]["needed_bytes"] is None})
         verdict = "" if total <= free else " -- TOO LITTLE"
         more = f", and for {sum(value is None for value in needed)} case(s) {' or '.join(open_ended)}" if open_ended else ""
         yield f"  space    {format_bytes(total)} needed{more}; {format_bytes(free)} free on {target}{verdict}"
+
+
+def _needed(step: Planned) -> int:
+    """Bytes that must be free for a step whatever else it takes."""
+    space = step["space"]
+    return int(space["least_bytes"] if space["needed_bytes"] is None else space["needed_bytes"])

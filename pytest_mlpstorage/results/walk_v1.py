@@ -24,19 +24,24 @@ def results_of_round_1(search: Search, results: Path, around: Around, folders: R
     """The groups of runs below a submission's results, and the descriptions of systems that stand among them."""
     left: list[tuple[Path, str]] = []
     groups = folders.groups(results, left)
-    described = [path for path in (results, *folders.inside(results)) if systems_folders(folders.listing(path))]
+    # What stands below a name that is no text has no place, and the name was told where the systems were looked for.
+    named = (results, *(path for path in folders.inside(results) if is_text(path.name)))
+    described = [path for path in named if systems_folders(folders.listing(path))]
     for path in described:
         yield from search.systems(path, around)
     for group in groups:
         system, *below = group.relative_to(results).parts or ("",)
-        if not all(is_text(name) for name in (system, *below)):
-            if is_text(system):  # else it was told where the systems were looked for
-                search.ignore(group, NO_TEXT)
+        if not is_text(system):
+            continue
+        if not all(map(is_text, below)):
+            search.ignore(group, NO_TEXT)
             continue
         # What the folders call the workload, for people: the runs themselves say what they were.
         label = "/".join(name for name in below if not _NO_LABEL.fullmatch(name)) or system
         yield around.place("training", search.files.relative(group) or ".", system=system, model=label)
     for path, reason in left:
+        if not is_text(path.relative_to(results).parts[0]):
+            continue
         if path.parent not in described or path.name not in systems_folders(folders.listing(path.parent)):
             search.ignore(path, reason)
 

@@ -19,6 +19,11 @@ __all__ = ["checkpointing_activities", "checkpointing_pictures"]
 _MOST_RUNS: Final = 6
 _MOST_EACH: Final = 40
 _MOST_RANKS: Final = 1024
+_LEAST_SECONDS: Final = 1e-9
+_MOST_SECONDS: Final = 1e9
+_MOST_GIB: Final = 1e15
+"""Foreign figures beyond these are none: rates that are made of them would have no end."""
+
 _UNIT: Final = "GiB/s"
 _WORDS: Final[Mapping[CheckpointPhase, str]] = {"save": "write", "load": "read"}
 
@@ -47,7 +52,7 @@ def _runs(result: CheckpointingResult) -> Iterator[_Run]:
         stats, _ = read_epoch_stats(leaf, root=result.root)
         gib = CheckpointMetric.of(leaf.summary).size_gib if leaf.summary is not None else None
         name = "" if len(leaves) == 1 else f"run {number}"
-        yield _Run(leaf, name, stats[:_MOST_RANKS], gib if gib is not None and gib > 0 else None)
+        yield _Run(leaf, name, stats[:_MOST_RANKS], gib if gib is not None and 0 < gib < _MOST_GIB else None)
 
 
 def checkpointing_pictures(result: StoredResult, edition: Edition) -> list[Picture]:  # noqa: ARG001 - each family is asked the same way
@@ -91,9 +96,9 @@ def _durations(ranks: Sequence[RankCheckpoint]) -> list[float]:
 
 
 def _seconds(one: RankCheckpoint) -> float | None:
-    """As the rank wrote it, else by its clock."""
-    seconds = one.span.duration_seconds if one.span.duration_seconds is not None else one.span.wall_seconds
-    return seconds if seconds is not None and 0 < seconds < 1e9 else None
+    """As the rank wrote it, else by its clock; None where neither can be the time of a checkpoint."""
+    told = (one.span.duration_seconds, one.span.wall_seconds)
+    return next((seconds for seconds in told if seconds is not None and _LEAST_SECONDS <= seconds < _MOST_SECONDS), None)
 
 
 def _rates(ranks: Sequence[RankCheckpoint], gib: float | None) -> list[float]:

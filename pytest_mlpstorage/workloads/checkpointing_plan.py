@@ -145,6 +145,8 @@ class CheckpointingPlan:
 
     def foreseen(self, step: Step) -> Foreseen:
         """What is known of a step: bytes, memory, and the sleeps between checkpoints; how fast the storage is nobody knows before."""
+        from pytest_mlpstorage.workloads.checkpointing_state import space_bytes
+
         writes, reads = self.counts(step)
         sleeps, memory = (writes + reads) * self.seconds_between, self.rank_memory_bytes
         because = {"takes": "how fast this storage is, nobody knows before"}
@@ -160,7 +162,7 @@ class CheckpointingPlan:
             rank_memory_bytes=memory if known else None,
             host_memory_bytes=memory * max(self.placement) if known else None,
             ranks=self.ranks,
-            space=Space(self.base_folder, f"checkpointing:{self.case.id}", self.bytes_to_write(step)) if known and writes else None,
+            space=Space(self.base_folder, f"checkpointing:{self.case.id}", space_bytes(self, writes)) if known and writes else None,
             because=because,
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_mlpstorage.units import MIB, format_bytes
 from pytest_mlpstorage.verdict import Division, Finding
 from pytest_mlpstorage.workloads.checkpointing_judge import preflight_rules
-from pytest_mlpstorage.workloads.checkpointing_state import checkpoint_folder, files_by_checkpoint
+from pytest_mlpstorage.workloads.checkpointing_state import space_bytes
 from pytest_mlpstorage.workloads.dlio_spread import uneven_ranks
 from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, memory_for, open_files
 from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.checkpointing_plan import CheckpointingPlan
 
 __all__ = ["host_findings", "preflight"]
-
-SPACE_MARGIN = 1.01
-"""File systems need some room of their own beyond the files' bytes."""
 
 FILES_AT_ONCE = 16
 """Files of a checkpoint that a rank has open together: a few shards, and what DLIO keeps of its own."""
@@ -92,8 +89,8 @@ def _space(plan: CheckpointingPlan, number: int) -> Iterator[Finding]:
     hosts, writes = plan.cluster.hosts, max(plan.counts(step)[0] for step in plan.case.steps)
     if plan.size is not None and writes and first_of_its_storage(hosts, number, plan.base_folder):
         free = hosts[number].mount(plan.base_folder).free_bytes
-        needed = int(writes * plan.total_bytes * SPACE_MARGIN)
-        if free < needed and free + _overwritten(plan, writes) < needed:
+        needed = space_bytes(plan, writes, free_bytes=free)
+        if free < needed:
             yield Finding(
                 f"{plan.base_folder}{on_host(hosts, number)} has too little free space for {writes} checkpoints of "
                 f"{format_bytes(plan.total_bytes)}",
@@ -104,18 +101,6 @@ def _space(plan: CheckpointingPlan, number: int) -> Iterator[Finding]:
             )
     needed = RESULTS_BYTES + RESULTS_BYTES_PER_RANK * plan.ranks * len(plan.case.steps)
     yield from results_space(plan.config.results_dir, hosts, number, needed, f"the records of {len(plan.case.steps)} run(s)")
-
-
-def _overwritten(plan: CheckpointingPlan, writes: int) -> int:
-    """Bytes of earlier checkpoints that are written over, and so are no need for space."""
-    names, total = tuple(files_by_checkpoint(plan)), 0
-    for number in range(1, writes + 1):
-        for name in names:
-            try:
-                total += (checkpoint_folder(plan, number) / name).stat().st_size
-            except OSError:
-                continue  # not there, or not to be looked at: then it frees nothing
-    return total
 
 
 def _memory(plan: CheckpointingPlan, number: int) -> Iterator[Finding]:

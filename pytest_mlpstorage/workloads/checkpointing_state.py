@@ -34,11 +34,17 @@ __all__ = [
     "files_of_checkpoints",
     "found",
     "is_whole",
+    "overwritten_bytes",
     "read_result",
     "refuse_foreign",
     "require",
+    "space_bytes",
     "step_of",
 ]
+
+
+SPACE_MARGIN = 1.01
+"""File systems need some room of their own beyond the files' bytes."""
 
 
 def read_result(plan: CheckpointingPlan) -> CheckpointingResult:
@@ -174,6 +180,27 @@ def files_by_checkpoint(plan: CheckpointingPlan) -> Mapping[str, int]:
 def checkpoint_folder(plan: CheckpointingPlan, number: int) -> Path:
     """Where one checkpoint stands; numbers count from 1."""
     return plan.folder / f"global_epoch1_step{number}"
+
+
+def overwritten_bytes(plan: CheckpointingPlan, writes: int) -> int:
+    """Bytes of earlier files that so many checkpoints are written over, as far as this process sees them."""
+    names, total = tuple(files_by_checkpoint(plan)), 0
+    for number in range(1, writes + 1):
+        for name in names:
+            try:
+                total += (checkpoint_folder(plan, number) / name).stat().st_size
+            except OSError:
+                continue  # not there, or not to be looked at: then it frees nothing
+    return total
+
+
+def space_bytes(plan: CheckpointingPlan, writes: int, *, free_bytes: int = 0) -> int:
+    """Bytes that must be free for so many checkpoints, which earlier ones make room for.
+
+    The earlier ones are thousands of files, and are not looked for where ``free_bytes`` do without their room.
+    """
+    needed = int(writes * plan.total_bytes * SPACE_MARGIN)
+    return needed if needed <= free_bytes else max(0, needed - overwritten_bytes(plan, writes))
 
 
 def files_of_checkpoints(plan: CheckpointingPlan, count: int) -> Iterator[tuple[int, Path, int, int | None]]:

@@ -23,13 +23,15 @@ UNKNOWN: Final = "unknown"
 class Space:
     """Bytes that a step needs free at a path, all hosts that share it together; None where it takes what it finds, as ``why`` says.
 
-    Steps of one case that use the same room give the same ``key``, and it is counted once.
+    ``least_bytes`` are those that such a step cannot do without. Steps of one case that use the same room give the same ``key``, and it
+    is counted once.
     """
 
     path: Path
     key: str
     needed_bytes: int | None = None
     why: str = ""
+    least_bytes: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Foreseen:
             "least_seconds": self.least_seconds,
             "most_seconds": self.most_seconds,
             "host_memory_bytes": self.host_memory_bytes,
-            "space": {"path": str(space.path), "key": space.key, "needed_bytes": space.needed_bytes, "why": space.why} if space else None,
+            "space": {**dataclasses.asdict(space), "path": str(space.path)} if space else None,
         }
 
 

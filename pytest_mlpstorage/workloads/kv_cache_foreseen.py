@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from typing import TYPE_CHECKING, Final
 
 from pytest_mlpstorage.workloads.foreseen import Foreseen, Space
 from pytest_mlpstorage.workloads.kv_cache_sizing import asked_dir
@@ -11,7 +12,25 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.base import Step
     from pytest_mlpstorage.workloads.kv_cache_plan import KVCachePlan
 
-__all__ = ["foreseen_pass"]
+__all__ = ["foreseen_pass", "free_for", "space_bytes", "usable_bytes"]
+
+_USED_SHARE: Final = (95, 100)
+"""Share of the free bytes of a filesystem that its clients fill together before they remove entries (kvcache.md §1.5)."""
+
+
+def usable_bytes(free_bytes: int) -> int:
+    """Bytes that the clients of a filesystem use together of so many that are free."""
+    return free_bytes * _USED_SHARE[0] // _USED_SHARE[1]
+
+
+def free_for(used_bytes: int) -> int:
+    """Bytes that must be free for so many to be usable."""
+    return -(-used_bytes * _USED_SHARE[1] // _USED_SHARE[0])
+
+
+def space_bytes(plan: KVCachePlan) -> int | None:
+    """Bytes that must be free for what the clients of one storage keep; None where they take what they find."""
+    return None if plan.capacity_bytes is None else free_for(plan.capacity_bytes * plan.sharers)
 
 
 def foreseen_pass(plan: KVCachePlan, step: Step) -> Foreseen:
@@ -19,8 +38,10 @@ def foreseen_pass(plan: KVCachePlan, step: Step) -> Foreseen:
     option, clients = plan.option(step), plan.section.clients_per_host
     least, drain, memory = plan.planned_seconds(step), option.drain_seconds, plan.rank_memory_bytes(option)
     moved = f"as much as this storage completes in {option.duration_seconds:g} s"
-    needed = None if plan.capacity_bytes is None else plan.capacity_bytes * plan.sharers
-    fills = "" if needed is not None else "up to 95 % of what is free"
+    room = Space(asked_dir(plan.section, plan.config), f"kvcache:{plan.case.id}", space_bytes(plan))
+    if room.needed_bytes is None:
+        entries = max(option.largest_entry_bytes for option in plan.options) * plan.sharers
+        room = dataclasses.replace(room, why=f"up to {_USED_SHARE[0]} % of what is free", least_bytes=free_for(entries))
     return Foreseen(
         None,
         None,
@@ -29,7 +50,7 @@ def foreseen_pass(plan: KVCachePlan, step: Step) -> Foreseen:
         rank_memory_bytes=memory,
         host_memory_bytes=memory * clients,
         ranks=plan.ranks,
-        space=Space(asked_dir(plan.section, plan.config), f"kvcache:{plan.case.id}", needed, fills),
+        space=room,
         because={
             "writes": moved,
             "reads": moved,

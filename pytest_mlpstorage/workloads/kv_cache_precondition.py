@@ -22,6 +22,7 @@ from pytest_mlpstorage.results.layout import SCRATCH, STAGING
 from pytest_mlpstorage.units import MIB, format_bytes, format_seconds
 from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
 from pytest_mlpstorage.workloads.client_hosts import client_hosts
+from pytest_mlpstorage.workloads.kv_cache_foreseen import usable_bytes
 from pytest_mlpstorage.workloads.kv_cache_leftovers import clean_up
 from pytest_mlpstorage.workloads.kv_cache_sizing import asked_dir
 
@@ -35,7 +36,6 @@ __all__ = ["precondition", "precondition_bytes", "precondition_findings", "preco
 _TIMES: Final = 2
 """Of the capacity that passes use, so that an array has neither free blocks nor old data that it knows."""
 
-_USED_SHARE: Final = (95, 100)
 _FREE_VARIES: Final = (9, 10)
 """Without a capacity it is of what is free, which is never the same twice: what was written for this share of it still counts."""
 
@@ -64,7 +64,7 @@ def capacity_per_client(plan: KVCachePlan) -> int:
     if plan.capacity_bytes is not None:
         return plan.capacity_bytes
     free = min(host.mount(asked_dir(plan.section, plan.config)).free_bytes for host in plan.cluster.hosts[: plan.hosts])
-    return free * _USED_SHARE[0] // _USED_SHARE[1] // plan.sharers
+    return usable_bytes(free) // plan.sharers
 
 
 def precondition_record(plan: KVCachePlan) -> Mapping[str, Any] | None:

@@ -12,6 +12,7 @@ from pytest_mlpstorage.units import MIB, format_bytes
 from pytest_mlpstorage.verdict import Category, Division, Finding, Severity
 from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, memory_for, open_files
 from pytest_mlpstorage.workloads.kv_cache_changes import change_findings
+from pytest_mlpstorage.workloads.kv_cache_foreseen import free_for, space_bytes, usable_bytes
 from pytest_mlpstorage.workloads.kv_cache_judge import preflight_rules
 from pytest_mlpstorage.workloads.kv_cache_official import official_findings
 from pytest_mlpstorage.workloads.kv_cache_serving import serving_findings
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from pytest_mlpstorage.workloads.kv_cache_plan import KVCachePlan
 
 __all__ = ["host_findings", "preflight"]
-
-USED_SHARE = 0.95
-"""Share of the free bytes of a filesystem that its clients fill together before they remove entries (kvcache.md §1.5)."""
 
 FILES_PER_WORKER = 4
 """Entries that a worker of a client has open together, at most."""
@@ -164,20 +162,21 @@ def host_findings(plan: KVCachePlan, number: int) -> Iterator[Finding]:
 def _space(plan: KVCachePlan, number: int) -> Iterator[Finding]:
     clients, where = plan.sharers, f"{plan.cache_dir}{on_host(plan.cluster.hosts, number)}"
     free = plan.cluster.hosts[number].mount(_asked(plan)).free_bytes
-    if plan.capacity_bytes is not None and plan.capacity_bytes * clients > free * USED_SHARE:
+    room, asked = usable_bytes(free), space_bytes(plan)
+    if plan.capacity_bytes is not None and asked is not None and free < asked:
         yield Finding(
             f"{where} has too little free space for {format_bytes(plan.capacity_bytes)} of each of the {clients} client(s) that use it",
             measured=format_bytes(free),
-            required=f"{format_bytes(plan.capacity_bytes * clients / USED_SHARE)}, or a lower kvcache.capacity",
+            required=f"{format_bytes(asked)}, or a lower kvcache.capacity",
             field="kvcache.capacity",
             rule="MLPS-SPACE-1",
         )
     for option in plan.options:
-        share = free * USED_SHARE / clients
+        share = room / clients
         limit = share if plan.capacity_bytes is None else min(share, plan.capacity_bytes)
         # As many entries are being written at once as an option allows; they cannot give way to one another.
         needed = option.largest_entry_bytes * option.writes_at_once
-        held, room = plan.held_bytes(option), free * USED_SHARE
+        held = plan.held_bytes(option)
         if limit < needed:
             yield Finding(
                 f"a client of option {option.number}{on_host(plan.cluster.hosts, number)} may have too little room for the entries that it "
@@ -194,7 +193,7 @@ def _space(plan: KVCachePlan, number: int) -> Iterator[Finding]:
                 severity=Severity.INFO,
                 category=Category.CLOSED,
                 measured=format_bytes(free),
-                required=format_bytes(held / USED_SHARE),
+                required=format_bytes(free_for(held)),
                 field="kvcache.cache_dir",
                 rule="MLPS-SPACE-1",
             )

@@ -191,7 +191,9 @@ class TrainingPlan:
         memory, space = self.rank_memory_bytes, None
         least, most, because = 0.0, None, {"takes": "how fast this storage takes the files is not known"}
         if step.phase == "datagen":
-            space = Space(self.config.data_dir, f"training:{self.model}", self.dataset_bytes)
+            from pytest_mlpstorage.workloads.training_state import space_bytes
+
+            space = Space(self.config.data_dir, f"training:{self.model}", space_bytes(self))
         else:
             epochs, steps, each = self.epochs, self.steps_per_epoch, float(value_at(self.parameters, "train.computation_time"))
             least = epochs * steps * each

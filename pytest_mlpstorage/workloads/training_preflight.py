@@ -23,15 +23,13 @@ from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, memory_for, o
 from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
 from pytest_mlpstorage.workloads.storage_checks import file_systems, first_of_its_storage, on_host, results_space, usable
 from pytest_mlpstorage.workloads.training_judge import preflight_rules
+from pytest_mlpstorage.workloads.training_state import space_bytes
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.config import SuiteConfig
     from pytest_mlpstorage.workloads.training_plan import TrainingPlan
 
 __all__ = ["host_findings", "preflight"]
-
-SPACE_MARGIN = 1.02
-"""File systems need some room of their own beyond the data's bytes."""
 
 
 def preflight(plan: TrainingPlan) -> Iterator[Finding]:
@@ -152,9 +150,7 @@ def host_findings(plan: TrainingPlan, number: int) -> Iterator[Finding]:
 
 def _space(plan: TrainingPlan, number: int) -> Iterator[Finding]:
     hosts, data_dir = plan.cluster.hosts, plan.config.data_dir
-    if isinstance(read_dataset_state(data_dir, plan.model), Complete):
-        return
-    needed = int(plan.dataset_bytes * SPACE_MARGIN)
+    needed = space_bytes(plan)
     mount = hosts[number].mount(data_dir)
     if mount.free_bytes < needed and first_of_its_storage(hosts, number, data_dir):
         yield Finding(

@@ -39,7 +39,11 @@ __all__ = [
     "refuse_foreign",
     "require_dataset",
     "require_room",
+    "space_bytes",
 ]
+
+SPACE_MARGIN = 1.02
+"""File systems need some room of their own beyond the data's bytes."""
 
 # Where the data lie and how many subfolders they have may differ between two looks at one result.
 _NOT_COMPARED = frozenset(
@@ -171,6 +175,12 @@ def require_dataset(plan: TrainingPlan) -> None:
         suggestion=f"run the datagen item first: pytest benchmarks/ -k 'test_datagen and {plan.case.id}'",
         code="MLPS-E430",
     )
+
+
+def space_bytes(plan: TrainingPlan) -> int:
+    """Bytes that must be free for the data set; none where one is complete, whose files are written over where it is made anew."""
+    complete = isinstance(read_dataset_state(plan.config.data_dir, plan.model), Complete)
+    return 0 if complete else int(plan.dataset_bytes * SPACE_MARGIN)
 
 
 def require_room(plan: TrainingPlan) -> None:

@@ -33,9 +33,6 @@ SIZE_FACTORS: Final[Mapping[str, float]] = {
 }  # fmt: skip
 """Bytes of an index over those of its vectors, as the official tool estimates; shards split them and do not copy them."""
 
-SPACE_FACTOR: Final = 2.0
-"""Vectors and index stand beside each other while the index is built."""
-
 BUILD_SECONDS_PER_NUMBER: Final = 5e-6
 """A graph of 20 000 × 128 took 12 s on two cores, one of 10 000 × 768 took 48 s on the same two under load: per component, rounded up."""
 
@@ -205,9 +202,11 @@ class VectorPlan:
         """What is known of a step: bytes of the vectors, and the time of the steady phase; the size of an index is an estimate."""
         memory, processes = self.process_memory_bytes, self.workers * self.section.clients_per_host
         if step.phase == "datagen":
+            from pytest_mlpstorage.workloads.vector_database_state import space_bytes
+
             sizes = (format_bytes(count) for count in (self.raw_bytes, self.index_bytes))
             index = "{} of vectors and an index of {}, as the official tool estimates it".format(*sizes)
-            needed = int((self.raw_bytes + self.index_bytes) * SPACE_FACTOR) if self.entry.uri is None else None
+            needed = space_bytes(self)
             return Foreseen(
                 self.bytes_to_write(step),
                 None,

@@ -13,9 +13,9 @@ from pytest_mlpstorage.workloads.host_limits import PROCESS_FILES, memory_for, o
 from pytest_mlpstorage.workloads.mpi_trial import mpi_findings
 from pytest_mlpstorage.workloads.storage_checks import file_systems, first_of_its_storage, on_host, results_space, usable
 from pytest_mlpstorage.workloads.vector_database_judge import preflight_rules
-from pytest_mlpstorage.workloads.vector_database_plan import SPACE_FACTOR, VectorPlan
+from pytest_mlpstorage.workloads.vector_database_plan import VectorPlan
 from pytest_mlpstorage.workloads.vector_database_server import asked
-from pytest_mlpstorage.workloads.vector_database_state import MARK, leaves, may_replace, whole_collection
+from pytest_mlpstorage.workloads.vector_database_state import MARK, leaves, may_replace, space_bytes, whole_collection
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.cluster.facts import HostFacts
@@ -146,10 +146,8 @@ def _space(plan: VectorPlan, number: int) -> Iterator[Finding]:
     samples = int(plan.processes * (plan.section.cold_queries + plan.runtime_seconds * 2000) * _BYTES_PER_SAMPLE)
     runs = len(plan.case.steps) - 1
     yield from results_space(plan.config.results_dir, hosts, number, _RESULTS_BYTES + samples * runs, f"the samples of {runs} runs")
-    if plan.entry.uri is not None or whole_collection(plan) is not None:
-        return
-    needed, free = int((plan.raw_bytes + plan.index_bytes) * SPACE_FACTOR), hosts[number].mount(data_dir).free_bytes
-    if free < needed and first_of_its_storage(hosts, number, data_dir):
+    needed, free = space_bytes(plan), hosts[number].mount(data_dir).free_bytes
+    if needed is not None and free < needed and first_of_its_storage(hosts, number, data_dir):
         yield Finding(
             f"{data_dir}{on_host(hosts, number)} has too little free space for {plan.rows} vectors × {plan.dim} and their index while "
             "it is built",

@@ -34,11 +34,15 @@ __all__ = [
     "read_state",
     "refuse_foreign",
     "require_collection",
+    "space_bytes",
     "whole_collection",
 ]
 
 MARK: Final = ".mlps-collection.json"
 """In the folder of a case on the storage under test: which collection of ours is there, and whether it is whole."""
+
+SPACE_FACTOR: Final = 2.0
+"""Vectors and index stand beside each other while the index is built."""
 
 _NOT_COMPARED: Final = frozenset({"storage.storage_root", "run.mode"})
 _OF_THE_LOAD: Final = ("dataset.", "index.", "database.")
@@ -99,6 +103,13 @@ def whole_collection(plan: VectorPlan) -> CollectionState | None:
     """What the mark tells of the planned collection where that is whole; None where it is not, or the mark speaks of another one."""
     state = read_state(plan)
     return state if state.state == "complete" and not _differences(state, plan) else None
+
+
+def space_bytes(plan: VectorPlan) -> int | None:
+    """Bytes that must be free for a load; none where the collection is whole, and None where it lies on a server that is not ours."""
+    if plan.entry.uri is not None:
+        return None
+    return 0 if whole_collection(plan) is not None else int((plan.raw_bytes + plan.index_bytes) * SPACE_FACTOR)
 
 
 def may_replace(plan: VectorPlan) -> bool:

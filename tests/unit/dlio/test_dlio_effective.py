@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from enum import Enum
 from types import SimpleNamespace
 
@@ -89,6 +90,23 @@ def test_overrides_name_their_keys_whatever_their_prefix():
 def test_settings_are_dumped_as_plain_values_without_the_file_lists():
     found = plain_arguments(SimpleNamespace(format=Form.NPZ, epochs=5, file_list_train=[str(i) for i in range(99)], sizes=[1, 2]))
     assert found == {"epochs": 5, "format": "npz", "sizes": [1, 2]}
+
+
+def test_a_key_that_cannot_be_named_keeps_no_later_one_from_being_seen(monkeypatch):
+    omegaconf = pytest.importorskip("omegaconf", reason="needs the DLIO environment")
+    config, real = omegaconf.OmegaConf.create({"first": 1, "second": 2}), omegaconf.DictConfig._get_full_key
+
+    def naming(self, key, *args, **kwargs):
+        if key == "first":
+            raise ValueError("it has no name")
+        return real(self, key, *args, **kwargs)
+
+    monkeypatch.setattr(omegaconf.DictConfig, "_get_full_key", naming)
+    with keys_read() as read:
+        with contextlib.suppress(ValueError):
+            config["first"]
+        assert config["second"] == 2
+    assert read == {"second"}
 
 
 def test_the_keys_that_a_loader_looks_up_are_seen_and_others_are_not():

@@ -13,10 +13,9 @@ from pytest_mlpstorage.editions.sizing import (
     expected_compute_seconds,
     minimum_files_for_run,
     record_bytes,
-    require_space,
     training_dataset_size,
 )
-from pytest_mlpstorage.errors import ConfigurationError, FileSystemError
+from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.units import GIB
 
 EXPECTED = Path(__file__).parents[3] / ".." / "shared" / "corpora" / "v1.0" / "expected.csv"
@@ -261,22 +260,7 @@ def test_a_record_length_that_is_no_positive_number_is_refused(value):
         record_bytes({"record_length_bytes": value})
 
 
-# -- space and time -----------------------------------------------------------------------------------------------------
-
-
-def test_a_data_set_that_fits_exactly_is_accepted():
-    require_space(100, 100, "/data")
-
-
-def test_a_data_set_that_does_not_fit_is_refused_with_path_needed_free_and_missing():
-    with pytest.raises(FileSystemError) as raised:
-        require_space(4104817584000, 1024 * GIB, Path("/data/unet3d"))
-    error = raised.value
-    assert error.message == "/data/unet3d has too little space: 3.73 TiB needed, 1.00 TiB free"
-    assert error.details["needed"] == "4104817584000 bytes (3.73 TiB)"
-    assert error.details["free"] == "1099511627776 bytes (1.00 TiB)"
-    assert str(error.details["missing"]).startswith("3005305956224 bytes")
-    assert "data_dir" in error.suggestion
+# -- time -----------------------------------------------------------------------------------------------------
 
 
 def test_the_expected_time_is_the_computation_of_all_batches():

@@ -52,6 +52,12 @@ def test_what_is_said_is_words_between_tabs(ends):
     assert other.recv(100) == b"io\t3\t0.5\n"
 
 
+def test_a_word_cannot_begin_another_word_or_message(ends):
+    line, other = ends
+    line.say("left", 7, "a\tb\nbye\t0")
+    assert other.recv(100) == b"left\t7\ta b bye 0\n"
+
+
 def test_a_closed_line_says_nothing(ends):
     line, _ = ends
     assert line.open

@@ -18,8 +18,9 @@ def step(**changes):
     }  # fmt: skip
 
 
-def room(needed, key="a", target="/mnt", free=4096, why=""):
-    return {"space": {"path": "/mnt/x", "key": key, "needed_bytes": needed, "why": why}, "free": {"bytes": free, "target": target}}
+def room(needed, key="a", target="/mnt", free=4096, why="", least=0):
+    space = {"path": "/mnt/x", "key": key, "needed_bytes": needed, "why": why, "least_bytes": least}
+    return {"space": space, "free": [{"host": 0, "bytes": free, "target": target}]}
 
 
 def lines(*planned):
@@ -57,6 +58,11 @@ def test_space_is_that_of_cases_beside_each_other_on_each_file_system():
         "  space    3.00 KiB needed, and for 1 case(s) up to 95 % of what is free; 4.00 KiB free on /mnt",
         "  space    1 B needed; 0 B free on /other -- TOO LITTLE",
     ]
+
+
+def test_a_case_that_takes_what_is_free_needs_what_it_cannot_do_without():
+    told = lines(step(**room(4000)), step(**room(None, key="b", why="up to 95 % of what is free", least=97)))
+    assert told[-1] == "  space    4.00 KiB needed, and for 1 case(s) up to 95 % of what is free; 4.00 KiB free on /mnt -- TOO LITTLE"
 
 
 def test_a_room_that_is_just_large_enough_is_enough():

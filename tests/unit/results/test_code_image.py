@@ -4,8 +4,10 @@ import errno
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -161,6 +163,53 @@ def test_what_a_killed_session_left_is_cleared_away(results, code):
     assert len(left) == 1
     assert not left & set((results / ".mlps/code-images").iterdir())
     assert elsewhere.is_dir(), "nobody here can tell whether its session lives"
+
+
+@pytest.fixture
+def shared_with_another_user(code):
+    """A results directory that every user may write to, and code that every user may read; what is made is this user's, who then goes."""
+    folder = Path(tempfile.mkdtemp(prefix="mlps-of-two-"))
+    folder.chmod(0o777)
+    copied = [Path(shutil.copytree(path, folder / "code" / path.name, symlinks=True)) for path in code if path.is_dir()]
+    staged = folder / "results/.mlps/code-images"
+    staged.mkdir(parents=True)
+    for path in (folder / "results", folder / "results/.mlps", staged, folder / "code"):
+        path.chmod(0o777)
+    is_root = os.geteuid() == 0
+
+    def begin(closed):
+        """Close what the first user left, and be the other one; without root this user is shut out of it in another way."""
+        closed.chmod(0o755 if is_root and closed != staged else 0o700 if is_root else 0o555 if closed != staged else 0)
+        if is_root:
+            pool(folder / "warm", copied).publish()  # what is imported on first use may lie where the other user cannot read
+            os.seteuid(65534)
+        return copied, folder / "results", staged
+
+    yield begin, staged
+    if is_root:
+        os.seteuid(0)
+    for path in (staged, *staged.glob("*")):
+        path.chmod(0o777)
+    shutil.rmtree(folder)
+
+
+def test_what_another_user_left_and_nobody_else_can_remove_is_in_nobodys_way(shared_with_another_user):
+    begin, staged = shared_with_another_user
+    left = staged / f"999999999.1.0123abcd.{socket.gethostname()}"
+    (left / "part").mkdir(parents=True)
+    code, results, _ = begin(left)
+    image = pool(results, code).publish()
+    assert image.is_dir()
+    assert (left / "part").is_dir()
+
+
+def test_a_place_for_copies_that_another_user_has_closed_is_an_error_that_names_it(shared_with_another_user):
+    begin, staged = shared_with_another_user
+    code, results, _ = begin(staged)
+    with pytest.raises(FileSystemError, match="cannot keep a copy of the code that runs") as raised:
+        pool(results, code).stage()
+    assert raised.value.code == "MLPS-E411"
+    assert "Permission denied" in str(raised.value)
 
 
 def test_two_sessions_without_a_lock_never_take_the_code_from_each_other(results, code):

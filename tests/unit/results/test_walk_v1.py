@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from round_v1_files import configs, crashed, generation, run, write
 
-from pytest_mlpstorage.results.files import TreeFiles
+from pytest_mlpstorage.results.files import NO_TEXT, TreeFiles
 from pytest_mlpstorage.results.run_folders import MAX_DEPTH, Held, RunFolders, is_generation_name, is_run_name
 from pytest_mlpstorage.results.tree import read_tree
 from pytest_mlpstorage.verdict import Division
@@ -267,6 +267,18 @@ def test_names_that_are_no_text_are_told_and_not_taken_for_an_empty_result(group
     ((path, reason),) = left.items()
     assert path.endswith("\\xff")
     assert reason.startswith("has a name that is not UTF-8")
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_descriptions_of_systems_below_a_name_that_is_no_text_are_no_places_and_the_name_is_told(runs, tmp_path):
+    five(tmp_path / SUB / "results/fastfs/unet3d")
+    strange = tmp_path / SUB / "results/slow\udcff"
+    write(strange / "systems/slow.json", "{}")
+    if runs:
+        five(strange / "unet3d")
+    tree = read_tree(tmp_path)
+    assert [place.relpath for place in tree.places if place.kind in ("system", "training")] == [f"{SUB}/results/fastfs/unet3d"]
+    assert [(path, reason) for path, reason in tree.ignored if "slow" in path] == [(f"{SUB}/results/slow\\xff", NO_TEXT)]
 
 
 RUN_NAMES = ["run1", "run-1", "run_1", "Run 1", "run.1", "run#1", "unet3d_a100_run_1", "RUN000001", "run1_2024-08-29", "x/run1"]

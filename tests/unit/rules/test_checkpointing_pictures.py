@@ -116,6 +116,31 @@ def test_a_file_that_somebody_changed_is_no_fault(tree, wrong):
     pictures_of(tree.read(), BOOK)
 
 
+@pytest.mark.parametrize("wrong", [0, -1, 1e-10, 1e9, 1e300, 5e-324, "1e-300"])
+def test_a_duration_that_no_checkpoint_has_is_not_drawn_and_that_of_the_clock_is(tree, wrong):
+    begin, end = "2026-07-13T08:00:00.000000", "2026-07-13T08:00:04.000000"
+    tree.stats(lambda epoch: epoch["save_ckpt1"].update(duration=wrong, start=begin, end=end), rank=0)
+    rate, lasted = shown(tree).charts
+    assert lasted.groups[0].values[0] == 4
+    assert all(0 < value < 1e9 for value in (*lasted.groups[0].extremes, *rate.groups[0].extremes))
+    tree.stats(lambda epoch: epoch["save_ckpt1"].update(duration=wrong, end="9999-07-13T08:00:00"), rank=0)
+    assert max(shown(tree).charts[1].groups[0].extremes) < 1e9
+
+
+@pytest.mark.parametrize("size", [1e300, 1e-300, 1e15, -1, 0])
+def test_a_size_that_no_checkpoint_has_makes_no_rate_without_end(tree, size):
+    tree.edit_summary(lambda s: s["metric"].update(checkpoint_size_GB=size))
+    tree.stats(lambda epoch: epoch["save_ckpt1"].update(duration=1e-9), rank=0)
+    for picture in pictures_of(tree.read(), BOOK):
+        json.dumps(picture.to_json(), allow_nan=False)
+    assert "inf" not in "".join(shown(tree).says)
+
+
+def test_the_least_and_the_longest_duration_are_drawn(tree):
+    tree.stats(lambda epoch: (epoch["save_ckpt1"].update(duration=1e-9), epoch["save_ckpt2"].update(duration=999999999.0)), rank=0)
+    assert shown(tree).charts[1].groups[0].values[:2] == (1e-9, 999999999.0)
+
+
 def test_other_results_have_no_such_pictures(tmp_path):
     other = TrainingTree.write(tmp_path).read()
     assert (checkpointing_pictures(other, BOOK), checkpointing_activities(other, BOOK)) == ([], [])

@@ -181,6 +181,21 @@ def test_a_file_that_somebody_changed_is_no_fault(tree, name, wrong):
     pictures_of(tree.read(), BOOK)
 
 
+@pytest.mark.parametrize("apart", ["1950", "1996", "2026"])
+def test_clocks_of_ranks_that_lie_decades_apart_have_no_axis_together_and_are_no_fault(tree, apart):
+    """The first rank's epochs began then by its clock; its steps, and all of the others, by clocks that are right."""
+    path = tree.runs[1] / "0_per_epoch_stats.json"
+    content = json.loads(path.read_text())
+    for epoch in content.values():
+        epoch["start"] = apart + epoch["start"][4:]
+    path.write_text(json.dumps(content))
+    names = [activity.title.partition(" over")[0] for activity in training_activities(tree.read(), BOOK)]
+    assert ("Run 1" in names) is (apart != "1950")
+    assert "Run 2" in names
+    for picture in pictures_of(tree.read(), BOOK):
+        json.dumps(picture.to_json(), allow_nan=False)
+
+
 def test_other_results_have_no_such_pictures(tmp_path):
     from kv_cache_tree import KVCacheTree
 
