@@ -13,8 +13,19 @@ from pytest_mlpstorage.report.result_facts import ColdReads, ResultFacts
 from pytest_mlpstorage.report.rule_rows import OUTCOMES, SECTIONS, Outcome, RuleRow, section_of
 from pytest_mlpstorage.report.text import escaped
 from pytest_mlpstorage.rules.headlines import METRICS, Headline, metric_of
+from pytest_mlpstorage.rules.registry import rule_order
 
-__all__ = ["cold_reads_html", "command_html", "figures_html", "meanings_html", "others_html", "ran_html", "reasons_html", "rules_html"]
+__all__ = [
+    "cold_reads_html",
+    "command_html",
+    "figures_html",
+    "meanings_html",
+    "names_html",
+    "others_html",
+    "ran_html",
+    "reasons_html",
+    "rules_html",
+]
 
 _SHOWN: Final = 5
 """Most reasons that stand open; a card must be read at a glance."""
@@ -197,15 +208,35 @@ def _line(line: str) -> str:
 # -- rules ----------------------------------------------------------------------------------------------------------------
 
 
-def rules_html(rows: Sequence[RuleRow], family: str) -> str:
-    """The rules by section: how many passed, failed, were not verified or are for people; folded, each with measured and required."""
+def rules_html(rows: Sequence[RuleRow], family: str, *, short: bool = False) -> str:
+    """The rules by section: how many passed, failed, were not verified or are for people; folded, each with measured and required.
+
+    ``short``: of those that passed or are for people the ids alone, whose names stand once on the page.
+    """
     sections: dict[str, list[RuleRow]] = {}
     for row in rows:
         sections.setdefault(section_of(row.id, family), []).append(row)
-    return "".join(_section(SECTIONS[key], sections[key]) for key in SECTIONS if key in sections)
+    return "".join(_section(SECTIONS[key], sections[key], short=short) for key in SECTIONS if key in sections)
 
 
-def _section(title: str, rows: Sequence[RuleRow]) -> str:
+def names_html(rows: Iterable[RuleRow]) -> str:
+    """What the rules are called of which cards have the ids alone, and what a person must look at; once, folded."""
+    told = {(row.id, row.name, row.message if row.outcome == "human" else "") for row in rows if row.outcome in ("passed", "human")}
+    if not told:
+        return ""
+    body = "".join(
+        f'<tr><th scope="row"><b>{escaped(id)}</b> {escaped(name)}</th>'
+        f'<td class="mlps-wrap">{escaped(look_at, longest=_LONGEST_MESSAGE)}</td></tr>'
+        for id, name, look_at in sorted(told, key=lambda one: (rule_order(one[0]), one))
+    )
+    head = '<th scope="col">Rule</th><th scope="col">What a person must look at</th>'
+    return (
+        '<details class="mlps"><summary>What the rules are called, and what only a person can decide</summary><div class="mlps-scroll">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>"
+    )
+
+
+def _section(title: str, rows: Sequence[RuleRow], *, short: bool) -> str:
     counts = Counter(row.outcome for row in rows)
     told = ", ".join(
         f'<span class="mlps-text-{kind}">{mark}&nbsp;{counts[outcome]}&nbsp;{words}</span>'
@@ -213,15 +244,20 @@ def _section(title: str, rows: Sequence[RuleRow]) -> str:
         if counts[outcome]
         for kind, mark, words in [_OUTCOMES[outcome]]
     )
-    shown = "".join(map(_rule, (row for row in rows if row.outcome != "passed")))
+    apart = ("passed", "human") if short else ("passed",)
+    shown = "".join(map(_rule, (row for row in rows if row.outcome not in apart)))
     head = "".join(f'<th scope="col">{word}</th>' for word in ("Rule", "Outcome", "Measured", "Required", "What was found"))
-    passed = ", ".join(f"<b>{escaped(row.id)}</b>&nbsp;{escaped(row.name)}" for row in rows if row.outcome == "passed")
+    passed = ", ".join(
+        escaped(row.id) if short else f"<b>{escaped(row.id)}</b>&nbsp;{escaped(row.name)}" for row in rows if row.outcome == "passed"
+    )
+    people = ", ".join(escaped(row.id) for row in rows if row.outcome == "human") if short else ""
     table = (
         f'<div class="mlps-scroll"><table class="mlps-stack"><thead><tr>{head}</tr></thead><tbody>{shown}</tbody></table></div>'
         if shown
         else ""
     )
     also = f"<p>Passed, with nothing to tell: {passed}</p>" if passed else ""
+    also += f"<p>For a person to decide: {people}</p>" if people else ""
     return f"<details><summary>{escaped(title)}: {told}</summary>{table}{also}</details>"
 
 

@@ -20,7 +20,6 @@ from pytest_mlpstorage.report.collector import Item, JudgedResult, Verdicts
 from pytest_mlpstorage.report.figures import figures_of
 from pytest_mlpstorage.report.headline_text import told_headlines
 from pytest_mlpstorage.report.page_style import MARKS, kind_of
-from pytest_mlpstorage.report.pictures import picture_html
 from pytest_mlpstorage.report.reasons import split
 from pytest_mlpstorage.report.result_facts import ResultFacts
 from pytest_mlpstorage.report.rule_rows import OUTCOMES, SECTIONS, RuleRow, section_of
@@ -29,6 +28,7 @@ from pytest_mlpstorage.rules.headlines import headline_of
 from pytest_mlpstorage.verdict import Verdict
 
 __all__ = [
+    "CARD_END",
     "FAMILIES",
     "Again",
     "choices_of",
@@ -50,6 +50,9 @@ FAMILIES: Final[Mapping[str, str]] = {
     "kv_cache": "KV cache",
     "submission": "Submissions and the package",
 }
+
+CARD_END: Final = "</article>"
+"""What a card ends with: before it pictures have their place."""
 
 _SUBMISSION: Final = "submission"
 _FAILURES: Final = 20
@@ -152,8 +155,8 @@ def choices_of(judged: Verdicts) -> dict[str, dict[str, str]]:
 # -- cards ----------------------------------------------------------------------------------------------------------------
 
 
-def result_html(result: JudgedResult, id: str, again: Again | None) -> str:
-    """The card of one result."""
+def result_html(result: JudgedResult, id: str, again: Again | None, pictures: str = "", *, short: bool = False) -> str:
+    """The card of one result with its ``pictures``; ``short``: on a page of very many, without what stands elsewhere."""
     written, facts = result.written, result.facts
     # That it is no submission stands in its verdict.
     shown, folded = split(written, [line for line in result.reasons if line != _NO_SUBMISSION])
@@ -166,23 +169,23 @@ def result_html(result: JudgedResult, id: str, again: Again | None) -> str:
         + ran_html(told.ran)
         + cold_reads_html(told.cold_reads)
         + reasons_html(shown, folded)
-        + "".join(_rules(rows, _family(written)) for rows in result.rules.values())
-        + others_html(written["metrics"], told.figures)
+        + "".join(_rules(rows, _family(written), short=short) for rows in result.rules.values())
+        + ("" if short else others_html(written["metrics"], told.figures))
         + command_html(command, told.executed)
-        + "".join(map(picture_html, result.pictures))
+        + pictures
     )
     return _card(result, id, _name(written), body)
 
 
-def _rules(rows: Sequence[RuleRow], family: str) -> str:
-    return f"<h4>Rules by section</h4>{rules_html(rows, family)}" if rows else ""
+def _rules(rows: Sequence[RuleRow], family: str, *, short: bool) -> str:
+    return f"<h4>Rules by section</h4>{rules_html(rows, family, short=short)}" if rows else ""
 
 
 def _figures(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if isinstance(value, (int, float)) and not isinstance(value, bool)}
 
 
-def submission_html(judged: JudgedResult, id: str) -> str:
+def submission_html(judged: JudgedResult, id: str, *, short: bool = False) -> str:
     """The card of one submission: its results by verdict, and the rules on it and on its system descriptions."""
     written = judged.written
     counts = Counter(written["results"].values())
@@ -191,7 +194,7 @@ def submission_html(judged: JudgedResult, id: str) -> str:
     body += reasons_html(judged.reasons)
     for path, rows in judged.rules.items():
         about = "" if path == judged.path else f'<p class="mlps-soft">Of <code>{escaped(path)}</code>:</p>'
-        body += about + rules_html(rows, _SUBMISSION)
+        body += about + rules_html(rows, _SUBMISSION, short=short)
     return _card(
         judged, id, f"{escaped(written['submitter'])}, {escaped(written['division'])}, edition {escaped(written['edition'])}", body
     )
@@ -213,7 +216,7 @@ def _card(judged: JudgedResult, id: str, name: str, body: str) -> str:
     attributes = " ".join(f'data-{key}="{escaped(value)}"' for key, value in data.items())
     return (
         f'<article class="mlps-card mlps-{kind}" id="{id}" aria-labelledby="{id}-h" {attributes}>'
-        f'<h3 id="{id}-h"><span>{_marked(judged.headline)}</span> <small>{name}</small></h3>{body}</article>'
+        f'<h3 id="{id}-h"><span>{_marked(judged.headline)}</span> <small>{name}</small></h3>{body}{CARD_END}'
     )
 
 

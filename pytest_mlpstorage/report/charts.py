@@ -23,7 +23,7 @@ __all__ = ["DASHES", "STYLE", "Box", "axes", "figure", "grid", "label", "limit_l
 
 STYLE: Final = """<style>
 :root{--mlps-read:#0067a8;--mlps-write:#b34700;--mlps-third:#00745a;--mlps-fourth:#8f3f86;--mlps-band:#5660701c}
-@media (prefers-color-scheme:dark){:root{--mlps-read:#63b8f0;--mlps-write:#f0a23c;--mlps-third:#4fd1a5;--mlps-fourth:#e7a1cd;
+@media screen and (prefers-color-scheme:dark){:root{--mlps-read:#63b8f0;--mlps-write:#f0a23c;--mlps-third:#4fd1a5;--mlps-fourth:#e7a1cd;
 --mlps-band:#9aa7b622}}
 .mlps-pictures{display:flex;flex-wrap:wrap;gap:.8rem 2rem;align-items:flex-start} .mlps-picture{margin:.9rem 0 0}
 .mlps-picture h4{margin:0 0 .3rem;font-size:14px} .mlps-picture figure{margin:0;max-width:100%}

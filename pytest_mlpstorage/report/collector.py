@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from pytest_mlpstorage.report.compare import Comparison
-from pytest_mlpstorage.report.picture_budget import fitting
 from pytest_mlpstorage.report.reasons import reasons
 from pytest_mlpstorage.report.records import Facts, facts, finding_from
 from pytest_mlpstorage.report.result_facts import ResultFacts
@@ -133,11 +132,9 @@ class SuiteReport:
             runs = merge(rows, [row_of_item(_where_it_is(item.facts.run, moved)) for item in items if item.facts.run is not None])
             by_rules = self._by_rules(items, done={result.path for result in by_benchmarks})
             judged_results = sorted((*by_benchmarks, *by_rules.results), key=lambda result: result.path)
-            drawn = fitting([result.pictures for result in judged_results])
-            results = [dataclasses.replace(result, pictures=fits) for result, fits in zip(judged_results, drawn, strict=True)]
             self._closed = dataclasses.replace(
                 by_rules,
-                results=tuple(results),
+                results=tuple(judged_results),
                 runs=tuple(runs),
                 resumed=resumed_lines(self._resumed()),
                 compared=self._compared(items),

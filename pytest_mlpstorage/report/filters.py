@@ -86,13 +86,18 @@ const takesRow = (row, want) => {
 const filterRows = (want) => {
   const rows = [...document.querySelectorAll('#results-table > tbody')].filter((row) => row.querySelector('.col-testId'))
   const any = names.some((name) => want[name])
+  document.documentElement.classList.toggle('mlps-filtered', any)
   let shown = 0
+  let all = 0
   for (const row of rows) {
     const takes = !any || takesRow(row, want)
+    const cell = row.querySelector('.col-verdict')
+    const tests = Number(cell && cell.dataset.n || 1)
     row.classList.toggle('mlps-out', !takes)
-    shown += takes
+    all += tests
+    shown += takes ? tests : 0
   }
-  return [shown, rows.length]
+  return [shown, all]
 }
 const filterAll = () => {
   const want = asked()

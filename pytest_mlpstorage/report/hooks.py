@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+from html import escape
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from pytest_mlpstorage.errors import MLPStorageError
-from pytest_mlpstorage.report import compare_told, html, junit
+from pytest_mlpstorage.report import compare_told, folded_rows, html, junit
 from pytest_mlpstorage.report.cards import Again
 from pytest_mlpstorage.report.collector import FindResult, SuiteReport
 from pytest_mlpstorage.report.compare import Comparison
 from pytest_mlpstorage.report.compare_with import Comparer
 from pytest_mlpstorage.report.lines import terminal_width
+from pytest_mlpstorage.report.packed_rows import UNPACK, packed
 from pytest_mlpstorage.report.records import facts
 from pytest_mlpstorage.report.step_summary import write_step_summary
 from pytest_mlpstorage.report.terminal import rerun_command, summary_lines
@@ -88,6 +91,7 @@ class ReportPlugin:
         self.comparer = comparer
         self.again = again
         self.files: dict[str, str] = {}
+        self._page: Any = None
         self.problems: list[str] = []
         if getattr(config.option, "htmlpath", None):
             # One file that can be sent to somebody; pytest-html reads this when it is configured, after us.
@@ -174,6 +178,7 @@ class ReportPlugin:
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_report_title(self, report: Any) -> None:
         """Called by pytest-html when the session starts."""
+        self._page = report
         report.title = html.title("whatif" if self.whatif else None)
 
     @pytest.hookimpl(optionalhook=True)
@@ -195,6 +200,15 @@ class ReportPlugin:
     def pytest_html_results_summary(self, prefix: list[str], postfix: list[str]) -> None:
         """Called by pytest-html before it writes the page: verdicts first, then the runs."""
         judged = self.report.close(self.find_result)
-        verdicts = html.verdicts_html(judged, self.report.failed, again=self.again, rerun=self._rerun())
-        postfix.append(html.SCRIPT)
-        prefix += [verdicts, compare_told.comparison_html(judged.compared), html.runs_html(judged.runs), html.TESTS_HEADING]
+        tests = self._page.data["tests"]
+        shown = folded_rows.folded(tests, self.report.items)
+        rows = packed(shown)
+        self._page.set_data("mlps", rows)
+        self._page.set_data("tests", {})
+        if left_out := folded_rows.told(*(sum(map(len, of.values())) for of in (tests, shown))):
+            self._page.set_data("renderCollapsed", ["passed", "skipped"])
+        others = [compare_told.comparison_html(judged.compared), html.runs_html(judged.runs), html.TESTS_HEADING]
+        taken = sum(len(escape(text).encode()) for text in (json.dumps(rows), *others))
+        verdicts = html.verdicts_html(judged, self.report.failed, again=self.again, rerun=self._rerun(), taken=taken, left_out=left_out)
+        postfix += [UNPACK, html.SCRIPT]
+        prefix += [verdicts, *others]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pytest_mlpstorage.report import charts
-from pytest_mlpstorage.report.card_parts import meanings_html
+from pytest_mlpstorage.report.card_parts import meanings_html, names_html
 from pytest_mlpstorage.report.cards import (
+    CARD_END,
     Again,
     choices_of,
     failures_html,
@@ -22,19 +23,35 @@ from pytest_mlpstorage.report.cards import (
 )
 from pytest_mlpstorage.report.collector import Item, Verdicts
 from pytest_mlpstorage.report.filters import SCRIPT, filter_bar
-from pytest_mlpstorage.report.page_style import STYLE, kind_of
+from pytest_mlpstorage.report.page_style import MANY_STYLE, STYLE, kind_of
+from pytest_mlpstorage.report.picture_budget import drawn_within
 from pytest_mlpstorage.report.records import Facts
 from pytest_mlpstorage.report.rule_rows import RuleRow, section_of
 from pytest_mlpstorage.report.runs import RunRow
 from pytest_mlpstorage.report.text import escaped, number
+from pytest_mlpstorage.verdict import Verdict
 
-__all__ = ["COLUMNS", "SCRIPT", "STYLE", "TESTS_HEADING", "row_cells", "runs_html", "title", "verdicts_html"]
+__all__ = ["COLUMNS", "MOST_BYTES", "SCRIPT", "STYLE", "TESTS_HEADING", "row_cells", "runs_html", "title", "verdicts_html"]
 
 COLUMNS: Final = ("Verdict", "Measured", "Required", "Rule")
 """Headers of our columns, after the test's name."""
 
-TESTS_HEADING: Final = '<section class="mlps" lang="en"><h2>Tests</h2></section>'
+TESTS_HEADING: Final = (
+    '<section class="mlps" lang="en"><h2>Tests</h2>'
+    '<p class="mlps-paper">On paper without tests that passed, unless a filter chose them: '
+    "cards name their rules, and the page has each.</p></section>"
+)
 """What stands above the table of pytest-html, after all of ours."""
+
+MOST_BYTES: Final = 5_000_000
+"""Of a page: what mails take and browsers open at once. What failed is told in whole, however much it is."""
+
+_CHARTS: Final = 3_000_000
+_REST: Final = 60_000
+"""Bytes of the page that nobody counts one by one: script and style of pytest-html, our script, the environment."""
+
+_LONG_CARDS: Final = 100
+"""Most results and submissions whose cards name each rule."""
 
 _OPEN_RUNS: Final = 12
 """Most runs whose table stands open: five results of a quick run; a round has hundreds."""
@@ -48,25 +65,57 @@ def title(judged_division: str | None) -> str:
     return "MLPerf Storage benchmark and rules" + (" — whatif, not for submission" if judged_division == "whatif" else "")
 
 
-def verdicts_html(judged: Verdicts, failed: Sequence[Item] = (), *, again: Again | None = None, rerun: str = "") -> str:
+def verdicts_html(
+    judged: Verdicts, failed: Sequence[Item] = (), *, again: Again | None = None, rerun: str = "", taken: int = 0, left_out: str = ""
+) -> str:
     """Verdicts first: how many of each, what failed, a line and a card a result, then the submissions. All from the tree is escaped.
 
-    ``again`` gives the command that measures a result once more, ``rerun`` is that which repeats what failed.
+    ``again`` gives the command that measures a result once more, ``rerun`` is that which repeats what failed. ``taken`` are the bytes of
+    the page that are not ours here: charts have what is left. ``left_out`` says what the table of tests lacks.
     """
     ids = [f"mlps-r{index}" for index in range(len(judged.results))]
-    cards = "".join(result_html(result, id, again) for result, id in zip(judged.results, ids, strict=True))
+    short = len(judged.results) + len(judged.submissions) > _LONG_CARDS
+    bare = [result_html(result, id, again, short=short) for result, id in zip(judged.results, ids, strict=True)]
+    above = package_html(judged.package, judged.package_rules)
+    above += "".join(submission_html(one, f"mlps-s{index}", short=short) for index, one in enumerate(judged.submissions))
     nothing = '<div class="mlps-card mlps-wait"><h3><span>? no result was judged</span></h3></div>'
-    drawn = charts.STYLE if any(result.pictures for result in judged.results) else ""
+    style = charts.STYLE if any(result.pictures for result in judged.results) else ""
+    style += MANY_STYLE if short else ""
     bar = filter_bar(choices_of(judged)) if judged.results or judged.submissions else ""
     names = itertools.chain.from_iterable(
         (*result.written["metrics"], *(result.facts.figures if result.facts else ())) for result in judged.results
     )
-    first = f'<section class="mlps" lang="en" id="mlps-verdicts"><h2>Verdicts</h2>{summary_html(judged, failed)}'
-    page = f"{STYLE}{drawn}{first}{bar}{overview_html(judged.results, ids)}</section>{failures_html(failed, rerun)}"
-    page += f'<section class="mlps" lang="en"><h2>Results</h2>{cards or nothing}{meanings_html(names)}</section>'
-    above = package_html(judged.package, judged.package_rules)
-    above += "".join(submission_html(submission, f"mlps-s{index}") for index, submission in enumerate(judged.submissions))
+    rows = (row for one in (*judged.results, *judged.submissions) for rows in one.rules.values() for row in rows)
+    below = meanings_html(names) + (names_html(rows) if short else "")
+    first = f"{bar}{overview_html(judged.results, ids)}</section>{failures_html(failed, rerun)}"
+    others = sum(len(text.encode()) for text in (*bare, above, below, first, STYLE, style))
+    room = min(_CHARTS, MOST_BYTES - taken - others - _REST)
+    broken = [result.written["verdict"] == Verdict.INVALID.value for result in judged.results]
+    drawn, without = drawn_within([result.pictures for result in judged.results], room, broken)
+    cards = "".join(f"{card.removesuffix(CARD_END)}{pictures}{CARD_END}" for card, pictures in zip(bare, drawn, strict=True))
+    page = f'{STYLE}{style}<section class="mlps" lang="en" id="mlps-verdicts"><h2>Verdicts</h2>{summary_html(judged, failed)}'
+    page += f"{_left_out(short, without, left_out)}{first}"
+    page += f'<section class="mlps" lang="en"><h2>Results</h2>{cards or nothing}{below}</section>'
     return page + (f'<section class="mlps" lang="en"><h2>Submissions</h2>{above}</section>' if above else "")
+
+
+def _left_out(short: bool, charts_left_out: Mapping[int, int], rows_left_out: str) -> str:
+    """What a page of very many results does not show, and where it is; nothing where all is there."""
+    told = []
+    if charts_left_out:
+        told.append(
+            f"{sum(charts_left_out.values()):,} pictures of {len(charts_left_out):,} results are not drawn, so that the page stays below "
+            f"{MOST_BYTES // 10**6} MB: first are those of INVALID results, then what was measured, then one launch of each. "
+            "To see those of one result, ask for it alone: the same command with -k and a part of its path."
+        )
+    if short:
+        told.append(
+            f"More than {_LONG_CARDS} results and submissions: cards give rules that passed or are for a person by their ids, explained "
+            "once below the results; figures beyond the headlines are in verdicts.json and verdicts.csv (--mlps-output)."
+        )
+    told += [rows_left_out] if rows_left_out else []
+    lines = "".join(f"<li>{escaped(sentence)}</li>" for sentence in told)
+    return f'<ul class="mlps-soft" id="mlps-left-out">{lines}</ul>' if told else ""
 
 
 def runs_html(runs: Sequence[RunRow]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["MARKS", "STYLE", "kind_of"]
+__all__ = ["MANY_STYLE", "MARKS", "STYLE", "kind_of"]
 
 _KINDS: Final = {"CLOSED": "good", "OPEN": "good", "INVALID": "bad", "NOT VERIFIED": "wait", "WHATIF": "note"}
 
@@ -17,10 +17,13 @@ def kind_of(headline: str) -> str:
     return _KINDS.get(headline.split(" (")[0], "note")
 
 
+MANY_STYLE: Final = "<style>@media screen{.mlps-card{content-visibility:auto;contain-intrinsic-size:auto 400px}}</style>"
+"""For a page of very many cards: what is not in the window is not laid out."""
+
 STYLE: Final = """<style>
 :root{color-scheme:light dark;--mlps-ink:#1c2430;--mlps-soft:#566070;--mlps-page:#fff;--mlps-card:#f6f8fa;--mlps-line:#d5dbe3;
 --mlps-good:#1a7f37;--mlps-bad:#c21f2d;--mlps-wait:#8a5a00;--mlps-note:#0b5cad;--mlps-deep:#eceff3}
-@media (prefers-color-scheme:dark){:root{--mlps-ink:#e3e8ef;--mlps-soft:#a3afbd;--mlps-page:#14181e;--mlps-card:#1d232c;
+@media screen and (prefers-color-scheme:dark){:root{--mlps-ink:#e3e8ef;--mlps-soft:#a3afbd;--mlps-page:#14181e;--mlps-card:#1d232c;
 --mlps-line:#37414e;--mlps-good:#4cc46a;--mlps-bad:#ff7b82;--mlps-wait:#e3b341;--mlps-note:#6cb6ff;--mlps-deep:#12161b}
 body .logwrapper,body .logwrapper .logexpander{background:#1d232c}}
 body{display:flex;flex-direction:column;background:var(--mlps-page);color:var(--mlps-soft);font:13px/1.45 system-ui,sans-serif;
@@ -40,6 +43,7 @@ body span.xpassed,.xpassed .col-result{color:var(--mlps-bad)} body .collapse but
 #results-table td.col-measured,#results-table td.col-required{overflow-wrap:anywhere;max-width:22em}
 #results-table .col-verdict{white-space:nowrap;font-weight:600} #results-table td.col-rule{overflow-wrap:anywhere}
 .summary__data>h2,.summary__spacer{display:none} body .controls{flex-wrap:wrap;gap:.4rem} .mlps-out{display:none!important}
+@media screen{.mlps-paper{display:none}}
 .mlps{color:var(--mlps-ink);margin:.2rem 0 1.2rem} .mlps h2{margin:1.2rem 0 .5rem;font-size:18px}
 .mlps-sr{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .mlps-sum{font-size:15px;margin:.3rem 0 .7rem} .mlps-sum b{white-space:nowrap}
@@ -78,13 +82,27 @@ border:1px solid var(--mlps-line);border-radius:6px;background:var(--mlps-card)}
 .mlps-filter select,.mlps-filter input,.mlps-filter button{font:inherit;font-size:13px;color:var(--mlps-ink);background:var(--mlps-page);
 border:1px solid var(--mlps-soft);border-radius:4px;padding:.25rem .45rem;min-height:1.9rem}
 .mlps-filter input{min-width:15em} .mlps-filter output{flex-basis:100%}
-@media (max-width:900px){body{padding:.8rem;width:calc(100% - 1.6rem)} #results-table{display:block;overflow-x:auto}
+@media screen and (max-width:900px){body{padding:.8rem;width:calc(100% - 1.6rem)} #results-table{display:block;overflow-x:auto}
 .mlps-figures{gap:.4rem 1.2rem} .mlps-filter input{min-width:8em}
 .mlps-stack thead{display:none} .mlps-stack tr{display:block;border-bottom:1px solid var(--mlps-line);padding:.3rem 0}
 .mlps-stack td,.mlps-stack tbody th{display:block;border:0;padding:.05rem 0;white-space:normal}}
-@media print{:root{color-scheme:light;--mlps-ink:#000;--mlps-soft:#333;--mlps-page:#fff;--mlps-card:#fff;--mlps-line:#999;
+@media print{@page{margin:12mm}
+:root{color-scheme:light;--mlps-ink:#000;--mlps-soft:#333;--mlps-page:#fff;--mlps-card:#fff;--mlps-line:#999;
 --mlps-good:#0a5c22;--mlps-bad:#99101c;--mlps-wait:#6b4600;--mlps-note:#083f78;--mlps-deep:#fff}
-.mlps-filter,.controls,.filter,.summary__reload,.logwrapper,.media,.extras-row{display:none!important} body{max-width:none;padding:0}
-.mlps-card{break-inside:auto} .mlps-card h3,.mlps h2,.mlps figure,.mlps tr,.mlps-figures{break-inside:avoid;break-after:avoid-page}
-.mlps th,.mlps td{white-space:normal}}
+.mlps-filter,.controls,.filter,.summary__reload,.logwrapper,.media,.extras-row{display:none!important}
+body{max-width:none;width:auto;padding:0;font-size:11px} body,.mlps,.summary,.summary__data{display:block}
+a{color:inherit;text-decoration:none} a[href^="http"]::after{content:" (" attr(href) ")"}
+.mlps-scroll,#results-table{overflow:visible} .mlps summary{list-style:none} .mlps summary::-webkit-details-marker{display:none}
+.mlps-card{break-inside:avoid;box-decoration-break:clone;-webkit-box-decoration-break:clone}
+.mlps figure,.mlps tr,.mlps li,.mlps-figures div,#results-table tr{break-inside:avoid}
+.mlps h2,.mlps h3,.mlps h4,.mlps summary,.mlps caption,.mlps-lead{break-after:avoid} thead{display:table-header-group}
+.mlps :is(th,td):is(th,td,.mlps-wrap,.mlps-tight){white-space:normal;padding:.15rem .6rem .15rem 0;overflow-wrap:break-word;min-width:0}
+.mlps-stack tbody th{overflow-wrap:anywhere} .mlps-stack:not(.mlps-list) tbody th{min-width:13em}
+.mlps-list td:first-child b{white-space:nowrap}
+.mlps-pictures{zoom:.8} .mlps-picture figcaption{font-size:13px}
+#results-table{width:100%;font-size:10px} #results-table :is(th,td){padding:2px 4px}
+#results-table :is([data-column-type=duration],.col-duration,.col-links,th:not([data-column-type])){display:none}
+html:not(.mlps-filtered) #results-table tbody.passed{display:none} #results-table .col-testId{min-width:0;width:45%}
+#results-table td.col-rule{overflow-wrap:normal;width:22%}
+#results-table .sortable::before,#results-table td.col-result::after{display:none}}
 </style>"""

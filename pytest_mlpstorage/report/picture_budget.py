@@ -6,38 +6,50 @@ import itertools
 from collections.abc import Sequence
 from typing import Final
 
+from pytest_mlpstorage.report.pictures import picture_html
+from pytest_mlpstorage.report.text import escaped
 from pytest_mlpstorage.results.pictures import Picture
 
-__all__ = ["fitting"]
-
-_MOST_BYTES: Final = 3_000_000
-"""Of all charts of a page, of 5 MB in all; a full submission has less than half of it."""
+__all__ = ["drawn_within"]
 
 _CHART_BYTES, _PANEL_BYTES, _VALUE_BYTES = 1800, 1400, 9
 """What a chart takes, each of its panels or groups, and each value; seen on pages of every family."""
 
-_NOT_DRAWN: Final = "Not drawn, because the page would be too large: ask for less, with -k and a part of this result's path."
+_NOT_DRAWN: Final = "Not drawn, because the page would be too large: see above the results."
 
 
-def fitting(results: Sequence[Sequence[Picture]], most_bytes: int = _MOST_BYTES) -> list[tuple[Picture, ...]]:
-    """The pictures of each result, as far as one page takes them: first what was measured, of all results, then one launch of each.
+def drawn_within(
+    results: Sequence[Sequence[Picture]], most_bytes: int, first: Sequence[bool] | None = None
+) -> tuple[list[str], dict[int, int]]:
+    """The pictures of each result, as far as ``most_bytes`` take them, and for each result with any left out how many those are.
 
-    What has no room keeps its title and says so.
+    Those of results that are ``first`` come before all others; then what was measured, of all results, then one launch of each. What has
+    no room keeps its title and says so.
     """
-    of_each = [list(pictures) for pictures in results]
     places = sorted(
-        ((rank, result, index) for result, pictures in enumerate(of_each) for index, rank in enumerate(_ranks(pictures))),
-        key=lambda place: (place[0], place[1]),
+        (not (first is not None and first[result]), rank, result, index)
+        for result, pictures in enumerate(results)
+        for index, rank in enumerate(_ranks(pictures))
     )
-    left = most_bytes
-    for _, result, index in places:
-        picture = of_each[result][index]
-        needed = _bytes(picture)
-        if needed <= left:
-            left -= needed
+    made = {(result, index): _instead(results[result][index]) for *_, result, index in places}
+    left = most_bytes - sum(len(text.encode()) for text in made.values())
+    without: dict[int, int] = {}
+    for *_, result, index in places:
+        picture = results[result][index]
+        room = left + len(made[result, index].encode())
+        # To draw a chart takes long: one that will not fit is not tried.
+        drawn = picture_html(picture) if _bytes(picture) <= room else None
+        if drawn is not None and (needed := len(drawn.encode())) <= room:
+            made[result, index], left = drawn, room - needed
         else:
-            of_each[result][index] = Picture(picture.title, (_NOT_DRAWN,), folded=True)
-    return [tuple(pictures) for pictures in of_each]
+            without[result] = without.get(result, 0) + 1
+    return ["".join(made[result, index] for index in range(len(pictures))) for result, pictures in enumerate(results)], without
+
+
+def _instead(picture: Picture) -> str:
+    """Its title, and of what was measured its sentences too."""
+    says = "" if picture.stacked else "".join(f"<p>{escaped(sentence)}</p>" for sentence in picture.says)
+    return f'<div class="mlps-undrawn"><p class="mlps-soft">{escaped(picture.title)}: {_NOT_DRAWN}</p>{says}</div>'
 
 
 def _ranks(pictures: Sequence[Picture]) -> list[int]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from pytest_mlpstorage.results.coerce import JSONObject, Reading, boolean, integer
+from pytest_mlpstorage.results.coerce import JSONObject, Reading, boolean, integer, number
 
 __all__ = ["OLDER_SUMMARY", "KVCacheSummary", "OptionSummary", "RankName", "RankResult", "rank_names"]
 
@@ -15,6 +15,8 @@ OLDER_SUMMARY: Final = re.compile(r"kvcache_run_summary[^/]*\.json\Z")
 """Name of the summary as older releases of the tool wrote it, and as the text of the rules has it."""
 
 _RANK_FILE: Final = re.compile(r"option_(\d{1,6})/trial_(\d{1,6})/rank_(\d{1,9})/kvcache_results_[^/]*\.json\Z", re.ASCII)
+
+_LATENCY: Final = re.compile(r"storage_(?:read|write)(?:_device)?_p(?:50|95|99|999)_ms\Z")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +130,7 @@ def rank_names(files: Iterable[str]) -> tuple[RankName, ...]:
 class RankResult:
     """What one rank measured in one trial of one option. A value that is missing or no number is None.
 
-    ``autoscaled``: whether the rank recorded any scaling.
+    ``autoscaled``: whether the rank recorded any scaling. ``latencies_ms``: percentiles of the time of storage by their official keys.
     """
 
     name: RankName
@@ -141,6 +143,7 @@ class RankResult:
     device_write_p95_ms: float | None = None
     storage_entries: int | None = None
     autoscaled: bool = False
+    latencies_ms: Mapping[str, float] = dataclasses.field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
     @classmethod
@@ -160,5 +163,6 @@ class RankResult:
             device_write_p95_ms=cache.number("storage_write_device_p95_ms"),
             storage_entries=cache.integer("storage_entries"),
             autoscaled=any(bool(summary.raw.get(key)) for key in ("autoscaling_stats", "autoscaling_summary")),
+            latencies_ms={key: value for key in cache.raw if _LATENCY.match(str(key)) and (value := number(cache.raw[key])) is not None},
             problems=tuple(top.problems),
         )

@@ -7,6 +7,7 @@ from pytest_mlpstorage.results.pictures import Picture
 from pytest_mlpstorage.results.records import StoredResult
 from pytest_mlpstorage.rules.checkpointing_pictures import checkpointing_activities, checkpointing_pictures
 from pytest_mlpstorage.rules.host_pictures import launch_pictures
+from pytest_mlpstorage.rules.kv_cache_official_pictures import official_pictures
 from pytest_mlpstorage.rules.kv_cache_pictures import kv_cache_activities, kv_cache_pictures
 from pytest_mlpstorage.rules.training_pictures import training_activities, training_pictures
 from pytest_mlpstorage.rules.vector_pictures import vector_activities, vector_pictures
@@ -29,5 +30,6 @@ def pictures_of(result: StoredResult, edition: Edition, *, page: bool = True) ->
     if not page:
         return kv_cache_pictures(result, edition)
     pictures = [picture for measured, _ in _FAMILIES for picture in measured(result, edition)]
+    pictures += official_pictures(result, edition)
     activities = [activity for _, done in _FAMILIES for activity in done(result, edition)]
     return [*pictures, *launch_pictures(result, activities)]

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-__all__ = ["NAMES", "Seen", "look"]
+__all__ = ["NAMES", "Seen", "look", "printed"]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -49,9 +49,6 @@ def look(page: Path, script: str, folder: Path, *, dark: bool = False, fragment:
 
     ``every``, ``shown``, ``filter``, ``cards``, ``tests`` and ``settled`` are there for it. Raises FileNotFoundError without a browser.
     """
-    browser = next((found for name in NAMES if (found := shutil.which(name))), None)
-    if browser is None:
-        raise FileNotFoundError(f"none of {', '.join(NAMES)} is on the PATH")
     ending = f"""<script>window.addEventListener('load', async () => {{{_TOOLS}
 const seen = {{}}
 try {{ seen.value = await (async () => {{{script}}})() }} catch (error) {{ seen.error = String(error) }}
@@ -65,15 +62,27 @@ document.body.appendChild(told)
     assert text.count("</body>") == 1
     copy = folder / "copy.html"
     copy.write_text(text.replace("<head>", f"<head>{_POLICY}", 1).replace("</body>", ending), encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-    options += ["--disable-component-update", "--disable-sync", f"--user-data-dir={folder / 'browser'}", "--virtual-time-budget=20000"]
-    options += [f"--window-size={width},2000", f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--enable-logging=stderr"]
-    ended = subprocess.run(
-        [browser, *options, "--dump-dom", f"file://{copy}{fragment}"], capture_output=True, text=True, timeout=180, check=True
-    )
+    options = [f"--window-size={width},2000", f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--enable-logging=stderr"]
+    ended = _run(folder, [*options, "--dump-dom", f"file://{copy}{fragment}"])
     found = re.search(r'<pre id="mlps-seen">(.*?)</pre>', ended.stdout, re.DOTALL)
     assert found is not None, f"the script did not end: {ended.stderr[-2000:]}"
     seen = json.loads(html.unescape(found[1]))
     assert "error" not in seen, seen["error"]
     console = tuple(line for line in ended.stderr.splitlines() if ":CONSOLE" in line)
     return Seen(seen.get("value"), console, tuple(seen["loaded"]))
+
+
+def printed(page: Path, folder: Path) -> Path:
+    """The page as the browser prints it, a PDF. Raises FileNotFoundError without a browser."""
+    made = folder / "page.pdf"
+    _run(folder, ["--no-pdf-header-footer", f"--print-to-pdf={made}", f"file://{page}"])
+    return made
+
+
+def _run(folder: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    browser = next((found for name in NAMES if (found := shutil.which(name))), None)
+    if browser is None:
+        raise FileNotFoundError(f"none of {', '.join(NAMES)} is on the PATH")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    options += ["--disable-component-update", "--disable-sync", f"--user-data-dir={folder / 'browser'}", "--virtual-time-budget=20000"]
+    return subprocess.run([browser, *options, *arguments], capture_output=True, text=True, timeout=180, check=True)

@@ -221,3 +221,38 @@ def test_nothing_is_wider_than_a_narrow_window(any_page, tmp_path):
     script = "every('.mlps details').forEach((part) => { part.open = true }); await settled(); return [document.documentElement.scrollWidth, innerWidth]"
     wide, window = report_browser.look(any_page, script, tmp_path, width=700).value
     assert wide <= window
+
+
+def test_on_paper_nothing_is_folded_away_and_what_is_for_the_mouse_is_gone(any_page, tmp_path):
+    script = """
+    for (const sheet of document.styleSheets) {
+      for (const rule of sheet.cssRules) {
+        if (rule.media) rule.media.mediaText = rule.media.mediaText === 'print' ? 'screen' : 'print'
+      }
+    }
+    const passed = every('#results-table tbody.passed').filter(visible).length
+    window.dispatchEvent(new Event('beforeprint'))
+    const style = getComputedStyle
+    return {
+      passed, folded: every('.mlps details:not([open])').length,
+      mouse: shown('.mlps-filter, .controls, .logwrapper, .extras-row, .mlps summary::marker, .col-links, .col-duration').length,
+      told: shown('.mlps-paper').length, others: shown('#results-table tbody:not(.passed) .col-testId').length,
+      scrolled: shown('.mlps-scroll').filter((box) => style(box).overflowX !== 'visible').length,
+      cut: shown('.mlps-card, .mlps figure, .mlps li').filter((box) => style(box).breakInside !== 'avoid').length,
+      links: shown('a').filter((link) => style(link).textDecorationLine !== 'none').length,
+      ground: style(document.querySelector('.mlps-card')).backgroundColor, ink: style(document.body).color,
+    }
+    """
+    seen = report_browser.look(any_page, script, tmp_path, dark=True).value
+    assert {key: seen[key] for key in ("passed", "folded", "mouse", "scrolled", "cut", "links")} == dict.fromkeys(
+        ("passed", "folded", "mouse", "scrolled", "cut", "links"), 0
+    )
+    assert (seen["told"], seen["ground"], seen["ink"]) == (1, "rgb(255, 255, 255)", "rgb(51, 51, 51)")
+    assert seen["others"] > 0
+
+
+def test_it_prints_on_as_many_sheets_as_its_cards_need(page, tmp_path):
+    printed = report_browser.printed(page, tmp_path)
+    sheets = len(re.findall(rb"/Type\s*/Page\b", printed.read_bytes()))
+    cards = page.read_text().count("<article")
+    assert cards < sheets < 6 * cards

@@ -10,7 +10,6 @@ from drawn_svg import parsed, texts
 
 from pytest_mlpstorage.report import charts, html
 from pytest_mlpstorage.report.collector import JudgedResult, SuiteReport, Verdicts
-from pytest_mlpstorage.report.picture_budget import fitting
 from pytest_mlpstorage.report.pictures import picture_html, picture_lines
 from pytest_mlpstorage.report.records import MOVED, PICTURES, RUN, encode, facts, picture_objects
 from pytest_mlpstorage.report.step_summary import write_step_summary
@@ -140,27 +139,6 @@ def test_where_charts_cannot_be_drawn_the_page_is_whole_and_tells_them(monkeypat
 def test_charts_of_one_page_share_no_id():
     page = "".join(map(picture_html, (PICTURE, PICTURE, STACKED, CHARTED)))
     assert 'id="' not in page
-
-
-def test_what_a_page_has_no_room_for_keeps_its_title_and_says_so():
-    results = [[CHARTED, STACKED, STACKED], [CHARTED, STACKED]]
-    assert fitting(results) == [tuple(pictures) for pictures in results]
-    few = fitting(results, most_bytes=20_000)
-    drawn = [[bool(picture.panels or picture.charts) for picture in pictures] for pictures in few]
-    assert drawn == [[True, True, False], [True, True]], "what was measured first, then one launch of each"
-    assert few[0][2].says == ("Not drawn, because the page would be too large: ask for less, with -k and a part of this result's path.",)
-    assert few[0][2].title == STACKED.title
-    assert not any(picture.charts or picture.panels for pictures in fitting(results, most_bytes=0) for picture in pictures)
-
-
-def test_a_page_of_hundreds_of_results_draws_no_more_than_it_has_room_for():
-    line = Line("read", 1.0, tuple(float(place % 7) for place in range(128)))
-    launch = dataclasses.replace(STACKED, panels=tuple(Panel(f"p{number}", 128.0, (line, line, line), 1.0, "%") for number in range(6)))
-    fits = fitting([[CHARTED, *[launch] * 6]] * 200)
-    drawn = [picture for pictures in fits for picture in pictures if picture.panels]
-    assert 50 < len(drawn) < 250
-    assert len(drawn) * len(picture_html(launch)) < 4_000_000
-    assert all(pictures[0].charts for pictures in fits)
 
 
 def test_the_page_shows_sentences_charts_and_every_figure():

@@ -13,7 +13,7 @@ from kv_leaf import OurTree
 from training_tree import TrainingTree
 
 
-def test_an_item_of_rules_hands_over_the_pictures_of_a_result_of_ours_alone(tmp_path):
+def test_an_item_of_rules_hands_over_the_pictures_of_a_result_whoever_measured_it(tmp_path):
     ours, theirs = [], []
     record_subject(ours, OurTree.write(tmp_path / "ours").read(), edition("3.0"))
     record_subject(theirs, KVCacheTree.write(tmp_path / "theirs").read(), edition("3.0"))
@@ -22,7 +22,12 @@ def test_an_item_of_rules_hands_over_the_pictures_of_a_result_of_ours_alone(tmp_
         "option 2",
         "option 3",
     ]
-    assert [name for name, _ in theirs] == ["mlps_subject"]
+    assert [picture.title.partition(":")[0] for picture in facts(theirs).pictures] == [
+        "Options beside each other",
+        "option 1",
+        "option 2",
+        "option 3",
+    ]
 
 
 def test_without_a_page_only_what_the_terminal_shows_is_made(tmp_path):
