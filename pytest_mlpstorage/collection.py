@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["has_no_case", "order", "parametrize", "selected_cases"]
 
 
+@functools.cache
 def _inside(path: Path, suite: str) -> bool:
-    return any(folder in path.parents for folder in suite_dirs(suite))
+    """Whether a module is one of a suite of ours, by whatever links it is reached: their folders are named without any."""
+    real = Path(os.path.realpath(path))
+    return any(folder in real.parents for folder in suite_dirs(suite))
 
 
 def has_no_case(collector: pytest.Module | pytest.Class, obj: object) -> bool:

@@ -19,9 +19,10 @@ from typing import Final
 import yaml
 
 from pytest_mlpstorage import errors
-from pytest_mlpstorage.errors import ConfigurationError, MLPStorageError, ValidationError
+from pytest_mlpstorage.commands import CommandParser, exit_code
+from pytest_mlpstorage.errors import ConfigurationError, FileSystemError, MLPStorageError, ValidationError, code_of_os
 
-__all__ = ["CODE", "ErrorCode", "codes_in", "error_codes", "explain", "index_page", "page", "write_pages"]
+__all__ = ["CODE", "EXIT_CODES", "ErrorCode", "codes_in", "error_codes", "explain", "index_page", "main", "page", "parser", "write_pages"]
 
 CODE: Final = re.compile(r"\bMLPS-E[1-6]\d\d\b")
 INDEX: Final = "README.md"
@@ -29,6 +30,8 @@ _TABLE: Final = Path(__file__).with_name("error_codes.yaml")
 _ALL: Final = "all"
 _FIELDS: Final = {"title": str, "means": str, "remedies": list, "example": str}
 _WRITE: Final = "python -m pytest_mlpstorage.error_codes docs/errors"
+
+EXIT_CODES: Final[Mapping[str, str]] = {"0": "written", "4": "wrong use, or a page cannot be written"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,13 +141,31 @@ def write_pages(folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def _main(arguments: Sequence[str]) -> int:
-    if len(arguments) != 1:
-        sys.stderr.write(f"usage: {_WRITE}\n")
-        return 2
-    write_pages(Path(arguments[0]))
+def parser() -> CommandParser:
+    """What stands on the line."""
+    parser = CommandParser(
+        prog=_WRITE.rpartition(" ")[0], description="Write the pages of docs/errors, which are made of the table of codes."
+    )
+    parser.add_argument(
+        "folder", metavar="FOLDER", type=Path, help="where the pages go, docs/errors in a clone; those of codes that are no more go"
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the pages; returns the exit code."""
+    return exit_code(lambda: _main(parser().parse_args(arguments).folder))
+
+
+def _main(folder: Path) -> int:
+    try:
+        write_pages(folder)
+    except OSError as error:
+        raise FileSystemError(
+            "the pages cannot be written", cause=error, suggestion="name a folder that may be written to", code=code_of_os(error)
+        ) from error
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1:]))
+    sys.exit(main())

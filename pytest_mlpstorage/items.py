@@ -41,10 +41,9 @@ class BenchmarkItem:
     write_line: Callable[[str], None]
     comparer: Comparer | None = None
 
-    # -- the kinds of item --------------------------------------------------------------------------------------------
-
     def host(self, name: str) -> None:
         """Tell all that is wrong with a host, in itself and for each case that is to run there, before anything runs."""
+        self._about(name)
         message = None
         try:
             self._host(name)
@@ -68,12 +67,12 @@ class BenchmarkItem:
     def result(self, case: Case) -> None:
         """Judge the finished result and state its verdict."""
         if self.session.dry_run:
+            self._about(case.id)
             pytest.skip("dry run: nothing was measured")
         self._guarded(case, "result", lambda: self._result(case))
 
-    # -- how ----------------------------------------------------------------------------------------------------------
-
     def _guarded(self, case: Case, phase: str, work: Callable[[], None]) -> None:
+        self._about(case.id)
         hosts, dry = self.session.hosts, self.session.dry_run
         # A preflight tells what else is wrong, as long as it can be planned without the host; a dry run shows what can be shown.
         if hosts.cannot_plan or not (dry or phase == "preflight"):
@@ -107,6 +106,11 @@ class BenchmarkItem:
         """Fail with the words of an error, whose codes become a property."""
         records.add_codes(self.node.user_properties, message)
         pytest.fail(message, pytrace=False)
+
+    def _about(self, who: str) -> None:
+        """Say whose item this is: reports know ours by their properties, and one that skips or breaks would have none."""
+        kept = [one for one in self.node.user_properties if one[0] not in (records.DIVISION, records.RESULT)]
+        self.node.user_properties[:] = [*kept, (records.DIVISION, self.session.config.division.value), (records.RESULT, who)]
 
     def _wait_for_hosts(self, case: Case) -> None:
         """Skip where a host has failed that the case cannot do without."""
@@ -160,8 +164,7 @@ class BenchmarkItem:
 
     def _deadlines(self, case: Case) -> Iterator[Finding]:
         """Steps that the configured deadline would end before they can be done."""
-        config, plan = self.session.config, self.session.plan(case)
-        limit = config.launch.deadline_seconds
+        plan, limit = self.session.plan(case), self.session.config.launch.deadline_seconds
         for step in case.steps:
             expected = plan.expected_seconds(step)
             if limit is not None and limit < expected and step.phase != "datasize":
@@ -178,14 +181,12 @@ class BenchmarkItem:
     def _state(self, who: str, findings: Sequence[Finding], path: str = "", lines: Mapping[Finding, str] | None = None) -> None:
         """Record the findings and fail for those that this session fails for; ``lines`` are other words for some of them."""
         self._property(records.FINDINGS, [records.finding_object(f) for f in findings])
-        self._property(records.DIVISION, self.session.config.division.value)
-        self._property(records.RESULT, path or who)
+        self._about(path or who)
         told = {finding: finding.line() for finding in findings} | dict(lines or {})
         for finding in findings:
             if finding.severity is not Severity.ERROR:
                 self.write_line(f"{who}: {finding.severity.value}: {told[finding]}")
-        bad = [f for f in findings if self._fails(f)]
-        if bad:
+        if bad := [f for f in findings if self._fails(f)]:
             records.add_first_finding(self.node.user_properties, bad[0])
             pytest.fail("\n".join(told[f] for f in bad), pytrace=False)
 
@@ -242,8 +243,7 @@ class BenchmarkItem:
         if not (found or why or aside):
             return
         self._property(records.RESUMED, {"case": case.id, "step": step.name, "found": bool(found), "why": why, "aside": list(aside)})
-        lines = [*aside, f"found, not repeated: {found}" if found else f"done in this start: {why}"]
-        for line in lines:
+        for line in (*aside, f"found, not repeated: {found}" if found else f"done in this start: {why}"):
             self.write_line(f"{case.id} {step.name}: {line}")
 
     def _dry(self, case: Case, step: Step) -> None:

@@ -30,9 +30,14 @@ def add_options(parser: pytest.Parser) -> None:
         action=of(directories),
         dest="mlps_results_dir",
         metavar="DIR",
-        help="results tree: written by benchmarks/, judged by rules/",
+        help="results tree: benchmarks/ writes it, rules/ judges it and must be given one (default: that of the configuration)",
     )
-    group.addoption("--mlps-data-dir", action=of(directories), metavar="DIR", help="folder of the data sets, on the storage under test")
+    group.addoption(
+        "--mlps-data-dir",
+        action=of(directories),
+        metavar="DIR",
+        help="folder of the data sets, on the storage under test (default: that of the configuration)",
+    )
     group.addoption(
         "--mlps-set",
         action="append",
@@ -52,7 +57,8 @@ def add_options(parser: pytest.Parser) -> None:
         nargs="?",
         const="run",
         metavar="PHASE",
-        help="do again what stands finished in the results tree: run (default), datagen (data set and runs), or all (datasize too); "
+        help="do again what stands finished in the results tree: run (where nothing is said), datagen (data set and runs), or all "
+        "(datasize too); "
         "the old leaves are kept in .mlps/superseded",
     )
     group.addoption("--mlps-show-config", action="store_true", help="show every effective value with where it came from, and end")
@@ -85,13 +91,14 @@ def add_options(parser: pytest.Parser) -> None:
         "--mlps-edition",
         action=of(editions),
         metavar="X.Y",
-        help="edition of rules/ for what neither declares one nor shows one by its layout",
+        help="edition of rules/ for what neither declares one nor shows one by its layout "
+        "(default: 3.0 below closed/ and open/, 2.0 below Closed/ and Open/)",
     )
     group.addoption(
         "--mlps-profile",
         action=of(profiles),
         metavar="NAME",
-        help="strict (the rules as they stand, default), or v3.0-round (with what was relaxed while that round ran)",
+        help="strict (the rules as they stand), or v3.0-round (with what was relaxed while that round ran) (default: strict)",
     )
     group.addoption(
         "--mlps-explain",
@@ -103,8 +110,8 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def suite_dirs(suite: str) -> list[Path]:
-    """Folders that hold a suite: of an installed wheel, of a clone."""
-    return [folder for folder in (PACKAGE / "suites" / suite, PACKAGE.parent / suite) if folder.is_dir()]
+    """Folders that hold a suite, named without links: of an installed wheel, of a clone."""
+    return [folder.resolve() for folder in (PACKAGE / "suites" / suite, PACKAGE.parent / suite) if folder.is_dir()]
 
 
 def config_dirs() -> list[Path]:

@@ -9,20 +9,29 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from pytest_mlpstorage.bootstrap.environment import install_here, install_venv
 from pytest_mlpstorage.bootstrap.locks import CLONE, Choice, is_clone
 from pytest_mlpstorage.bootstrap.pip import say
-from pytest_mlpstorage.errors import ConfigurationError, FileSystemError, MLPStorageError, code_of_os
+from pytest_mlpstorage.commands import exit_code
+from pytest_mlpstorage.errors import ConfigurationError, FileSystemError, code_of_os
 
-__all__ = ["main", "pytest_command"]
+__all__ = ["EXIT_CODES", "main", "parser", "pytest_command"]
 
 USAGE_ERROR = 4
 INTERRUPTED = 2
+
+EXIT_CODES: Final[Mapping[str, str]] = {
+    "0": "`install`: the environment is there; `quick` and `test`: nothing failed",
+    "1": "`quick` and `test`: something failed; or what is said was not read to its end (`| head`)",
+    "2": "interrupted; the next start begins an unfinished installation anew",
+    "4": "wrong use, or the environment cannot be made",
+    "another": "that of pytest",
+}
 
 HELP = """\
 quick    make the environment and run the scaled-down benchmarks; the report is mlps-report.html
@@ -41,14 +50,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(USAGE_ERROR, f"{message}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """What stands on the line."""
     parser = _Parser(
         prog="python3 -m pytest_mlpstorage.bootstrap",
         description=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("command", choices=("quick", "test", "install"), metavar="quick|test|install")
+    parser.add_argument("command", choices=("quick", "test", "install"), metavar="quick|test|install", help="what to do")
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--venv", metavar="DIR", type=Path, help="the environment to make or use (default: .venv in the clone)")
     place.add_argument("--here", action="store_true", help="install into the Python that runs this; a torch that is there is kept")
@@ -151,20 +161,20 @@ def _work(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command line ``argv`` and return its exit code: pytest's own, or 4 where the environment cannot be made."""
+    return exit_code(lambda: _main(argv))
+
+
+def _main(argv: Sequence[str]) -> int:
     ours, dashes, theirs = list(argv), "--" in argv, []
     if dashes:
         ours, theirs = list(argv[: argv.index("--")]), list(argv[argv.index("--") + 1 :])
-    options, unknown = _parser().parse_known_args(ours)
+    options, unknown = parser().parse_known_args(ours)
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     try:
         return _work(options, [*unknown, *theirs])
-    except MLPStorageError as error:
-        sys.stderr.write(f"{error}\n")
-        return USAGE_ERROR
     except OSError as error:  # a full or read-only disk, met between two commands of pip
         what, remedy = "the environment cannot be written", "--venv with another folder"
-        sys.stderr.write(f"{FileSystemError(what, cause=error, suggestion=remedy, code=code_of_os(error))}\n")
-        return USAGE_ERROR
+        raise FileSystemError(what, cause=error, suggestion=remedy, code=code_of_os(error)) from error
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the next start begins the installation anew\n")
         return INTERRUPTED

@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from pytest_mlpstorage.commands import CommandParser, exit_code
 from pytest_mlpstorage.errors import ConfigurationError
@@ -19,10 +20,18 @@ from pytest_mlpstorage.history.told import details, objects, table
 from pytest_mlpstorage.results.files import is_directory
 from pytest_mlpstorage.verdict import Verdict
 
-__all__ = ["main"]
+__all__ = ["EXIT_CODES", "main", "parser"]
+
+EXIT_CODES: Final[Mapping[str, str]] = {
+    "0": "told",
+    "1": "what is said was not read to its end (`| head`)",
+    "4": "wrong use, no directory, or an id that is no result's",
+    "another": "with `--rerun`, that of its pytest",
+}
 
 
-def _parser() -> CommandParser:
+def parser() -> CommandParser:
+    """What stands on the line."""
     parser = CommandParser(
         prog="python -m pytest_mlpstorage.history",
         description="What a results tree remembers: results that stand in it, and those set aside in .mlps/superseded.",
@@ -30,7 +39,9 @@ def _parser() -> CommandParser:
     )
     families = sorted({*FAMILIES, *FAMILIES.values()})
     verdicts = [*(verdict.value for verdict in Verdict), SET_ASIDE]
-    parser.add_argument("results", metavar="RESULTS", nargs="?", type=Path, default=Path("mlps-results"), help="default: ./mlps-results")
+    parser.add_argument(
+        "results", metavar="RESULTS", nargs="?", type=Path, default=Path("mlps-results"), help="results tree (default: ./mlps-results)"
+    )
     parser.add_argument("--family", choices=families, metavar="NAME", help=f"only one family: {', '.join(families)}")
     parser.add_argument("--model", default="", metavar="WORD", help="only models with this in their name")
     parser.add_argument("--system", default="", metavar="WORD", help="only systems with this in their name")
@@ -50,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """List, show or rerun; returns the exit code."""
     words = tuple(sys.argv[1:] if arguments is None else arguments)
     own, extra = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, ())
-    return exit_code(lambda: _main(_parser().parse_args(own), extra))
+    return exit_code(lambda: _main(parser().parse_args(own), extra))
 
 
 def _main(given: argparse.Namespace, extra: tuple[str, ...]) -> int:

@@ -5,28 +5,28 @@ Exit code 0, 4 for wrong use and where a file cannot be written.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_mlpstorage.commands import CommandParser, exit_code
+from pytest_mlpstorage.commands import exit_code
 from pytest_mlpstorage.errors import FileSystemError, code_of_os
 from pytest_mlpstorage.reference.checked import with_table
-from pytest_mlpstorage.reference.pages import WRITE, write_pages
+from pytest_mlpstorage.reference.line import parser
+from pytest_mlpstorage.reference.pages import write_pages
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write; returns the exit code."""
-    parser = CommandParser(prog=WRITE, description="Write the pages of docs/reference, which are made of the code.")
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="where the pages go, docs/reference in a clone")
-    parser.add_argument("readme", metavar="README.md", type=Path, nargs="?", help="file whose table of what is checked is renewed")
-    given = parser.parse_args(arguments)
-    return exit_code(lambda: _write(given.folder, given.readme))
+    return exit_code(lambda: _write(parser().parse_args(arguments)))
 
 
-def _write(folder: Path, readme: Path | None) -> int:
+def _write(given: argparse.Namespace) -> int:
+    folder: Path = given.folder
+    readme: Path | None = given.readme
     try:
         write_pages(folder)
         if readme is not None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-__all__ = ["code", "plain", "table"]
+__all__ = ["code", "plain", "table", "told_default"]
+
+_DEFAULT: Final = re.compile(r"(?:^| \(|; )default:? ([^()]+(?:\([^()]*\)[^()]*)?)\)?$")
+"""Where a help says in words what holds without an option."""
 
 _ACTIVE: Final = str.maketrans({"\\": "\\\\", "|": "\\|", "<": "\\<", "*": "\\*", "[": "\\[", "$": "\\$"})
 
@@ -21,6 +25,12 @@ def plain(text: str) -> str:
 def code(text: str) -> str:
     """A word as code; nothing for an empty one."""
     return f"`{text}`".replace("|", "\\|") if text else ""
+
+
+def told_default(help_text: str) -> tuple[str, str]:
+    """What a help says that an option does, and what it says that holds without; the second is empty where it says nothing of it."""
+    found = _DEFAULT.search(help_text)
+    return (help_text[: found.start()].strip(), found[1].strip()) if found else (help_text.strip(), "")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

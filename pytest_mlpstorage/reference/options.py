@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_mlpstorage.options import add_options
-from pytest_mlpstorage.reference.markdown import code, plain, table
+from pytest_mlpstorage.reference.markdown import code, plain, table, told_default
 
 __all__ = ["options_page"]
 
@@ -35,5 +35,5 @@ def _rows() -> Iterator[tuple[str, str, str]]:
         name = max(option.names(), key=len)
         if metavar:
             name += f"[={metavar}]" if attributes.get("nargs") == "?" else f"={metavar}"
-        default = attributes.get("default")
-        yield code(name), code(str(default)) if default else "", plain(str(attributes.get("help") or "").replace("%%", "%"))
+        does, default = told_default(str(attributes.get("help") or "").replace("%%", "%"))
+        yield code(name), plain(default), plain(does)

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Final
 
 from pytest_mlpstorage.reference.columns import columns_page
+from pytest_mlpstorage.reference.commands import commands_page
 from pytest_mlpstorage.reference.fixtures import fixtures_page
 from pytest_mlpstorage.reference.keys import keys_page
+from pytest_mlpstorage.reference.line import WRITE
 from pytest_mlpstorage.reference.metrics import metrics_page
 from pytest_mlpstorage.reference.options import options_page
 
-__all__ = ["PAGES", "WRITE", "pages", "write_pages"]
-
-WRITE: Final = "python -m pytest_mlpstorage.reference"
+__all__ = ["PAGES", "pages", "write_pages"]
 
 PAGES: Final[Mapping[str, Callable[[], list[str]]]] = {
     "options.md": options_page,
+    "commands.md": commands_page,
     "configuration.md": keys_page,
     "metrics.md": metrics_page,
     "columns.md": columns_page,

@@ -107,7 +107,9 @@ def sentence(text: str, findings: Iterable[dict[str, Any]] = ()) -> str:
     """Why an item failed, in one line: of what decided it with measured and required, else the first line of its text."""
     lines = [line for line in text.splitlines() if line.strip()]
     first = lines[0] if lines else ""
-    told = next((f for f in findings if first.startswith(f"[{f.get('rule')}] {f.get('message')}")), None)
+    # Another plug-in may have a property of this name.
+    ours = (f for f in findings if isinstance(f.get("rule"), str) and isinstance(f.get("message"), str))
+    told = next((f for f in ours if first.startswith(f"[{f['rule']}] {f['message']}")), None)
     if told is not None:
         amounts = [f"{word} {told[word]}" for word in ("measured", "required") if told.get(word) is not None]
         first = f"[{told['rule']}] {told['message']}" + (f": {'; '.join(amounts)}" if amounts else "")
@@ -122,15 +124,19 @@ def sentence(text: str, findings: Iterable[dict[str, Any]] = ()) -> str:
 def _tidy_outcome(outcome: ET.Element, findings: list[dict[str, Any]], named: dict[str, str], budget: Budget) -> None:
     text, message = outcome.text or "", outcome.get("message", "")
     if outcome.tag == "skipped":
-        # pytest puts the path of the file that skipped before the reason.
+        # pytest puts the path of the file that skipped before the reason. Some viewers show the text only: that of GitLab shows the
+        # attributes as a table where there is none.
         outcome.set("message", sentence(message))
-        text = message if len(message) > _LONGEST_SENTENCE else ""
+        text = message
     else:
         # A traceback begins with source code; what it raised is what pytest made the message of.
         outcome.set("message", sentence(text if text.startswith("[") else message.removeprefix("Failed: "), findings))
-        kind = named.get(records.ERROR, "").split(" ")[0] or named.get(records.RULE, "")
-        if kind:
-            outcome.set("type", kind)
+    kind = named.get(records.ERROR, "").split(" ")[0] or named.get(records.RULE, "")
+    if kind:
+        outcome.set("type", kind)
+    if len(text) <= _LONGEST_SENTENCE:
+        outcome.text = text  # no longer than the message, which always has its room
+        return
     cut = text if len(text) <= _LONGEST_BODY else f"{text[:_LONGEST_BODY]}\n… ({len(text)} characters)"
     outcome.text = cut if budget.takes(cut) else f"{text[:_LONGEST_SENTENCE]}… ({len(text)} characters; this file has no more room)"
 
@@ -141,8 +147,9 @@ def _tidy_properties(properties: ET.Element, findings: list[dict[str, Any]], bud
         if name == records.FINDINGS and len(findings) > _FINDINGS:
             value = json.dumps(findings[:_FINDINGS])
             ET.SubElement(properties, "property", name="mlps_findings_in_all", value=str(len(findings)))
-        longest = _LONGEST_DETAIL if name != records.JUDGEMENT else 4 * _LONGEST_DETAIL
-        left_out = name in _DETAILS and (len(value) > longest or not budget.takes(value))
+        elif name == records.JUDGEMENT:
+            value = _without_findings(value)
+        left_out = name in _DETAILS and (len(value) > _LONGEST_DETAIL or not budget.takes(value))
         if name in _TRAVELLING or (name in _DETAILS and value in _EMPTY) or left_out:
             properties.remove(one)
         else:
@@ -151,3 +158,14 @@ def _tidy_properties(properties: ET.Element, findings: list[dict[str, Any]], bud
         if left_out:
             what = f"{name}: {len(value)} characters, see verdicts.json"
             ET.SubElement(properties, "property", name="mlps_left_out", value=what)
+
+
+def _without_findings(judgement: str) -> str:
+    """A judgement as one that stands beside its findings: they are by far the most of it."""
+    try:
+        whole = json.loads(judgement)
+    except ValueError:
+        return judgement
+    if not isinstance(whole, dict):
+        return judgement
+    return json.dumps({name: value for name, value in whole.items() if name != "findings"})

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import json
+import re
 
 import pytest
 from written import REPO
@@ -62,6 +63,19 @@ def test_the_options_are_those_that_pytest_shows_in_its_help(pytester):
     page = MADE["options.md"]
     assert shown
     assert {row.split("`")[1].split("=")[0].split("[")[0] for row in page.splitlines() if row.startswith("| `--")} == shown
+
+
+def test_a_default_stands_in_its_column_and_not_in_the_words():
+    rows = {
+        line.split("`")[1]: [cell.strip() for cell in line.strip("| ").split(" | ")]
+        for line in MADE["options.md"].splitlines()
+        if line.startswith("| `")
+    }
+    assert rows["--mlps-profile=NAME"][1] == "strict"
+    assert rows["--mlps-edition=X.Y"][1] == "3.0 below closed/ and open/, 2.0 below Closed/ and Open/"
+    assert rows["--results-dir=DIR"][1] == rows["--mlps-data-dir=DIR"][1] == "that of the configuration"
+    assert rows["--mlps-strict"][1] == ""
+    assert [name for name, cells in rows.items() if re.search(r"\(default|default:", cells[2])] == []
 
 
 def test_each_key_that_the_parser_knows_stands_there_with_its_variable():

@@ -79,7 +79,9 @@ def test_a_damaged_table_is_one_error(tmp_path, monkeypatch, text):
 
 
 def test_the_command_wants_a_folder(tmp_path, capsys):
-    assert module._main([]) == 2
-    assert capsys.readouterr().err == "usage: python -m pytest_mlpstorage.error_codes docs/errors\n"
-    assert module._main([str(tmp_path / "new")]) == 0
+    with pytest.raises(SystemExit) as ended:
+        module.main([])
+    assert ended.value.code == 4
+    assert "python -m pytest_mlpstorage.error_codes: the following arguments are required: FOLDER" in capsys.readouterr().err
+    assert module.main([str(tmp_path / "new")]) == 0
     assert (tmp_path / "new" / "MLPS-E100.md").is_file()

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import jsonschema
 import pytest
 import yaml
 
-from pytest_mlpstorage.report import records
+from pytest_mlpstorage.report import junit_cases, records
 
 REPO = Path(__file__).parents[3]
 sys.path.insert(0, str(REPO / "tests/unit/rules"))
@@ -133,6 +134,47 @@ def test_the_nightly_job_plans_the_quick_benchmark(path, here):
     assert sorted(entry.name for entry in (folder / "home").iterdir()) == ["venv"]
 
 
+@pytest.mark.parametrize("path", [GITHUB, GITLAB], ids=["github", "gitlab"])
+def test_a_night_that_cannot_be_installed_does_not_keep_the_reports_of_the_last(path, here):
+    """A machine of one's own has them still: a runner of GitHub empties no folder that nobody checks out into."""
+    folder, environ = here
+    (folder / "reports").mkdir()
+    (folder / "reports/junit.xml").touch()
+    python = folder / "a home/venv/bin/python"  # a path with a blank in it
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho asked: "$@"\nexit 1\n')
+    python.chmod(0o755)
+    script, variables = scripts(path, "nightly")
+    done = run(script, folder, {**variables, **environ, "BENCHMARK_HOME": str(folder / "a home")})
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.startswith("asked: -m pip ")
+    assert not (folder / "reports").exists()
+
+
+def wheel(folder, says):
+    """A wheel of the name and version of this package, whose bootstrap says something."""
+    folder.mkdir()
+    path, info = folder / "pytest_mlpstorage-0.1.0-py3-none-any.whl", "pytest_mlpstorage-0.1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as held:
+        held.writestr("pytest_mlpstorage/__init__.py", "")
+        held.writestr("pytest_mlpstorage/bootstrap.py", f"print('this is {says}')")
+        held.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: pytest-mlpstorage\nVersion: 0.1.0\n")
+        held.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        held.writestr(f"{info}/RECORD", "\n".join(f"{name},," for name in [*held.namelist(), f"{info}/RECORD"]))
+    return path
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("path", [GITHUB, GITLAB], ids=["github", "gitlab"])
+def test_a_night_measures_with_what_is_named_now_though_its_version_is_that_of_the_last(path, tmp_path):
+    script, variables = scripts(path, "nightly")
+    script = script[: script.index("--pyargs")] + "--version"  # the environment has no pytest, and the script ends there
+    for says in ("the first", "another"):
+        package = wheel(tmp_path / says, says)
+        done = run(script, tmp_path, {**variables, "BENCHMARK_HOME": str(tmp_path / "home"), "PACKAGE": str(package)})
+        assert f"this is {says}\n" in done.stdout, done.stdout + done.stderr
+
+
 def test_both_files_do_the_same():
     for job in ("judge", "nightly"):
         one, two = (" ".join(scripts(path, job)[0].replace("\\\n", " ").replace('"', "").split()) for path in (GITHUB, GITLAB))
@@ -148,9 +190,11 @@ def test_the_page_shows_the_command_of_the_files_and_names_the_properties_that_i
         asked = asked.replace(f"${name}", value)
     assert " ".join(shown.replace("\\\n", " ").split()) in " ".join(asked.split())
     known = {value for name, value in vars(records).items() if name.isupper() and isinstance(value, str)} | {
-        "mlps_verdict <path>", "mlps_findings_in_all", "mlps_left_out",
+        "mlps_verdict <path>", "mlps_change <metric>", "mlps_findings_in_all", "mlps_left_out",
     }  # fmt: skip
     assert set(re.findall(r"`(mlps_[^`]+)`", page)) <= known
+    kept = {name for name in known if re.fullmatch(r"mlps_\w+", name)} - junit_cases._TRAVELLING
+    assert [name for name in sorted(kept) if f"`{name}`" not in page] == []
     assert all((DOCS / path).is_file() for path in re.findall(r"\]\(((?:ci|errors)/[^)]+)\)", page))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mlpstorage import collection, options
 from pytest_mlpstorage.results.tree import read_tree
 from pytest_mlpstorage.rules import rules_for
 from pytest_mlpstorage.rules.catalogue import for_people
@@ -53,6 +54,27 @@ def test_every_rule_on_every_subject_is_an_item_and_nothing_else_is(pytester, tr
     items = collected(pytester)
     assert sorted(items) == sorted(expected)
     assert len(items) == len(set(items))
+
+
+@pytest.mark.parametrize("linked", ["suite", "clone"])
+def test_a_suite_that_is_reached_through_a_link_has_the_same_items(pytester, tree, linked):
+    suite = pytester.path / linked / ("" if linked == "suite" else "rules")
+    (pytester.path / linked).symlink_to(RULES if linked == "suite" else RULES.parent)
+    result = pytester.runpytest(suite, "--results-dir=tree", "--collect-only", "-q", "-p", "no:cacheprovider")
+    items = [line.rpartition("::")[2] for line in result.stdout.lines if "::" in line]
+    assert items == collected(pytester)
+    run = pytester.runpytest(suite, "--results-dir=tree", "-q", "-p", "no:cacheprovider")
+    assert "fixture 'check' not found" not in run.stdout.str()
+    assert run.parseoutcomes().get("errors", 0) == 0
+
+
+def test_a_suite_that_is_a_link_in_its_clone_is_known_by_both_names(tmp_path, monkeypatch):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "clone").mkdir()
+    (tmp_path / "clone/rules").symlink_to(tmp_path / "real")
+    monkeypatch.setattr(options, "PACKAGE", tmp_path / "clone/pytest_mlpstorage")
+    assert all(collection._inside(tmp_path / folder / "test_x.py", "rules") for folder in ("clone/rules", "real"))
+    assert not collection._inside(tmp_path / "clone/test_x.py", "rules")
 
 
 def test_items_of_a_subject_stand_together(pytester, tree):

@@ -108,14 +108,56 @@ def test_a_finding_of_another_line_is_not_the_reason():
     assert sentence("[9.9.9] something else; in a:b", [FINDING]) == "[9.9.9] something else"
 
 
-def test_a_skipped_item_names_no_path_of_the_machine():
+@pytest.mark.parametrize(
+    ("text", "foreign"),
+    [
+        ("[9.9.9] None", {"rule": "9.9.9"}),
+        ("[None] x", {"message": "x", "measured": 1}),
+        ("[None] None", {}),
+        ("[9.9.9] ['x']", {"rule": "9.9.9", "message": ["x"]}),
+        ("[9] x", {"rule": 9, "message": "x", "required": {}}),
+    ],
+)
+def test_findings_that_are_none_of_ours_are_no_reason(text, foreign):
+    assert sentence(text, [foreign]) == text
+    element = case(text, mlps_findings=json.dumps([foreign]))
+    tidied(element)
+    assert element.find("failure").get("message") == text
+
+
+def test_a_skipped_item_names_its_reason_twice_its_rule_and_no_path_of_the_machine():
+    """Viewers show the one or the other; that of GitLab shows a table of the attributes where there is no text."""
     element = case("/home/me/checks.py:7: human review", tag="skipped", message="human review")
     tidied(element)
-    assert element.find("skipped").attrib["message"] == "human review"
-    assert element.find("skipped").text == ""
+    assert element.find("skipped").attrib == {"message": "human review", "type": "3.3.2"}
+    assert element.find("skipped").text == "human review"
     long = case("p:1: " + "y" * 500, tag="skipped", message="y" * 500)
     tidied(long)
     assert long.find("skipped").text == "y" * 500
+
+
+def test_a_skipped_item_of_no_rule_keeps_the_type_of_pytest():
+    element = case("p:1: why", tag="skipped", message="why", mlps_rule="")
+    element.find("skipped").set("type", "pytest.skip")
+    tidied(element)
+    assert element.find("skipped").get("type") == "pytest.skip"
+
+
+def test_a_reason_of_one_sentence_is_told_where_details_have_no_more_room():
+    budget = Budget(0)
+    short, long = (case("p:1: x", tag="skipped", message=text) for text in ("human review", "y" * 500))
+    tidied(short, budget)
+    tidied(long, budget)
+    assert short.find("skipped").text == "human review"
+    assert long.find("skipped").text == "y" * 300 + "… (500 characters; this file has no more room)"
+
+
+def test_a_judgement_does_not_repeat_the_findings():
+    judgement = {"path": "a", "metrics": {"train_au": 90}, "findings": [FINDING] * 40}
+    said = tidied(case(mlps_judgement=json.dumps(judgement), mlps_findings=json.dumps([FINDING])))
+    assert json.loads(said["mlps_judgement"]) == {"path": "a", "metrics": {"train_au": 90}}
+    assert json.loads(said["mlps_findings"]) == [FINDING]
+    assert tidied(case(mlps_judgement="[1"))["mlps_judgement"] == "[1"
 
 
 def test_what_travels_for_programs_stays_out_and_empty_details_too():

@@ -24,6 +24,7 @@ def tree(pytester, monkeypatch):
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     slow = TrainingTree.write(pytester.path / "tree", submitter="other", system="slowfs")
     slow.edit_metric(run=2, train_au_mean_percentage=88.125)
+    TrainingTree.write(pytester.path / "tree", submitter="third", system="s")
     return pytester
 
 
@@ -47,6 +48,11 @@ def test_the_file_is_valid_but_for_what_readers_of_xunit_1_want_and_wholly_in_xu
     assert any("mlps_rule: 3.3.2" in (output.text or "") for output in strict.iter("system-out"))
 
 
+def test_the_suite_is_named_after_what_it_holds_unless_the_user_has_named_it(tree):
+    ours, named = (junit_of(tree, "--results-dir=tree", "-n0", "-k", "package", *more) for more in ((), ("-o", "junit_suite_name=nightly")))
+    assert [root.find("testsuite").get("name") for root in (ours, named)] == ["MLPerf Storage", "nightly"]
+
+
 def test_file_and_line_are_those_of_the_test_and_the_time_is_in_seconds(tree):
     root = junit_of(tree, "--results-dir=tree", "-n0")
     for case in root.iter("testcase"):
@@ -56,9 +62,12 @@ def test_file_and_line_are_those_of_the_test_and_the_time_is_in_seconds(tree):
         assert 0 <= float(case.get("time")) < 60
 
 
-def test_workers_change_nothing_of_it(tree):
-    one, two = (junit_of(tree, "--results-dir=tree", workers) for workers in ("-n0", "-n2"))
+@pytest.mark.parametrize("more", [(), ("--junitprefix=nightly",)], ids=["plain", "prefixed"])
+def test_workers_change_nothing_of_it(tree, more):
+    one, two = (junit_of(tree, "--results-dir=tree", workers, *more) for workers in ("-n0", "-n2"))
     assert addresses(one) == addresses(two)
+    orders = [[(case.get("classname"), case.get("name")) for case in root.iter("testcase")] for root in (one, two)]
+    assert orders[0] == orders[1]  # viewers show the items of one result one after another
     said = [sorted(failure.get("message") for failure in root.iter("failure")) for root in (one, two)]
     assert said[0] == said[1]
     assert any(text.startswith("[3.3.2] ") and text.endswith(": measured 88.125; required 90.0") for text in said[0])
@@ -72,6 +81,10 @@ def test_items_of_benchmarks_are_addressed_the_same_way(tree):
     assert run.get("classname") == "benchmarks.test_training.TestTraining"
     assert int(run.get("line")) == line_of(BENCHMARKS / "test_training.py", "test_run")
     assert not [p for p in run.iter("property") if p.get("name") == "mlps_planned"]
+    result = cases["test_result[unet3d-b200]"]  # skipped before it began, and one of ours all the same
+    assert int(result.get("line")) == line_of(BENCHMARKS / "test_training.py", "test_result")
+    assert {p.get("name"): p.get("value") for p in result.iter("property")} == {"mlps_division": "whatif", "mlps_result": "unet3d-b200"}
+    assert result.find("skipped").text == result.find("skipped").get("message") == "dry run: nothing was measured"
     assert set(violations(root)) == BEYOND
 
 
