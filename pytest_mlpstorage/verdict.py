@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable
 from enum import Enum
+from typing import Final
 
-__all__ = ["Category", "Division", "Finding", "Judgement", "NoEvidence", "Severity", "Verdict", "fold", "judge"]
+__all__ = ["Category", "Division", "Finding", "Judgement", "NoEvidence", "Severity", "Verdict", "amounts", "fold", "judge"]
+
+_LONG_NUMBER: Final = re.compile(r"-?\d{1,5}\.\d{6,}")
+"""More decimals than anybody measures; what is smaller or greater is written with an exponent."""
 
 
 class Division(str, Enum):
@@ -73,15 +78,34 @@ class Finding:
     def line(self) -> str:
         """The finding as one line for people: rule, message, measured, required, place, count."""
         parts = [f"[{self.rule}] {self.message}"]
-        if self.measured is not None:
-            parts.append(f"measured {self.measured}")
-        if self.required is not None:
-            parts.append(f"required {self.required}")
+        parts += [
+            f"{word} {text}" for word, text in zip(("measured", "required"), amounts(self.measured, self.required), strict=True) if text
+        ]
         place = ":".join(p for p in (self.file, self.field) if p)
         if place:
             parts.append(f"in {place}")
         times = f" (×{self.count})" if self.count > 1 else ""
         return "; ".join(parts) + times
+
+
+def amounts(measured: object, required: object) -> tuple[str, str]:
+    """What was measured and what is required as a person reads them, empty where there is none (None).
+
+    Of long decimals six digits are shown, unless that would put a number onto the other one, or to its other side.
+    """
+    whole = ["" if value is None else str(value) for value in (measured, required)]
+    short = [f"{float(text):.6g}" if _LONG_NUMBER.fullmatch(text) else text for text in whole]
+    first, second = short if _order(short) == _order(whole) else whole
+    return first, second
+
+
+def _order(texts: list[str]) -> int | None:
+    """Which of two numbers is greater; None where one is none."""
+    try:
+        first, second = map(float, texts)
+    except ValueError:
+        return None
+    return (first > second) - (first < second)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,7 +29,7 @@ from pytest_mlpstorage.report.records import Facts
 from pytest_mlpstorage.report.rule_rows import RuleRow, section_of
 from pytest_mlpstorage.report.runs import RunRow
 from pytest_mlpstorage.report.text import escaped, number
-from pytest_mlpstorage.verdict import Verdict
+from pytest_mlpstorage.verdict import Verdict, amounts
 
 __all__ = ["COLUMNS", "MOST_BYTES", "SCRIPT", "STYLE", "TESTS_HEADING", "row_cells", "runs_html", "title", "verdicts_html"]
 
@@ -159,7 +159,7 @@ def row_cells(said: Facts | None, outcome: str = "") -> list[str]:
         f'<td class="col-verdict{color}"{data}>{escaped(verdict, longest=300)}</td>',
         *(
             f'<td class="col-{name}">{_sorted_by_number(text)}</td>'
-            for name, text in (("measured", said.measured), ("required", said.required))
+            for name, text in zip(("measured", "required"), amounts(said.measured, said.required), strict=True)
         ),
         f'<td class="col-rule">{escaped(rule, longest=300)}</td>',
     ]

@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 from pytest_mlpstorage.report import records
 from pytest_mlpstorage.report.text import plain
+from pytest_mlpstorage.verdict import amounts
 
 __all__ = ["Budget", "legal", "sentence", "tidy_case"]
 
@@ -111,8 +112,9 @@ def sentence(text: str, findings: Iterable[dict[str, Any]] = ()) -> str:
     ours = (f for f in findings if isinstance(f.get("rule"), str) and isinstance(f.get("message"), str))
     told = next((f for f in ours if first.startswith(f"[{f['rule']}] {f['message']}")), None)
     if told is not None:
-        amounts = [f"{word} {told[word]}" for word in ("measured", "required") if told.get(word) is not None]
-        first = f"[{told['rule']}] {told['message']}" + (f": {'; '.join(amounts)}" if amounts else "")
+        texts = zip(("measured", "required"), amounts(told.get("measured"), told.get("required")), strict=True)
+        figures = "; ".join(f"{word} {text}" for word, text in texts if text)
+        first = f"[{told['rule']}] {told['message']}" + (f": {figures}" if figures else "")
     else:
         first = _PLACE.sub("", first)
     # Details of an error are indented below it; other findings begin a line.

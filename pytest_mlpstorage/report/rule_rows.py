@@ -13,7 +13,7 @@ from pytest_mlpstorage.results.records import Result
 from pytest_mlpstorage.rules.catalogue import for_people
 from pytest_mlpstorage.rules.judging import judging_edition, record_of, rules_for, said_of, weighed
 from pytest_mlpstorage.rules.registry import rule_order
-from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity
+from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity, amounts
 
 __all__ = ["OUTCOMES", "OWN", "SECTIONS", "Outcome", "RuleRow", "rows_of_result_judged", "section_of", "sorted_rows"]
 
@@ -81,8 +81,9 @@ class RuleRow:
         order = (Severity.ERROR, Severity.WARNING, Severity.INFO)
         worst = min(found, key=lambda finding: (order.index(finding.severity), finding.category is not Category.INVALID))
         count = sum(finding.count for finding in found)
-        told = {key: "" if (value := getattr(worst, key)) is None else str(value) for key in ("measured", "required")}
-        return cls(id, name, outcome, message=f"{worst.message} (×{count})" if count > 1 else worst.message, **told)
+        measured, required = amounts(worst.measured, worst.required)
+        message = f"{worst.message} (×{count})" if count > 1 else worst.message
+        return cls(id, name, outcome, message=message, measured=measured, required=required)
 
 
 def _outcome(division: str, findings: list[Finding], lacking: list[NoEvidence]) -> Outcome:

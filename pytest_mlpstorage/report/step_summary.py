@@ -13,7 +13,7 @@ from pytest_mlpstorage.report.figures import figures_of
 from pytest_mlpstorage.report.junit_cases import sentence
 from pytest_mlpstorage.report.text import plain
 from pytest_mlpstorage.results.atomic import file_system_error
-from pytest_mlpstorage.verdict import Finding, Severity, Verdict
+from pytest_mlpstorage.verdict import Finding, Severity, Verdict, amounts
 
 __all__ = ["LIMIT_BYTES", "write_step_summary"]
 
@@ -98,10 +98,10 @@ def _failures(failed: Sequence[Item]) -> Iterator[tuple[str, ...]]:
 
 
 def _finding_row(finding: Finding) -> tuple[str, ...]:
-    amounts = ("" if value is None else _markdown(value) for value in (finding.measured, finding.required))
+    told = (_markdown(text) for text in amounts(finding.measured, finding.required))
     place = ":".join(filter(None, (finding.file, finding.field)))
     times = f" (×{finding.count})" if finding.count > 1 else ""
-    return _markdown(finding.rule), _markdown(finding.message + times), *amounts, _markdown(place)
+    return _markdown(finding.rule), _markdown(finding.message + times), *told, _markdown(place)
 
 
 def _artefacts(files: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from pytest_mlpstorage.verdict import Finding, Severity
+from pytest_mlpstorage.verdict import Finding, Severity, amounts
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.editions import Edition
@@ -32,6 +32,5 @@ def faults_of_runs(result: TrainingResult | CheckpointingResult, edition: Editio
 
 
 def _words(said: Finding, rule: str) -> str:
-    measured = f", measured {said.measured}" if said.measured is not None else ""
-    required = f", required {said.required}" if said.required is not None else ""
-    return f"{said.message}{measured}{required} ({rule})"
+    told = zip(("measured", "required"), amounts(said.measured, said.required), strict=True)
+    return "".join((said.message, *(f", {word} {text}" for word, text in told if text), f" ({rule})"))

@@ -1,0 +1,46 @@
+"""What was measured and required, as a person reads it: no more digits than help, and never another judgement."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_mlpstorage.verdict import Finding, amounts
+
+
+@pytest.mark.parametrize(
+    ("measured", "required", "shown"),
+    [
+        (19.65438650504595, 90.0, ("19.6544", "90.0")),
+        (0.5166000000000001, None, ("0.5166", "")),
+        (97.20000000000002, "at least 98", ("97.2", "at least 98")),
+        ("-12.3456789", 3, ("-12.3457", "3")),
+        # What would be put onto the limit, or over it, is left whole.
+        (89.99999999, 90, ("89.99999999", "90")),
+        (90.0000001, 90.00000004, ("90.0000001", "90.00000004")),
+        (1.0000001, 1.0000004, ("1.0000001", "1.0000004")),
+        (2, 2.00000001, ("2", "2.00000001")),
+        # No decimals of a measurement, and no number.
+        (123456.78901234, 5, ("123456.78901234", "5")),
+        (0.12345, 1e-07, ("0.12345", "1e-07")),
+        ("0.1234567 GiB", float("nan"), ("0.1234567 GiB", "nan")),
+        (None, None, ("", "")),
+        (0, "", ("0", "")),
+    ],
+)
+def test_long_decimals_are_shortened_and_nothing_else(measured, required, shown):
+    assert amounts(measured, required) == shown
+
+
+@given(st.floats(0, 1e5), st.floats(0, 1e5))
+def test_a_number_stays_on_its_side_of_the_other(measured, required):
+    a, b = map(float, amounts(measured, required))
+    assert (a > b, a < b) == (measured > required, measured < required)
+    assert a == pytest.approx(measured, rel=1e-5)
+
+
+def test_a_line_has_them_so():
+    assert Finding("too low", measured=19.65438650504595, required=90.0, rule="3.3.2").line() == (
+        "[3.3.2] too low; measured 19.6544; required 90.0"
+    )
