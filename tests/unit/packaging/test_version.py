@@ -205,3 +205,15 @@ def test_a_tag_that_cannot_stand_changes_nothing(next_clone, name, told, words):
 def test_what_is_not_committed_is_named_and_no_version(next_clone):
     (next_clone / "new.py").write_text("")
     assert tag(next_clone, "v0.10.0") == (1, "commit or put away first what is changed here: new.py\n")
+
+
+@pytest.mark.parametrize("hook", ["pre-commit", "reference-transaction"])
+def test_a_clone_that_takes_no_commit_or_no_tag_is_left_as_it_was(next_clone, hook):
+    refuses = '#!/bin/sh\ncase "$(cat)$0" in *refs/tags/v0.10.0*|*pre-commit) echo no, not here >&2; exit 1;; esac\n'
+    path = next_clone / ".git" / "hooks" / hook
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(refuses)
+    path.chmod(0o755)
+    code, said = tag(next_clone, "v0.10.0")
+    assert (code, "no, not here" in said) == (1, True), said
+    assert git(next_clone, "status", "--porcelain").stdout == ""
