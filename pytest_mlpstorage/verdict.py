@@ -91,11 +91,14 @@ class Finding:
 def amounts(measured: object, required: object) -> tuple[str, str]:
     """What was measured and what is required as a person reads them, empty where there is none (None).
 
-    Of long decimals six digits are shown, unless that would put a number onto the other one, or to its other side.
+    Of long decimals six digits are shown, unless that would put a number onto the other one, or to its other side. Beside a limit in
+    words nobody knows which that is.
     """
     whole = ["" if value is None else str(value) for value in (measured, required)]
     short = [f"{float(text):.6g}" if _LONG_NUMBER.fullmatch(text) else text for text in whole]
-    first, second = short if _order(short) == _order(whole) else whole
+    order = _order(whole)
+    harmless = "" in whole or (order is not None and order == _order(short))
+    first, second = short if harmless else whole
     return first, second
 
 

@@ -61,7 +61,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("command", choices=("quick", "test", "install"), metavar="quick|test|install", help="what to do")
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--venv", metavar="DIR", type=Path, help="the environment to make or use (default: .venv in the clone)")
-    place.add_argument("--here", action="store_true", help="install into the Python that runs this; a torch that is there is kept")
+    place.add_argument(
+        "--here", action="store_true", help="install into the Python that runs this, not with --python; a torch that is there is kept"
+    )
     parser.add_argument("--python", metavar="PYTHON", help="the interpreter to make the environment with (default: the running one)")
     parser.add_argument("--tests", action="store_true", help="with install: the test tools too")
     parser.add_argument("--without-dlio", action="store_true", help="no torch and no DLIO: enough to collect items and to judge results")

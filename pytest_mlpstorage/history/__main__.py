@@ -25,8 +25,8 @@ __all__ = ["EXIT_CODES", "main", "parser"]
 EXIT_CODES: Final[Mapping[str, str]] = {
     "0": "told",
     "1": "what is said was not read to its end (`| head`)",
-    "4": "wrong use, no directory, or an id that is no result's",
-    "another": "with `--rerun`, that of its pytest",
+    "4": "wrong use, no directory, an id that is no result's, or standard output that cannot be written",
+    "any": "with `--rerun`, that of its pytest",
 }
 
 

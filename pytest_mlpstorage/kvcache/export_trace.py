@@ -28,7 +28,7 @@ FORMS: Final = ("official", "fio")
 EXIT_CODES: Final[Mapping[str, str]] = {
     "0": "written",
     "1": "what is said was not read to its end (`| head`)",
-    "4": "wrong use, a job that cannot be read or has no such trace, or a file that cannot be written",
+    "4": "wrong use, a job that cannot be read or has no such trace, or a file or standard output that cannot be written",
 }
 
 _EVERYTHING: Final = 2**62

@@ -25,7 +25,7 @@ _FOUND_ERRORS = 1
 EXIT_CODES: Final[Mapping[str, str]] = {
     "0": "made, and no rule found an error",
     "1": "made, and a rule found an error; or what is said was not read to its end (`| head`)",
-    "4": "none was made: wrong use, no results, a target that exists or cannot be written",
+    "4": "wrong use, no results, a target that exists or cannot be written: none was made; or standard output cannot be written",
 }
 
 
@@ -47,8 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _package(given: argparse.Namespace) -> int:
     root, target = given.results.absolute(), given.to.absolute()
     check_target(target, root)
-    for line in clear_leftovers(target):
-        sys.stdout.write(f"{line}\n")
+    cleared = clear_leftovers(target)
     selection = select(root, given.submitter)
     with workshop(target) as place:
         package = place / "package"
@@ -56,7 +55,7 @@ def _package(given: argparse.Namespace) -> int:
         complete_tables(package)
         judged = judge_package(package, cast("Profile", given.profile))
         finish(package, target, selection.submissions[0][1])
-    sys.stdout.write("\n".join(summary(selection, size_bytes, judged, target)) + "\n")
+    sys.stdout.write("\n".join((*cleared, *summary(selection, size_bytes, judged, target))) + "\n")
     return 0 if passed(judged) else _FOUND_ERRORS
 
 

@@ -86,7 +86,7 @@ def clear_leftovers(target: Path) -> tuple[str, ...]:
         elif place.exists():
             left = "a build that was killed has left this, and it cannot be removed"
         else:
-            left = "what a build that was killed had left here is removed"
+            left = "what a build that was killed, or ended just now, had here is gone"
         said.append(f"{left}: {place}")
     return tuple(said)
 

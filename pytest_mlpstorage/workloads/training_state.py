@@ -178,9 +178,16 @@ def require_dataset(plan: TrainingPlan) -> None:
 
 
 def space_bytes(plan: TrainingPlan) -> int:
-    """Bytes that must be free for the data set; none where one is complete, whose files are written over where it is made anew."""
-    complete = isinstance(read_dataset_state(plan.config.data_dir, plan.model), Complete)
-    return 0 if complete else int(plan.dataset_bytes * SPACE_MARGIN)
+    """Bytes that must be free for the data set.
+
+    None where that very one is complete: it is read, or written over where it is made anew. Where another one is, what this one has more.
+    """
+    state, there = read_dataset_state(plan.config.data_dir, plan.model), 0
+    if isinstance(state, Complete):
+        if not state.manifest.differences(plan.dataset_parameters):
+            return 0
+        there = state.manifest.total_bytes_on_disk
+    return int(max(0, plan.dataset_bytes - there) * SPACE_MARGIN)
 
 
 def require_room(plan: TrainingPlan) -> None:

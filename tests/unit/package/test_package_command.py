@@ -354,7 +354,7 @@ def test_what_a_killed_build_left_is_removed_by_the_next_one_and_that_is_said(tr
         other.mkdir()
     _code, out, err = package()
     assert (err, out.count("a build that was killed")) == ("", 1)
-    assert f"what a build that was killed had left here is removed: {left}\n" in out
+    assert f"what a build that was killed, or ended just now, had here is gone: {left}\n" in out
     assert not left.exists()
     assert all(other.is_dir() for other in others), "of other targets, or of nobody that is known here"
 

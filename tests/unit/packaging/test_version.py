@@ -148,7 +148,7 @@ def tag(clone, *arguments):
     return done.returncode, done.stderr or done.stdout
 
 
-@pytest.mark.parametrize("version", ["0.10.0", "0.9.1", "1.0.0", "0.10.0rc1"])
+@pytest.mark.parametrize("version", ["0.10.0", "0.9.1", "1.0.0"])
 def test_a_tag_says_the_version_of_code_and_changelog(next_clone, version):
     code, said = tag(next_clone, f"v{version}")
     assert code == 0, said
@@ -167,10 +167,31 @@ def test_a_tag_says_the_version_of_code_and_changelog(next_clone, version):
     assert release(next_clone, f"v{version}") == (1, f"{next_clone / 'dist'} is not empty\n")
 
 
-def test_a_candidate_is_followed_by_its_release_and_not_the_other_way(next_clone):
-    git(next_clone, "tag", "v0.10.0rc2")
-    assert tag(next_clone, "v0.10.0rc1") == (1, "v0.10.0rc1 is not later than v0.10.0rc2\n")
-    assert tag(next_clone, "v0.10.0")[0] == 0
+def test_what_it_says_undoes_a_version_and_no_commit_of_anybody_else(next_clone):
+    before = git(next_clone, "rev-parse", "HEAD").stdout
+    for told in (None, TOLD.format("")):
+        if told is not None:
+            (next_clone / "CHANGELOG.md").write_text(told.replace("[0.9.0]", "[0.10.0]"))
+            (next_clone / "pytest_mlpstorage/__init__.py").write_text('__version__ = "0.10.0"\n')
+            commit(next_clone)
+            before = git(next_clone, "rev-parse", "HEAD").stdout
+        _, said = tag(next_clone, "v0.10.0")
+        undo = re.search("; undone by: (.*?); next", said)[1]
+        assert subprocess.run(undo, shell=True, cwd=next_clone, capture_output=True).returncode == 0
+        assert git(next_clone, "rev-parse", "HEAD").stdout == before
+        assert "v0.10.0" not in git(next_clone, "tag").stdout.split()
+        assert git(next_clone, "status", "--porcelain").stdout == ""
+
+
+def test_a_clone_without_branch_or_history_makes_no_version(next_clone, tmp_path):
+    git(next_clone, "checkout", "--quiet", "--detach")
+    assert tag(next_clone, "v0.10.0") == (1, "no branch is checked out, and the commit of a version would be on none: git switch one\n")
+    git(next_clone, "checkout", "--quiet", "-b", "main2")
+    (next_clone / "more").write_text("")
+    commit(next_clone)
+    git(tmp_path, "clone", "--quiet", "--depth", "1", next_clone.as_uri(), "shallow")
+    code, said = tag(tmp_path / "shallow", "v0.8.0")
+    assert (code, "git fetch --unshallow --tags" in said) == (1, True), said
 
 
 def test_what_says_a_version_already_is_only_tagged(next_clone):
@@ -185,7 +206,9 @@ def test_what_says_a_version_already_is_only_tagged(next_clone):
 @pytest.mark.parametrize(
     ("name", "told", "words"),
     [
-        ("0.10.0", None, "0.10.0 is no version's tag; allowed: v0.2.0, or v0.2.0rc1 for a candidate"),
+        ("0.10.0", None, "0.10.0 is no version's tag; allowed: v0.2.0"),
+        ("v0.010.0", None, "v0.010.0 is no version's tag"),
+        ("v\u0660.10.0", None, "is no version's tag"),
         ("v0.10", None, "v0.10 is no version's tag"),
         ("v0.9.0", None, "v0.9.0 is not later than v0.9.0"),
         ("v0.8.7", None, "v0.8.7 is not later than v0.9.0"),
@@ -217,3 +240,20 @@ def test_a_clone_that_takes_no_commit_or_no_tag_is_left_as_it_was(next_clone, ho
     code, said = tag(next_clone, "v0.10.0")
     assert (code, "no, not here" in said) == (1, True), said
     assert git(next_clone, "status", "--porcelain").stdout == ""
+
+
+def test_an_interrupt_leaves_the_clone_as_it_was(next_clone):
+    hook = next_clone / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nkill -INT $PPID $(ps -o ppid= -p $PPID); sleep 1; exit 1\n")
+    hook.chmod(0o755)
+    subprocess.run([sys.executable, ".ci/tag", "v0.10.0"], cwd=next_clone, capture_output=True)
+    assert git(next_clone, "status", "--porcelain").stdout == ""
+    assert "v0.10.0" not in git(next_clone, "tag").stdout.split()
+
+
+def test_code_with_two_versions_is_refused(next_clone):
+    (next_clone / "pytest_mlpstorage/__init__.py").write_text('__version__ = "0.9.0"\n__version__ = "0.9.1"\n')
+    commit(next_clone)
+    code, said = tag(next_clone, "v0.10.0")
+    assert (code, "has not one line" in said) == (1, True)

@@ -102,17 +102,32 @@ def test_more_earlier_bytes_than_are_needed_give_none(tmp_path):
     assert room(plan) == 0
 
 
+def complete(plan, **other):
+    """Mark a data set as complete: that of a plan, but for what is ``other``."""
+    manifest = {
+        "model": "unet3d", "run_id": "x", "num_files_train": 420, "num_samples_per_file": 1, "format": "npz",
+        "record_length_bytes": 1, "total_bytes_on_disk": 28, "source_datagen_result_dir": "somewhere", "parameters": dict(plan.dataset_parameters),
+    }  # fmt: skip
+    (plan.config.data_dir / "unet3d").mkdir(parents=True, exist_ok=True)
+    (plan.config.data_dir / "unet3d/.mlps-datagen-manifest.json").write_text(json.dumps(manifest | other))
+
+
 def test_a_data_set_that_is_complete_needs_no_room_when_it_is_generated_anew(tmp_path):
     _, plan, _ = planned(training(tmp_path, free=2**20))
     assert room(plan) == int(plan.dataset_bytes * 1.02)
-    manifest = {
-        "model": "unet3d", "run_id": "x", "num_files_train": 420, "num_samples_per_file": 1, "record_length_bytes": 1, "format": "npz",
-        "total_bytes_on_disk": 28, "source_datagen_result_dir": "somewhere",
-    }  # fmt: skip
-    (plan.config.data_dir / "unet3d").mkdir(parents=True)
-    (plan.config.data_dir / "unet3d/.mlps-datagen-manifest.json").write_text(json.dumps(manifest))
+    complete(plan)
     assert room(plan) == 0
     assert refused(training(tmp_path, free=2**20)) == []
+
+
+@pytest.mark.parametrize(("there", "share"), [(28, 1.0), (GIB, None), (10**15, 0.0)])
+def test_another_data_set_makes_room_for_no_more_than_it_takes(tmp_path, there, share):
+    _, plan, _ = planned(training(tmp_path, free=2**20))
+    complete(plan, total_bytes_on_disk=there, parameters=dict(plan.dataset_parameters) | {"dataset.record_length_bytes": 1})
+    needed = int(max(0, plan.dataset_bytes - there) * 1.02)
+    assert room(plan) == needed
+    assert share is None or needed == pytest.approx(share * plan.dataset_bytes * 1.02)
+    assert bool(refused(training(tmp_path, free=2**20))) == (needed > 0)
 
 
 def test_a_collection_that_is_whole_needs_no_room_when_it_is_loaded_anew(tmp_path):
