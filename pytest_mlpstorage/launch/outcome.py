@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from pytest_mlpstorage.error_codes import error_codes
 from pytest_mlpstorage.errors import BenchmarkExecutionError
 
 if TYPE_CHECKING:
@@ -97,4 +98,7 @@ def require_success(outcome: Outcome) -> None:
         details["could not be ended"] = ", ".join(outcome.left)
     if outcome.stderr_tail:
         details["last lines of stderr"] = "".join(f"\n    {line}" for line in outcome.stderr_tail)
-    raise BenchmarkExecutionError(outcome.cause, details=details, code=outcome.code or "MLPS-E530")
+    code = outcome.code or "MLPS-E530"
+    # What to do about such an end is said once, in the table that the page of its code is made of.
+    remedy = error_codes()[code].remedies[0].replace("`", "").rstrip(".")
+    raise BenchmarkExecutionError(outcome.cause, details=details, suggestion=remedy[0].lower() + remedy[1:], code=code)

@@ -115,7 +115,7 @@ def conclude(ending: Ending, launcher: Launcher, lines: Sequence[str], hosts: Ma
         return Conclusion(LOST_CODE, f"{who} was ended: {_ORPHAN}", None, rank, host, code="MLPS-E532")
     if kind == "deadline":
         before = f", before which {_missing(ending, launcher)}" if ending.started < ending.asked else ""
-        return Conclusion(DEADLINE_CODE, f"deadline of {format_seconds(ending.deadline_seconds)}{before}", code="MLPS-E521")
+        return Conclusion(DEADLINE_CODE, f"the deadline of {format_seconds(ending.deadline_seconds)} is over{before}", code="MLPS-E521")
     if kind == "launcher":
         return _of_launcher(ending, launcher, lines, hosts)
     if kind == "missing":

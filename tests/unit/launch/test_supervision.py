@@ -115,14 +115,14 @@ def test_more_ranks_than_this_user_may_have_open_files_unasked(tmp_path):
 
 def test_a_deadline_before_the_first_rank_is_an_outcome(run):
     outcome = run("pass", Plain(script="import time; time.sleep(60)"), deadline_seconds=1.0)
-    assert (outcome.returncode, outcome.cause) == (124, "deadline of 1.0 s, before which only 0 of 2 ranks started")
+    assert (outcome.returncode, outcome.cause) == (124, "the deadline of 1.0 s is over, before which only 0 of 2 ranks started")
 
 
 def test_what_the_launcher_waits_for_is_told_where_ranks_are_missing(run):
     script = "import subprocess; subprocess.run(['sh', '-c', 'sleep 61; true', 'ssh', 'h2'])"
     outcome = run("pass", Plain(script=script), deadline_seconds=1.0)
     name = Path(sys.executable).name
-    assert outcome.cause == f"deadline of 1.0 s, before which only 0 of 2 ranks started ({name} waits for: sleep 61)"
+    assert outcome.cause == f"the deadline of 1.0 s is over, before which only 0 of 2 ranks started ({name} waits for: sleep 61)"
 
 
 def test_a_failing_heartbeat_ends_the_job_and_goes_on(run):

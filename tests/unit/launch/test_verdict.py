@@ -91,7 +91,7 @@ def test_ranks_that_did_not_start_are_counted_with_what_the_launcher_waits_for()
     assert concluded("start", started=1).cause == "only 1 of 2 ranks started in time"
     told = concluded("start", started=1, waits=["ssh -x h2 prted", "ssh -x h3 prted"])
     assert told.cause == "only 1 of 2 ranks started (mpirun waits for: ssh -x h2 prted, ssh -x h3 prted) in time"
-    assert concluded("deadline", started=2).cause == "deadline of 1 min 00 s"
+    assert concluded("deadline", started=2).cause == "the deadline of 1 min 00 s is over"
 
 
 def test_a_rank_of_ours_that_ended_the_job_is_named_though_the_launcher_lost_its_words():
