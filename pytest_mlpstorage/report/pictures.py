@@ -35,10 +35,14 @@ def _highest(picture: Picture) -> dict[str, float]:
 def picture_html(picture: Picture) -> str:
     """One picture: what it means, its charts, and every figure of its distributions in a table.
 
-    A chart that cannot be drawn is one line, and what it would have shown stands there in words.
+    A chart that cannot be drawn is one line, and what it would have shown stands there in words. Where figures of a foreign tree are such
+    that not even words can be made of them, that is the line: they must not cost the page. An error of the program raises.
     """
     says = _says(picture)
-    shown = "".join(_charts(picture)) + _table(picture)
+    try:
+        shown = "".join(_charts(picture)) + _table(picture)
+    except (ArithmeticError, ValueError) as error:
+        shown = f"<p>Not drawn: its figures allow no chart ({escaped(f'{type(error).__name__}: {error}')}).</p>"
     inside = f'{says}<div class="mlps-pictures">{shown}</div>'
     if picture.folded:
         opened = " open" if picture.opened else ""
@@ -82,7 +86,9 @@ def _stacked_caption(picture: Picture) -> str:
     steps = f"{figure_text(lengths[0])} s" if len(lengths) == 1 else f"{figure_text(lengths[0])} to {figure_text(lengths[-1])} s"
     banded = any(line.highs for panel in picture.panels for line in panel.lines)
     band = "; within the pale band around it lay every sample that was read" if banded else ""
-    return f"Each step of a line is the mean of {steps}{band}. Beside each line stands its mean. Panels of one unit have one scale."
+    all_told = all(line.told for panel in picture.panels for line in panel.lines)
+    which, beside = ("", "each line") if all_told else (", or the percentile that its name tells", "each line of means")
+    return f"Each step of a line is the mean of {steps}{which}{band}. Beside {beside} stands its mean. Panels of one unit have one scale."
 
 
 def _table(picture: Picture) -> str:

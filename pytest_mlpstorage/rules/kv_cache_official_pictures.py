@@ -5,9 +5,9 @@ The tool writes sums and percentiles and no course, so nothing is drawn over tim
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
-from typing import Final
+from typing import Final, TypeAlias
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.results.kv_cache_records import KVCacheSummary, OptionSummary, RankResult
@@ -18,8 +18,26 @@ from pytest_mlpstorage.verdict import NoEvidence
 
 __all__ = ["official_pictures"]
 
+_Trials: TypeAlias = Sequence[Sequence[RankResult]]
+
 _UNIT: Final = "GiB/s"
 _MOST_TRIALS: Final = 24
+_MOST: Final = 1e15
+"""A rate or a time in ms from here on is none: sums of them would have no end, and means of them raise."""
+
+_RATES: Final[Mapping[str, str]] = {"read": "read_gib_per_second", "write": "write_gib_per_second"}
+_DEVICES: Final[Mapping[str, str]] = {"read": "device_read_p95_ms", "write": "device_write_p95_ms"}
+_FIGURES: Final[Mapping[str, str]] = {
+    "read_gib_per_second": "rate of reads",
+    "write_gib_per_second": "rate of writes",
+    "average_tokens_per_second": "tokens generated",
+    "storage_read_p95_ms": "P95 of storage reads",
+    "p95_latency_ms": "P95 of all storage I/O",
+    "device_read_p95_ms": "“device” P95 of reads",
+    "device_write_p95_ms": "“device” P95 of writes",
+}
+"""Field of an option → what its value is called where it cannot be drawn. A field that ends in ``_ms`` is a time."""
+
 _POINTS: Final[Mapping[str, str]] = {"p50": "P50", "p95": "P95", "p99": "P99", "p999": "P99.9"}
 
 _TIMES: Final[Mapping[str, tuple[str, str]]] = {
@@ -80,42 +98,84 @@ def _nothing(why: str) -> Picture:
     return Picture("The run", (f"Nothing is drawn: {why}.",), folded=True, opened=True)
 
 
+def _drawn(field: str, value: float | None) -> float | None:
+    """A value that can be what its field says, else None. No time is 0 ms: the official tool writes that for one that it has not."""
+    if value is None:
+        return None
+    return value if (_is_time(value) if field.endswith("_ms") else 0 <= value < _MOST) else None
+
+
+def _is_time(milliseconds: float) -> bool:
+    return 0 < milliseconds < _MOST
+
+
+def _of(entry: OptionSummary, field: str) -> float | None:
+    return _drawn(field, getattr(entry, field))
+
+
 def _sentences(entries: Sequence[OptionSummary]) -> Iterator[str]:
     told = []
     for entry in entries:
-        rates = {"read": entry.read_gib_per_second, "write": entry.write_gib_per_second}
+        rates = {word: _of(entry, field) for word, field in _RATES.items()}
         known = [f"{word} {figure_text(rate)} {_UNIT}" for word, rate in rates.items() if rate is not None]
         told += [f"option {entry.number} {', '.join(known)}"] if known else []
     if told:
         yield f"As the official tool wrote it: {'; '.join(told)}."
         yield _FORMULA
-    broken = [str(entry.number) for entry in entries if entry.partial_failure]
-    if broken:
-        yield f"A part of option {', '.join(broken)} failed: its figures are of what was left."
+    yield from _not_drawn(entries)
+    if idle := _numbers(entry for entry in entries if entry.cpu_tier_ranks):
+        yield f"Of option {idle} the summary lists ranks that kept nothing on storage, and have no time of it."
+    if broken := _numbers(entry for entry in entries if entry.partial_failure):
+        yield f"A part of option {broken} failed: its figures are of what was left."
+
+
+def _numbers(entries: Iterable[OptionSummary]) -> str:
+    return ", ".join(str(entry.number) for entry in entries)
+
+
+def _not_drawn(entries: Sequence[OptionSummary]) -> Iterator[str]:
+    """What charts do not show of which option, and why; a figure that no summary of an option holds is asked of none."""
+    for field, name in _FIGURES.items():
+        asked = _without_reads(entries) if field == "p95_latency_ms" else entries
+        lacking = [entry for entry in asked if _of(entry, field) is None]
+        values = [(entry, getattr(entry, field)) for entry in lacking]
+        if zeros := _numbers(entry for entry, value in values if value == 0):
+            yield f"The {name} of option {zeros} is 0 ms in the summary, as the tool writes where it has none: it is not drawn."
+        if wrong := _numbers(entry for entry, value in values if value):
+            yield f"The {name} of option {wrong} in the summary can be no such figure, and is not drawn."
+        missing = _numbers(entry for entry, value in values if value is None)
+        if missing and len(lacking) < len(asked):
+            yield f"The summary holds no {name} of option {missing}."
+
+
+def _without_reads(entries: Sequence[OptionSummary]) -> Sequence[OptionSummary]:
+    """The options to show the P95 of all storage I/O of: none where each has that of reads, as the results table takes it; else all."""
+    return () if all(_of(entry, "storage_read_p95_ms") is not None for entry in entries) else entries
 
 
 def _of_options(entries: Sequence[OptionSummary]) -> Iterator[Chart]:
     """A value an option, from the summary, which is always there."""
     mean, highest = "All ranks together, mean of the trials.", "The highest of any rank in any trial."
-    rates = {"read": "read_gib_per_second", "write": "write_gib_per_second"}
-    devices = {"read": "device_read_p95_ms", "write": "device_write_p95_ms"}
-    yield Chart("rate", _UNIT, _of_directions(entries, rates), "option", note=mean)
+    yield Chart("rate", _UNIT, _of_directions(entries, _RATES), "option", note=mean)
     yield Chart("tokens generated", "tokens/s", _of_each(entries, "average_tokens_per_second"), "option", note=mean)
-    if all(entry.storage_read_p95_ms is not None for entry in entries):
-        yield Chart("P95 of storage reads", "ms", _of_each(entries, "storage_read_p95_ms"), "option", note=highest)
-    else:
-        yield Chart("P95 of all storage I/O of a request", "ms", _of_each(entries, "p95_latency_ms"), "option", note=highest)
-    yield Chart("P95 of “device” reads and writes", "ms", _of_directions(entries, devices), "option", note=f"{highest} {_DEVICE}")
+    yield Chart("P95 of storage reads", "ms", _of_each(entries, "storage_read_p95_ms"), "option", note=highest)
+    of_all = _of_each(_without_reads(entries), "p95_latency_ms")
+    yield Chart("P95 of all storage I/O of a request", "ms", of_all, "option", note=highest)
+    yield Chart("P95 of “device” reads and writes", "ms", _of_directions(entries, _DEVICES), "option", note=f"{highest} {_DEVICE}")
 
 
 def _of_each(entries: Sequence[OptionSummary], field: str) -> tuple[Group, ...]:
-    return tuple(Group(f"option {entry.number}", (getattr(entry, field),)) for entry in entries)
+    """The options that have the figure; of the others it is said that they have none."""
+    return tuple(Group(f"option {entry.number}", (value,)) for entry in entries if (value := _of(entry, field)) is not None)
 
 
 def _of_directions(entries: Sequence[OptionSummary], fields: Mapping[str, str]) -> tuple[Group, ...]:
     """Options are no course of anything: each value is a group of its own, which no line leads to."""
     return tuple(
-        Group(f"{entry.number} {word}", (getattr(entry, field),), about=word) for entry in entries for word, field in fields.items()
+        Group(f"{entry.number} {word}", (value,), about=word)
+        for entry in entries
+        for word, field in fields.items()
+        if (value := _of(entry, field)) is not None
     )
 
 
@@ -126,34 +186,50 @@ def _of_trials(title: str, result: KVCacheResult, leaf: Leaf, summary: KVCacheSu
         return ranks.lacking
     trials = ranks.trials[:_MOST_TRIALS]
     spread = "The pale bar goes from the slowest rank to the quickest." if any(len(trial) > 1 for trial in trials) else ""
-    sums = (
-        Group("read", _sums(trials, "read_gib_per_second"), entry.read_gib_per_second, about="read"),
-        Group("write", _sums(trials, "write_gib_per_second"), entry.write_gib_per_second, about="write"),
-    )
-    each = (_ranks("read", trials, "read_gib_per_second"), _ranks("write", trials, "write_gib_per_second"))
-    charts = [Chart("rate", _UNIT, sums, "trial", note="The sum over all ranks; the mean is that of the summary.")]
+    sums = [Group(word, _sums(trials, field), _of(entry, field), about=word) for word, field in _RATES.items()]
+    each = [_ranks(word, trials, field) for word, field in _RATES.items()]
+    charts = [Chart("rate", _UNIT, _known(sums), "trial", note="The sum over all ranks; the mean is that of the summary.")]
     if spread:
-        charts.append(Chart("rate of a rank", _UNIT, each, "trial", note=f"The mean of the ranks. {spread}"))
-    drawn = tuple(chart for chart in charts if any(group.extremes for group in chart.groups))
-    times = tuple(_distributions(trials))
+        charts.append(Chart("rate of a rank", _UNIT, _known(each), "trial", note=f"The mean of the ranks. {spread}"))
+    drawn = tuple(chart for chart in charts if chart.groups)
+    times = tuple(_distributions(ranks.trials))
     if not drawn and not any(one.values for one in times):
         return NoEvidence(f"the files of the ranks of option {entry.number} hold no figure", leaf.relpath)
-    counted = f"{len(trials)} trial{'' if len(trials) == 1 else 's'} of {len(trials[0])} rank{'' if len(trials[0]) == 1 else 's'} each"
-    more = [f"The first {len(trials)} of {len(ranks.trials)} trials are drawn."] if len(ranks.trials) > len(trials) else []
-    says = (f"{counted[0].upper()}{counted[1:]}, as each rank wrote it.", *more, *([_DEVICE] if any(one.values for one in times) else []))
+    says = tuple(_of_trials_in_words(ranks.trials, trials, timed=any(one.values for one in times)))
     return Picture(title, says, points=tuple(_POINTS.values()), distributions=times, charts=drawn, folded=True, of_times=_HIGHEST)
 
 
+def _of_trials_in_words(there: _Trials, drawn: _Trials, *, timed: bool) -> Iterator[str]:
+    ranks = len(there[0])
+    yield f"{len(there)} trial{'' if len(there) == 1 else 's'} of {ranks} rank{'' if ranks == 1 else 's'} each, as each rank wrote it."
+    if len(drawn) < len(there):
+        yield f"The first {len(drawn)} trials are drawn one by one; the times are of all."
+    for word, field in _RATES.items():
+        unknown = [str(trial[0].name.trial) for trial, value in zip(drawn, _sums(drawn, field), strict=True) if value is None]
+        if unknown:
+            yield f"No sum of {word}s is drawn of trial {', '.join(unknown)}: not each of its ranks tells a rate that can be."
+    wrong = sum(value is not None and not _is_time(value) for key in _keys() for value in _times(there, key))
+    if wrong:
+        are = " is" if wrong == 1 else "s are"
+        yield f"In the ranks' files {wrong:,} percentile{are} 0 ms or no time at all, and left out."
+    if timed:
+        yield _DEVICE
+
+
+def _known(groups: Iterable[Group]) -> tuple[Group, ...]:
+    return tuple(group for group in groups if group.extremes)
+
+
 def _values(trial: Sequence[RankResult], field: str) -> list[float]:
-    return [value for rank in trial if (value := getattr(rank, field)) is not None]
+    return [value for rank in trial if (value := _drawn(field, getattr(rank, field))) is not None]
 
 
-def _sums(trials: Sequence[Sequence[RankResult]], field: str) -> tuple[float | None, ...]:
+def _sums(trials: _Trials, field: str) -> tuple[float | None, ...]:
     """Of each trial the sum over its ranks, None where one of them does not tell."""
     return tuple(sum(found) if len(found := _values(trial, field)) == len(trial) else None for trial in trials)
 
 
-def _ranks(name: str, trials: Sequence[Sequence[RankResult]], field: str) -> Group:
+def _ranks(name: str, trials: _Trials, field: str) -> Group:
     values = [_values(trial, field) for trial in trials]
     return Group(
         name,
@@ -164,11 +240,20 @@ def _ranks(name: str, trials: Sequence[Sequence[RankResult]], field: str) -> Gro
     )
 
 
-def _distributions(trials: Sequence[Sequence[RankResult]]) -> Iterator[Distribution]:
+def _keys() -> list[str]:
+    return [f"{key}_{point}_ms" for key in _TIMES for point in _POINTS]
+
+
+def _times(trials: _Trials, key: str) -> list[float | None]:
+    return [rank.latencies_ms.get(key) for trial in trials for rank in trial]
+
+
+def _distributions(trials: _Trials) -> Iterator[Distribution]:
+    """Of all trials, whether each of them is drawn or not."""
     for key, (name, about) in _TIMES.items():
-        found = [[rank.latencies_ms.get(f"{key}_{point}_ms") for trial in trials for rank in trial] for point in _POINTS]
-        known = [[value for value in of_point if value is not None] for of_point in found]
+        found = {point: _times(trials, f"{key}_{point}_ms") for point in _POINTS}
+        known = [[value for value in values if value is not None and _is_time(value)] for values in found.values()]
         if all(known):
             yield Distribution(name, tuple(map(max, known)), about)
-        elif any(known):
+        elif any(value is not None for values in found.values() for value in values):
             yield Distribution(name, about=about, why="the ranks' files do not hold all of these percentiles")

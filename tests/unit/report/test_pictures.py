@@ -8,7 +8,7 @@ import sys
 import pytest
 from drawn_svg import parsed, texts
 
-from pytest_mlpstorage.report import charts, html
+from pytest_mlpstorage.report import charts, html, pictures
 from pytest_mlpstorage.report.collector import JudgedResult, SuiteReport, Verdicts
 from pytest_mlpstorage.report.pictures import picture_html, picture_lines
 from pytest_mlpstorage.report.records import MOVED, PICTURES, RUN, encode, facts, picture_objects
@@ -134,6 +134,26 @@ def test_where_charts_cannot_be_drawn_the_page_is_whole_and_tells_them(monkeypat
     for words in re.findall(r'aria-label="([^"]*)"', whole):
         assert f"It would show: {words}" in page
     assert "Traceback" not in page
+
+
+@pytest.mark.parametrize("error", [OverflowError("too large"), ZeroDivisionError("by zero"), ValueError("no values")])
+def test_figures_that_no_chart_can_be_made_of_cost_the_charts_and_not_the_page(monkeypatch, error):
+    def overflowing(*_given):
+        raise error
+
+    monkeypatch.setattr(pictures, "groups_in_words", overflowing)
+    results = (judged(pictures=(CHARTED, PICTURE)),)
+    page = html.verdicts_html(Verdicts(results))
+    assert f"<p>Not drawn: its figures allow no chart ({type(error).__name__}: {error}).</p>" in page
+    assert "Epochs" in page
+    assert "Busy." in page
+    assert page.count("<svg") == picture_html(PICTURE).count("<svg"), "the other picture is whole"
+
+
+def test_an_error_of_the_program_ends_the_page(monkeypatch):
+    monkeypatch.setattr(pictures, "groups_in_words", None)
+    with pytest.raises(TypeError):
+        picture_html(CHARTED)
 
 
 def test_charts_of_one_page_share_no_id():
