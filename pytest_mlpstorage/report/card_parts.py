@@ -231,8 +231,8 @@ def names_html(rows: Iterable[RuleRow]) -> str:
     )
     head = '<th scope="col">Rule</th><th scope="col">What a person must look at</th>'
     return (
-        '<details class="mlps"><summary>What the rules are called, and what only a person can decide</summary><div class="mlps-scroll">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>"
+        '<details class="mlps" id="mlps-names"><summary>What the rules are called, and what only a person can decide</summary>'
+        f'<div class="mlps-scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>'
     )
 
 
@@ -256,8 +256,10 @@ def _section(title: str, rows: Sequence[RuleRow], *, short: bool) -> str:
         if shown
         else ""
     )
-    also = f"<p>Passed, with nothing to tell: {passed}</p>" if passed else ""
-    also += f"<p>For a person to decide: {people}</p>" if people else ""
+    # The filters find there what the ids stand for.
+    paragraph = '<p class="mlps-ids">' if short else "<p>"
+    also = f"{paragraph}Passed, with nothing to tell: {passed}</p>" if passed else ""
+    also += f"{paragraph}For a person to decide: {people}</p>" if people else ""
     return f"<details><summary>{escaped(title)}: {told}</summary>{table}{also}</details>"
 
 

@@ -47,26 +47,60 @@ const cards = [...document.querySelectorAll('.mlps-card[data-path]')].map((node)
   lines: [...document.querySelectorAll(`[data-for="${node.id}"]`)],
 }))
 const asked = () => Object.fromEntries(names.map((name) => [name, form.elements[name].value.trim()]))
-const holds = (text, words) => words.toLowerCase().split(/\\s+/).every((word) => text.includes(word))
+const split = (want) => ({ ...want, words: want.words && want.words.toLowerCase().split(/\\s+/) })
+const holds = (text, words) => words.every((word) => text.includes(word))
 const hasRule = (rules, section, outcome) => rules.some((rule) => {
   const at = rule.indexOf(':')
   return (!section || rule.slice(0, at) === section) && (!outcome || rule.slice(at + 1) === outcome)
 })
+// On a page of very many cards each has the ids of most rules alone: their names stand once, below all.
+const namesOf = new Map([...document.querySelectorAll('#mlps-names tbody tr')].map((row) => [row.querySelector('b').textContent, row]))
+const explained = (card) => [...card.querySelectorAll('.mlps-ids')]
+  .flatMap((line) => line.textContent.slice(line.textContent.indexOf(': ') + 2).split(', '))
+  .map((id) => namesOf.has(id) ? namesOf.get(id).textContent : '').join(' ')
 const takesCard = (card, want) => {
   if (want.verdict && card.verdict !== want.verdict) return false
   if (want.family && card.family !== want.family) return false
   if ((want.section || want.outcome) && !hasRule(card.rules, want.section, want.outcome)) return false
   if (!want.words) return true
-  card.text = card.text || card.node.textContent.toLowerCase()
+  card.text = card.text || `${card.node.textContent} ${explained(card.node)}`.toLowerCase()
   return holds(card.text, want.words)
 }
-const cardOf = (test) => {
+const cardOf = (row) => {
+  const test = row.replace(/::(setup|teardown)$/, '')
   const inside = test.slice(test.indexOf('[') + 1)
   return cards.find((card) => test.endsWith(`-${card.path}]`) ||
     (card.kase && (inside === `${card.kase}]` || inside.startsWith(`${card.kase}-`)))) ||
     cards.find((card) => card.family === 'submission' && inside.includes(`-${card.path}/`))
 }
 const FAMILIES = { training: 'training', checkpointing: 'checkpointing', kv_cache: 'kv_cache', vector_database: 'vector_database' }
+const rules = JSON.parse(document.getElementById('mlps-rules')?.textContent || '[]')
+const said = (cell) => [...cell.childNodes].filter((node) => !node.hidden).map((node) => node.textContent).join('')
+// The words of each test of a row, as they would stand if it had its own; how long it took is no word of it.
+const testsOf = (row) => {
+  const cell = row.querySelector('.col-verdict')
+  if (!cell || !cell.dataset.m) {
+    return [[...row.querySelectorAll('.collapsible > td:not(.col-duration)')].map(said).join(' ').toLowerCase()]
+  }
+  const [result, test] = ['.col-result', '.col-testId'].map((name) => row.querySelector(name).textContent)
+  const [module, subject] = [test.slice(0, test.indexOf(': ')), test.slice(test.indexOf('[') + 1).replace(/^\\d+-/, '')]
+  return cell.dataset.m.split('|').map((one) => {
+    const [, number, alone] = /^(\\d+)(.*)$/.exec(one)
+    const [id, name] = rules[number]
+    return `${result} ${module}::test_rule[${id}-${name}-${subject} ${cell.textContent} ${id} ${name} ${alone}`.toLowerCase()
+  })
+}
+const texts = new WeakMap()
+// How many of the tests of a row are wanted.
+const takenOf = (row, want) => {
+  if (!takesRow(row, want)) return 0
+  if (want.words) {
+    if (!texts.has(row)) texts.set(row, testsOf(row))
+    return texts.get(row).filter((text) => holds(text, want.words)).length
+  }
+  const cell = row.querySelector('.col-verdict')
+  return Number(cell && cell.dataset.n || 1)
+}
 const takesRow = (row, want) => {
   const cell = row.querySelector('.col-verdict')
   if (!cell) return true
@@ -81,7 +115,7 @@ const takesRow = (row, want) => {
     const card = cardOf(test)
     if (!card || card.verdict !== want.verdict) return false
   }
-  return !want.words || holds(row.firstElementChild.textContent.toLowerCase(), want.words)
+  return true
 }
 const filterRows = (want) => {
   const rows = [...document.querySelectorAll('#results-table > tbody')].filter((row) => row.querySelector('.col-testId'))
@@ -90,17 +124,15 @@ const filterRows = (want) => {
   let shown = 0
   let all = 0
   for (const row of rows) {
-    const takes = !any || takesRow(row, want)
-    const cell = row.querySelector('.col-verdict')
-    const tests = Number(cell && cell.dataset.n || 1)
-    row.classList.toggle('mlps-out', !takes)
-    all += tests
-    shown += takes ? tests : 0
+    const taken = takenOf(row, want)
+    row.classList.toggle('mlps-out', !taken)
+    all += takenOf(row, {})
+    shown += taken
   }
   return [shown, all]
 }
 const filterAll = () => {
-  const want = asked()
+  const want = split(asked())
   let shown = 0
   for (const card of cards) {
     const takes = takesCard(card, want)

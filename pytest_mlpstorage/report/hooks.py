@@ -205,9 +205,12 @@ class ReportPlugin:
         rows = packed(shown)
         self._page.set_data("mlps", rows)
         self._page.set_data("tests", {})
-        if left_out := folded_rows.told(*(sum(map(len, of.values())) for of in (tests, shown))):
-            self._page.set_data("renderCollapsed", ["passed", "skipped"])
         others = [compare_told.comparison_html(judged.compared), html.runs_html(judged.runs), html.TESTS_HEADING]
+        if left_out := folded_rows.told(*(sum(map(len, of.values())) for of in (tests, shown))):
+            others.append(folded_rows.rules_html(self.report.items))
+            # What the user chose for it stays. pytest knows no other way to tell that from a default.
+            if "render_collapsed" not in getattr(self.config, "_inicfg", {}):
+                self._page.set_data("renderCollapsed", ["passed", "skipped"])
         taken = sum(len(escape(text).encode()) for text in (json.dumps(rows), *others))
         verdicts = html.verdicts_html(judged, self.report.failed, again=self.again, rerun=self._rerun(), taken=taken, left_out=left_out)
         postfix += [UNPACK, html.SCRIPT]

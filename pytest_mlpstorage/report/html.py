@@ -44,7 +44,7 @@ TESTS_HEADING: Final = (
 """What stands above the table of pytest-html, after all of ours."""
 
 MOST_BYTES: Final = 5_000_000
-"""Of a page: what mails take and browsers open at once. What failed is told in whole, however much it is."""
+"""Of a page with charts: what mails take and browsers open at once. Charts end there; cards do not, which are for every result."""
 
 _CHARTS: Final = 3_000_000
 _REST: Final = 60_000
@@ -94,18 +94,19 @@ def verdicts_html(
     drawn, without = drawn_within([result.pictures for result in judged.results], room, broken)
     cards = "".join(f"{card.removesuffix(CARD_END)}{pictures}{CARD_END}" for card, pictures in zip(bare, drawn, strict=True))
     page = f'{STYLE}{style}<section class="mlps" lang="en" id="mlps-verdicts"><h2>Verdicts</h2>{summary_html(judged, failed)}'
-    page += f"{_left_out(short, without, left_out)}{first}"
+    larger = taken + others + _REST + sum(len(pictures.encode()) for pictures in drawn) > MOST_BYTES
+    page += f"{_left_out(short, without, left_out, larger=larger)}{first}"
     page += f'<section class="mlps" lang="en"><h2>Results</h2>{cards or nothing}{below}</section>'
     return page + (f'<section class="mlps" lang="en"><h2>Submissions</h2>{above}</section>' if above else "")
 
 
-def _left_out(short: bool, charts_left_out: Mapping[int, int], rows_left_out: str) -> str:
+def _left_out(short: bool, charts_left_out: Mapping[int, int], rows_left_out: str, *, larger: bool) -> str:
     """What a page of very many results does not show, and where it is; nothing where all is there."""
     told = []
     if charts_left_out:
         told.append(
-            f"{sum(charts_left_out.values()):,} pictures of {len(charts_left_out):,} results are not drawn, so that the page stays below "
-            f"{MOST_BYTES // 10**6} MB: first are those of INVALID results, then what was measured, then one launch of each. "
+            f"{sum(charts_left_out.values()):,} pictures of {len(charts_left_out):,} results are not drawn, to keep the page small: "
+            "first are those of INVALID results, then what was measured, then one launch of each. "
             "To see those of one result, ask for it alone: the same command with -k and a part of its path."
         )
     if short:
@@ -114,6 +115,8 @@ def _left_out(short: bool, charts_left_out: Mapping[int, int], rows_left_out: st
             "once below the results; figures beyond the headlines are in verdicts.json and verdicts.csv (--mlps-output)."
         )
     told += [rows_left_out] if rows_left_out else []
+    if larger:
+        told.append(f"The page has more than {MOST_BYTES // 10**6} MB all the same: each result has its card, and what failed is whole.")
     lines = "".join(f"<li>{escaped(sentence)}</li>" for sentence in told)
     return f'<ul class="mlps-soft" id="mlps-left-out">{lines}</ul>' if told else ""
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["UNPACK", "packed"]
+__all__ = ["UNPACK", "extras_of", "packed"]
 
 _SEAMS: Final = re.compile(r"(?<=\[)|(?=\])|(?<=-)(?=(?:closed|open|whatif)/)")
 """Where the id of an item is cut: what test, what rule, of what result, so that each of them stands once."""
@@ -20,7 +20,13 @@ _CELL: Final = re.compile(r"<td[^\n\r\u2028\u2029]*?>([^\n\r\u2028\u2029]*?)</td
 _COLUMN: Final = re.compile(r"col-(\w+)", re.ASCII)
 """As the script below has them, in whose language a dot and a letter are fewer."""
 
-_OWN: Final = frozenset({"extras", "log", "resultsTableRow"})
+_OWN: Final = frozenset({"extras", "log", "resultsTableRow", "tableHtml"})
+"""What pytest-html makes of a row besides its columns; a column of the same name has its cell, and must not stand in for it."""
+
+
+def extras_of(test: Mapping[str, Any]) -> list[Any]:
+    """Pictures and the like of a row; pytest-html has a text there where a column is named so."""
+    return test["extras"] if isinstance(test["extras"], list) else []
 
 
 def packed(tests: Mapping[str, Iterable[Mapping[str, Any]]]) -> dict[str, Any]:
@@ -44,8 +50,8 @@ def _row(test: Mapping[str, Any]) -> tuple[list[tuple[str, ...]], dict[str, Any]
     cells = test["resultsTableRow"]
     found = dict(_found(cells))
     more = {key: value for key, value in test.items() if key not in _OWN and found.get(key) != value}
-    if test["extras"]:
-        more["extras"] = test["extras"]
+    if extras := extras_of(test):
+        more["extras"] = extras
     return [(test["log"],), *map(_parts, cells)], more
 
 
@@ -57,7 +63,7 @@ def _found(cells: Iterable[str]) -> Iterator[tuple[str, str]]:
     """What pytest-html takes of cells to sort by, and the script below again."""
     for cell in cells:
         name, inside = _COLUMN.search(cell), _CELL.search(cell)
-        if name is not None and inside is not None:
+        if name is not None and inside is not None and name[1] not in _OWN:
             yield name[1], inside[1]
 
 
@@ -73,22 +79,23 @@ const unpack = () => {
   if (!data.mlps) return
   const { texts, rows } = data.mlps
   const text = (at) => typeof at === 'number' ? texts[at] : at.map((one) => texts[one]).join('')
-  if (!rows.some(([, more]) => more && more.extras)) {
-    // No row shows a picture of its own: without the parts for them a page of thousands opens in half the time.
-    document.getElementById('template_results-table__tbody').content.querySelector('.media').replaceChildren()
-  }
+  const own = ['extras', 'log', 'resultsTableRow', 'tableHtml']
   const taken = texts.map((cell) => [/col-(\\w+)/.exec(cell), /<td.*?>(.*?)<\\/td>/.exec(cell)])
   data.tests = rows.map(([log, more, ...cells]) => {
     const test = { extras: [], log: text(log), resultsTableRow: cells.map(text) }
     cells.forEach((at, place) => {
       const cell = test.resultsTableRow[place]
       const [name, inside] = typeof at === 'number' ? taken[at] : [/col-(\\w+)/.exec(cell), /<td.*?>(.*?)<\\/td>/.exec(cell)]
-      if (name && inside) test[name[1]] = inside[1]
+      if (name && inside && !own.includes(name[1])) test[name[1]] = inside[1]
     })
     return Object.assign(test, more)
   })
   delete data.mlps
   box.dataset.jsonblob = JSON.stringify(data)
+  if (!rows.some(([, more]) => more && more.extras)) {
+    // No row shows a picture of its own: without the parts for them a page of thousands opens in half the time.
+    document.getElementById('template_results-table__tbody')?.content?.querySelector('.media')?.replaceChildren()
+  }
 }
 const observer = new MutationObserver(unpack)
 observer.observe(document.documentElement, { childList: true, subtree: true })

@@ -3,6 +3,7 @@
 import json
 from html import escape
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +43,18 @@ def test_what_others_put_into_a_row_is_kept():
     ours = written("t::a", extras=[extra], mine=3, verdict="not what its cell says")
     (back,) = unpacked(packed({"a": [ours]}))
     assert (back["extras"], back["mine"], back["verdict"]) == ([extra], 3, "not what its cell says")
+
+
+@pytest.mark.parametrize("name", ["log", "extras", "resultsTableRow", "tableHtml"])
+def test_a_column_named_like_what_the_table_is_made_of_does_not_take_its_place(name):
+    ours = written("t::a", log="why it failed")
+    ours["resultsTableRow"].append(f'<td class="col-{name}">short</td>')
+    if name in ("extras", "tableHtml"):  # pytest-html takes the text of the column there
+        ours[name] = "short"
+    (back,) = unpacked(packed({"a": [ours]}))
+    assert (back["log"], back["extras"]) == ("why it failed", [])
+    assert back["resultsTableRow"] == ours["resultsTableRow"]
+    assert "tableHtml" not in back
 
 
 @given(st.lists(st.text(alphabet="ab[]-/<>\r\n\u2028é closedwhtif_:.", max_size=40), max_size=5))

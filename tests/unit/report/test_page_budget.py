@@ -77,9 +77,16 @@ def test_the_page_says_what_is_not_drawn_and_how_to_see_it():
     assert "mlps-left-out" not in page(*results)
     told = words(page(*results, taken=html.MOST_BYTES))
     assert (
-        "4 pictures of 2 results are not drawn, so that the page stays below 5 MB: first are those of INVALID results, then what was measured, "
+        "4 pictures of 2 results are not drawn, to keep the page small: first are those of INVALID results, then what was measured, "
         "then one launch of each. To see those of one result, ask for it alone: the same command with -k and a part of its path."
     ) in told
+
+
+def test_a_page_that_is_larger_all_the_same_says_that_and_no_other_does():
+    larger = "The page has more than 5 MB all the same: each result has its card, and what failed is whole."
+    bare = len(page(result()).encode()) + len(html.STYLE.encode()) + html._REST
+    assert larger not in words(page(result(), taken=html.MOST_BYTES - bare - 2000))
+    assert larger in words(page(result(), taken=html.MOST_BYTES - bare + 2000))
 
 
 @pytest.mark.parametrize(("results", "submissions", "short"), [(99, 1, False), (100, 1, True), (101, 0, True)])
