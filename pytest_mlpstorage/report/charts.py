@@ -30,7 +30,8 @@ STYLE: Final = """<style>
 .mlps-picture p{margin:.15rem 0;max-width:78em}
 .mlps-picture p.mlps-lead{font-size:14px;font-weight:600} .mlps-picture figcaption{color:var(--mlps-soft);width:0;min-width:100%}
 .mlps-picture svg{max-width:100%;height:auto;display:block}
-.mlps-picture svg text{fill:var(--mlps-ink);font:11px system-ui,sans-serif;font-variant-numeric:tabular-nums}
+.mlps-picture svg text{fill:var(--mlps-ink);font:11px system-ui,sans-serif;font-variant-numeric:tabular-nums;
+paint-order:stroke;stroke:var(--mlps-card);stroke-width:3px}
 .mlps-picture table{font-size:12px}
 .mlps-picture summary{cursor:pointer;font-size:14px;font-weight:600}
 </style>"""

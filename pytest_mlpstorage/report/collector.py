@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_mlpstorage.report.compare import Comparison
+from pytest_mlpstorage.report.held_against import undoubted
 from pytest_mlpstorage.report.reasons import reasons
 from pytest_mlpstorage.report.records import Facts, facts, finding_from
 from pytest_mlpstorage.report.result_facts import ResultFacts
@@ -60,6 +61,11 @@ class JudgedResult:
     def path(self) -> str:
         """Path relative to the results directory."""
         return str(self.written["path"])
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """``written`` for people: with the headlines that were read of the result besides, such as rates that only our program knows."""
+        return self.written if self.facts is None else {**self.written, "metrics": {**self.written["metrics"], **self.facts.figures}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,7 +197,7 @@ class SuiteReport:
                 written = verdict_object(place, judgement, **self._of_subject(subjects.get(place.relpath)))
                 result = self._judged(written, judgement, {place.relpath: rows.get(place.relpath, ())})
                 facts_told = subjects.get(place.relpath, {}).get("facts")
-                told = ResultFacts.from_json(facts_told) if facts_told is not None else None
+                told = undoubted(ResultFacts.from_json(facts_told), rows.get(place.relpath, ())) if facts_told is not None else None
                 results.append(dataclasses.replace(result, pictures=pictures.get(place.relpath, ()), facts=told))
             elif place.kind == "submission":
                 judgement = judged.submissions[place.relpath]
@@ -222,7 +228,8 @@ def _completed(judged: JudgedResult, result: Result | None) -> JudgedResult:
     """A result that an item of ``benchmarks/`` judged, with what is read of it in the tree; as it is where it cannot be read there."""
     if result is None:
         return judged
-    return dataclasses.replace(judged, facts=facts_of(result, edition_of(result)), rules={judged.path: rows_of_result_judged(result)})
+    rows = rows_of_result_judged(result)
+    return dataclasses.replace(judged, facts=undoubted(facts_of(result, edition_of(result)), rows), rules={judged.path: rows})
 
 
 def _text(report: pytest.TestReport) -> str:

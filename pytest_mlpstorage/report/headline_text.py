@@ -29,6 +29,10 @@ class Limit:
         """``at least 90``."""
         return f"at {'least' if self.least else 'most'} {self.value:g}"
 
+    def keeps(self, value: float) -> bool:
+        """Whether a value is on the right side of it."""
+        return value >= self.value if self.least else value <= self.value
+
 
 @dataclasses.dataclass(frozen=True)
 class Spread:

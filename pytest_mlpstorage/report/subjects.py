@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from statistics import fmean
+import math
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.report.cold_reads import cold_reads_of
 from pytest_mlpstorage.report.headline_text import Spread
-from pytest_mlpstorage.report.held_against import AU, limits_of
+from pytest_mlpstorage.report.held_against import AU, AU_RULES, limits_of
 from pytest_mlpstorage.report.records import PICTURES, SUBJECT, Property, encode, picture_objects
 from pytest_mlpstorage.report.result_facts import ResultFacts
 from pytest_mlpstorage.report.runs import rows_of_result
 from pytest_mlpstorage.report.what_ran import what_ran
 from pytest_mlpstorage.results.history import last_run
-from pytest_mlpstorage.results.records import StoredResult, TrainingResult
+from pytest_mlpstorage.results.records import Leaf, StoredResult, TrainingResult
+from pytest_mlpstorage.rules.aggregate import mean, measured_runs
 from pytest_mlpstorage.rules.metrics import metrics_of
 from pytest_mlpstorage.rules.pictures import pictures_of
 from pytest_mlpstorage.rules.repeats import Figure, figures_of
@@ -37,7 +38,7 @@ def record_subject(properties: list[Property], result: object, edition: Edition,
 def facts_of(result: StoredResult, edition: Edition) -> ResultFacts:
     """What the card of a result tells; nothing that stands in the tree makes it raise."""
     figures = figures_of(result, edition)
-    if isinstance(result, TrainingResult) and AU not in figures and (utilization := _utilization(result)) is not None:
+    if isinstance(result, TrainingResult) and AU not in figures and (utilization := _utilization(result, edition)) is not None:
         figures = {AU: utilization, **figures}
     leaf = last_run(result)
     metadata = leaf.metadata if leaf is not None else None
@@ -53,8 +54,22 @@ def facts_of(result: StoredResult, edition: Edition) -> ResultFacts:
     )
 
 
-def _utilization(result: TrainingResult) -> Figure | None:
-    """Of an edition whose results have no such figure, the mean of what each of the runs says; None where one says nothing."""
-    each = [leaf.summary.metric.au_mean_percent if leaf.summary is not None else None for leaf in result.runs]
+def _utilization(result: TrainingResult, edition: Edition) -> Figure | None:
+    """Of a result without the edition's own figure, the mean over the runs that count: no warm-up; None where one of them says nothing.
+
+    A run counts with the mean of its epochs, as rule 3.3.8 has it; in the older editions, which know no such figure, with what it says.
+    """
+    each = [_of_run(leaf, edition) for leaf in measured_runs(result, edition)]
     known = tuple(value for value in each if value is not None)
-    return Figure(fmean(known), known) if known and len(known) == len(each) else None
+    if not known or len(known) != len(each):
+        return None
+    utilization = Figure(mean(known), known)
+    # The sum of what a foreign summary says may be more than a float holds.
+    return utilization if math.isfinite(utilization.value) else None
+
+
+def _of_run(leaf: Leaf, edition: Edition) -> float | None:
+    if leaf.summary is None:
+        return None
+    epochs, said = leaf.summary.metric.au_percent, leaf.summary.metric.au_mean_percent
+    return said if edition.name in AU_RULES else mean(epochs) if epochs else None

@@ -24,7 +24,7 @@ _ALONE, _FIRST, _NEXT = 146, 92, 62
 """Pixels of a panel's height: alone, above others, and below one."""
 
 _TITLE: Final = 26
-"""Pixels above each stacked panel, for its name."""
+"""Pixels above each panel, for its name and unit."""
 
 _NAMES: Final = 15
 """Pixels above all, for the names of the spans."""
@@ -50,9 +50,10 @@ def _kinds(lines: Sequence[Line]) -> dict[str, str]:
 
 def in_words(panel: Panel, unit: str) -> str:
     """What a panel shows, for who cannot see it."""
-    every = "from second to second" if panel.step == 1 else f"in {panel.step:g} s each"
+    every = "from second to second" if panel.step == 1 else f"in {figure_text(panel.step)} s each"
     parts = [
-        f"{line.name} {figure_text(line.mean)} {unit} on average, {figure_text(min(line.known))} to {figure_text(max(line.known))} {every}"
+        (f"{line.name} {figure_text(line.mean)} {unit} on average, " if line.told else f"{line.name} ")
+        + f"{figure_text(min(line.known))} to {figure_text(max(line.known))} {'' if line.told else f'{unit} '}{every}"
         for line in panel.lines
         if line.known
     ]
@@ -75,7 +76,7 @@ def time_chart(
     width = _WIDTH[stacked]
     names = _NAMES if spans else 0
     heights = [_FIRST, *([_NEXT] * (len(panels) - 1))] if stacked else [_ALONE]
-    height = _TOP + names + sum(heights) + (_TITLE * len(panels) if stacked else 0) + _BOTTOM
+    height = _TOP + names + sum(heights) + _TITLE * len(panels) + _BOTTOM
     begin = min([panel.begin for panel in panels] + [0.0])
     end = max([panel.end for panel in panels] + [begin + 1e-6])
 
@@ -83,9 +84,8 @@ def time_chart(
         top = float(_TOP + names)
         for panel, tall in zip(panels, heights, strict=True):
             own = panel.unit or unit
-            if stacked:
-                label(on, _LEFT, top + _TITLE - 9, f"{panel.name}, {own}", color="soft", weight=600)
-                top += _TITLE
+            label(on, _LEFT, top + _TITLE - 9, f"{panel.name}, {own}", color="soft", weight=600)
+            top += _TITLE
             box = Box(_LEFT, top, width - _LEFT - _RIGHT, tall)
             levels = steps_to(highest.get(panel.unit, 0.0), 4 if tall > _NEXT else 2)
             made = axes(on, box, (begin, end), (0.0, levels[-1]))
@@ -140,11 +140,11 @@ def _lines(on: Figure, made: Axes, box: Box, panel: Panel, unit: str, top: float
             elif alone and kind == "read" and None not in line.values:
                 made.stairs(values, edges, fill=True, facecolor=color, alpha=0.13, linewidth=0, clip_on=False)
             made.stairs(values, edges, baseline=None, color=color, linewidth=1.6, linestyle=style, clip_on=False)
-        if alone:
+        if alone and line.told:
             mean = min(max(line.mean, 0.0), top)
             made.plot((panel.begin, panel.end), (mean, mean), color=color, linewidth=1.2, linestyle=(0, (1, 3)), clip_on=False)
         ends.append(place(line.mean))
-        texts.append(f"{line.name} {figure_text(line.mean)} {unit}")
+        texts.append(f"{line.name} {figure_text(line.mean)} {unit}" if line.told else line.name)
         colors.append(kind)
     if panel.limit is not None:
         limit_line(made, panel.limit)

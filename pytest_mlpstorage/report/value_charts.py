@@ -37,6 +37,9 @@ _MOST_OF_ALL: Final = 50
 """A share in percent from here on is told from another by what it lacks."""
 
 _LETTER: Final = 6.4
+_DIGIT, _POINT, _LINE = 5.6, 3.0, 11.0
+"""Pixels that a digit and a point of a figure beside a mark take, and its line."""
+
 _GROUP_MARKS: Final = {"read": "o", "write": "D", "aside": "o", "": "o"}
 _GROUP_COLORS: Final = {"read": "read", "write": "write", "aside": "soft", "": "read"}
 
@@ -53,8 +56,9 @@ def groups_in_words(chart: Chart) -> str:
         if len(group.values) <= _TOLD:
             each = ", ".join("unknown" if value is None or not math.isfinite(value) else figure_text(value) for value in group.values)
         else:
-            each = f"{len(known)} values from {figure_text(min(known))} to {figure_text(max(known))}"
-        mean = f" (mean {figure_text(group.mean)})" if group.mean is not None and len(group.values) > 1 else ""
+            each = f"{len(known)} values from {figure_text(min(known))} to {figure_text(max(known))}" if known else ""
+        below = ", below the limit" if _mean_is_broken(chart, group) else ""
+        mean = f" (mean {figure_text(group.mean)}{below})" if group.mean is not None and len(group.values) > 1 else ""
         told.append(f"{group.name}: {each or 'none'}{mean}")
     held = f". {chart.limit.name} {figure_text(chart.limit.value)} {chart.unit}" if chart.limit is not None else ""
     return f"{chart.name} of each {chart.each}, {chart.unit}. {'; '.join(told)}{held}"
@@ -65,6 +69,7 @@ def groups_chart(chart: Chart) -> str:
     reached = [value for group in chart.groups for value in group.extremes if math.isfinite(value)]
     if not reached:
         return ""
+    reached += [mean for group in chart.groups if (mean := _held_mean(chart, group)) is not None]
     places, last = _places(chart.groups)
     held = f"{chart.limit.name} {figure_text(chart.limit.value)} {chart.unit}" if chart.limit is not None else ""
     right = _RIGHT + round(_LETTER * len(held))
@@ -80,9 +85,10 @@ def groups_chart(chart: Chart) -> str:
             limit_line(made, chart.limit)
             y = box.top + box.height * (1 - (chart.limit.value - levels[0]) / (levels[-1] - levels[0]))
             label(on, box.left + box.width + 6, y + 4, held, weight=600)
-        few = sum(len(group.values) for group in chart.groups) <= _FIGURES
         for group, place in zip(chart.groups, places, strict=True):
-            _group(made, chart, group, place, figures=few)
+            _group(made, chart, group, place)
+        if sum(len(group.values) for group in chart.groups) <= _FIGURES:
+            _figures(made, chart, places, (box.width / (last + 1.4), box.height / (levels[-1] - levels[0])))
         _group_names(on, chart, box, places, last)
 
     return drawn(draw, width, _TOP + _HEIGHT + _BOTTOM, groups_in_words(chart))
@@ -108,27 +114,75 @@ def _levels(chart: Chart, reached: Sequence[float]) -> list[float]:
     return steps_to(highest)
 
 
-def _group(on: Axes, chart: Chart, group: Group, places: Sequence[float], *, figures: bool) -> None:
-    color = PAINTS[_GROUP_COLORS.get(group.about, "read")]
-    known = [(x, value) for x, value in zip(places, group.values, strict=False) if value is not None and math.isfinite(value)]
+def _held_mean(chart: Chart, group: Group) -> float | None:
+    """The mean of a group where the limit is of that."""
+    held = chart.limit is not None and chart.limit.of_means and group.mean is not None and math.isfinite(group.mean)
+    return group.mean if held else None
+
+
+def _mean_is_broken(chart: Chart, group: Group) -> bool:
+    mean = _held_mean(chart, group)
+    return mean is not None and chart.limit is not None and mean < chart.limit.value
+
+
+def _known(group: Group, places: Sequence[float]) -> list[tuple[float, float]]:
+    return [(x, value) for x, value in zip(places, group.values, strict=False) if value is not None and math.isfinite(value)]
+
+
+def _group(on: Axes, chart: Chart, group: Group, places: Sequence[float]) -> None:
+    color, bad = PAINTS[_GROUP_COLORS.get(group.about, "read")], PAINTS["bad"]
+    known = _known(group, places)
+    bar: dict[str, Any] = {"linewidth": 3, "alpha": 0.35, "solid_capstyle": "butt", "clip_on": False}
     for x, low, high in zip(places, group.lows, group.highs, strict=False):
         if low is not None and high is not None:
-            on.plot((x, x), (low, high), color=color, linewidth=3, alpha=0.35, solid_capstyle="butt", clip_on=False)
+            on.plot((x, x), (low, high), color=color, **bar)
     on.plot([x for x, _ in known], [value for _, value in known], color=color, linewidth=1, clip_on=False)
-    broken = [(x, value) for x, value in known if chart.limit is not None and value < chart.limit.value]
+    each = chart.limit is not None and not chart.limit.of_means and group.about != "aside"
+    broken = [(x, value) for x, value in known if each and chart.limit is not None and value < chart.limit.value]
     sound = [point for point in known if point not in broken]
-    face = PAINTS["card"] if group.about == "aside" else color
+    mean = _held_mean(chart, group)
+    if mean is not None:
+        fails = _mean_is_broken(chart, group)
+        on.plot((places[0] - 0.4, places[-1] + 0.4), (mean, mean), color=bad if fails else color, **bar)
+        broken += [(places[0] - 0.4, mean)] if fails else []  # at its end, where no figure lies over it
+    aside = group.about == "aside"
     mark = _GROUP_MARKS.get(group.about, "o")
-    for points, style, edge, inside in ((sound, mark, color, face), (broken, "X", PAINTS["bad"], PAINTS["bad"])):
+    for points, style, edge in ((sound, mark, color), (broken, "X", bad)):
         if points:
             xs, ys = zip(*points, strict=True)
+            inside = PAINTS["card"] if aside else edge
             on.plot(
                 xs, ys, linestyle="none", marker=style, markersize=6, markeredgecolor=edge, markerfacecolor=inside, clip_on=False
             )  # fmt: skip
-    beside: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "color": PAINTS["soft"], "fontsize": 10}
-    highs = dict(zip(places, group.highs, strict=False))
-    for x, value in known if figures else ():
-        on.annotate(figure_text(value), (x, max(value, highs.get(x) or value)), (0, 6), **beside)
+
+
+def _figures(on: Axes, chart: Chart, places: Sequence[Sequence[float]], pixels: tuple[float, float]) -> None:
+    """The figures beside the marks: those below a limit stand below their mark, so that its line crosses none.
+
+    One that would lie over another is left out; the least and the greatest come first. ``pixels`` are those of one across and of one up.
+    """
+    across, up = pixels
+    bottom, limit = on.get_ylim()[0], chart.limit
+    wanted: list[tuple[float, float, float, bool]] = []
+    for group, place in zip(chart.groups, places, strict=True):
+        lows, highs = (dict(zip(place, ends, strict=False)) for ends in (group.lows, group.highs))
+        for x, value in _known(group, place):
+            under = limit is not None and value < limit.value and (value - bottom) * up >= _LINE
+            end = (lows if under else highs).get(x)
+            far = value if end is None or not math.isfinite(end) else min(value, end) if under else max(value, end)
+            wanted.append((x, value, far, under))
+    extremes = {min(value for _, value, _, _ in wanted), max(value for _, value, _, _ in wanted)}
+    taken: list[tuple[float, float, float]] = []
+    for x, value, far, under in sorted(wanted, key=lambda one: one[1] not in extremes):
+        text = figure_text(value)
+        half = sum(_POINT if letter in ",." else _DIGIT for letter in text) / 2
+        middle, height = across * x, up * (far - bottom) + (-_LINE if under else _LINE)
+        if all(abs(middle - other) >= half + wide + 1 or abs(height - high) >= _LINE for other, wide, high in taken):
+            taken.append((middle, half, height))
+            off, side = (-6, "top") if under else (6, "baseline")
+            on.annotate(
+                text, (x, far), (0, off), textcoords="offset points", ha="center", va=side, color=PAINTS["soft"], fontsize=10
+            )  # fmt: skip
 
 
 def _group_names(on: Figure, chart: Chart, box: Box, places: Sequence[Sequence[float]], last: float) -> None:
@@ -137,12 +191,14 @@ def _group_names(on: Figure, chart: Chart, box: Box, places: Sequence[Sequence[f
     several = any(len(group.values) > 1 for group in chart.groups)
     for group, place in zip(chart.groups, places, strict=True):
         middle = box.left + box.width * ((place[0] + place[-1]) / 2 + 0.7) / (last + 1.4)
-        mean = "" if group.mean is None else f"{'mean ' if several else ''}{figure_text(group.mean)}"
+        fails = _mean_is_broken(chart, group)
+        mean = "" if group.mean is None else f"{'✗ ' if fails else ''}{'mean ' if several else ''}{figure_text(group.mean)}"
         half = _LETTER * max(len(group.name), len(mean)) / 2
         if middle - half >= free:
             label(on, middle, box.top + box.height + 16, group.name, ha="center")
             if mean and several:
-                label(on, middle, box.top + box.height + 30, mean, ha="center", color="soft")
+                told: dict[str, Any] = {"color": "bad", "weight": 600} if fails else {"color": "soft"}
+                label(on, middle, box.top + box.height + 30, mean, ha="center", **told)
             free = middle + half + 8
     label(on, box.left + box.width / 2, box.top + box.height + 45, f"each {chart.each}, one after the other", ha="center", color="soft")
 

@@ -23,10 +23,14 @@ def _known(values: Iterable[float | None]) -> list[float]:
 
 @dataclasses.dataclass(frozen=True)
 class Limit:
-    """A value that the others are held against, and what it is called. They keep it where they are not below."""
+    """A value that the others are held against, and what it is called. They keep it where they are not below.
+
+    ``of_means``: it is of the means of the groups of a chart, and of no single value.
+    """
 
     value: float
     name: str = "limit"
+    of_means: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Line:
     """A rate over time: its ``mean`` over the whole time, and its value in each step of its panel, None where it is not known.
 
     Where a step sums up more than one sample, ``lows`` and ``highs`` are the least and the greatest of them; else they are empty.
+    The mean is ``told`` but for values that are percentiles: the mean of those of the steps is no percentile of the whole.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Line:
     values: tuple[float | None, ...]
     lows: tuple[float | None, ...] = ()
     highs: tuple[float | None, ...] = ()
+    told: bool = True
 
     @property
     def known(self) -> list[float]:

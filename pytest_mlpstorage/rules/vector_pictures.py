@@ -32,6 +32,8 @@ _OFFICIAL: Final[Mapping[str, str]] = {"mean": "mean_latency_ms", "p95": "p95_la
 _READS: Final = "mlps.thresholds.min_reads_per_query.value"
 
 _Runs = Sequence[tuple[Leaf, str, VectorRecord]]
+_Every = Sequence[tuple[str, VectorRecord | None]]
+"""Each run, and None for one that cannot be read: a mean without it is none of the result."""
 
 
 def vector_pictures(result: StoredResult, edition: Edition) -> list[Picture]:  # noqa: ARG001 - each family is asked the same way
@@ -39,10 +41,11 @@ def vector_pictures(result: StoredResult, edition: Edition) -> list[Picture]:  #
     if not isinstance(result, VectorDatabaseResult):
         return []
     runs = list(_runs(result))
-    phases = {name: [(run, _phase(record, name)) for _, run, record in runs] for name in _PHASES}
+    every: _Every = [(run, next((record for _, name, record in runs if name == run), None)) for _, run in _named(result)]
+    phases = {name: [(run, _phase(record, name)) for run, record in every] for name in _PHASES}
     there = {name: each for name, each in phases.items() if any(phase for _, phase in each)}
     if not there:
-        return _official(runs)
+        return _official(every)
     limits = {value for _, _, record in runs if (value := record.given(_READS).number) is not None}
     limit = Limit(limits.pop(), "own limit") if len(limits) == 1 else None
     of_reads = "Bytes read from storage over 4 KiB, of all searches of a phase."
@@ -58,7 +61,7 @@ def vector_pictures(result: StoredResult, edition: Edition) -> list[Picture]:  #
     ]
     picture = Picture(
         "Searches, cold and steady",
-        tuple(_sentences(runs, there)),
+        tuple(_sentences(there)),
         charts=tuple(chart for chart in charts if any(group.extremes for group in chart.groups)),
         points=tuple(_POINTS.values()),
         distributions=tuple(times),
@@ -69,15 +72,21 @@ def vector_pictures(result: StoredResult, edition: Edition) -> list[Picture]:  #
     return [picture]
 
 
-def _runs(result: VectorDatabaseResult) -> Iterator[tuple[Leaf, str, VectorRecord]]:
+def _named(result: VectorDatabaseResult) -> Iterator[tuple[Leaf, str]]:
     leaves = [leaf for leaf in result.runs if not leaf.planned][:_MOST_RUNS]
-    for count, leaf in enumerate(leaves, 1):
+    yield from ((leaf, f"run {count}") for count, leaf in enumerate(leaves, 1))
+
+
+def _runs(result: VectorDatabaseResult) -> Iterator[tuple[Leaf, str, VectorRecord]]:
+    for leaf, name in _named(result):
         record = record_of(result, leaf)
         if not isinstance(record, NoEvidence):
-            yield leaf, f"run {count}", record
+            yield leaf, name, record
 
 
-def _phase(record: VectorRecord, name: str) -> Mapping[str, Any]:
+def _phase(record: VectorRecord | None, name: str) -> Mapping[str, Any]:
+    if record is None:
+        return {}
     phases = record.given("mlps.phases").raw
     found = [one for one in phases if isinstance(one, Mapping) and one.get("name") == name] if isinstance(phases, list) else []
     return found[0] if found else {}
@@ -86,10 +95,33 @@ def _phase(record: VectorRecord, name: str) -> Mapping[str, Any]:
 def _groups(phases: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]], key: str) -> tuple[Group, ...]:
     made = []
     for name, each in phases.items():
-        values = tuple(number(phase.get(key)) for _, phase in each)
-        known = [value for value in values if value is not None]
-        made.append(Group(name, values, sum(known) / len(known) if known else None, about=_PHASES[name]))
+        values = {run: number(phase.get(key)) for run, phase in each}
+        mean = _mean(values)
+        shown = name if mean is not None or not _having(values) else f"{name}, {_who(values)}"
+        made.append(Group(shown, tuple(values.values()), mean, about=_PHASES[name]))
     return tuple(made)
+
+
+def _having(values: Mapping[str, float | None]) -> list[float]:
+    return [value for value in values.values() if value is not None]
+
+
+def _mean(values: Mapping[str, float | None]) -> float | None:
+    """The mean over all runs; None where one has no value, as no figure of the result is formed then."""
+    known = _having(values)
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def _who(values: Mapping[str, float | None]) -> str:
+    """Which runs have a value: ``runs 1, 3 and 4``."""
+    numbers = [run.removeprefix("run ") for run, value in values.items() if value is not None]
+    return f"run {numbers[0]}" if len(numbers) == 1 else f"runs {', '.join(numbers[:-1])} and {numbers[-1]}"
+
+
+def _lacking(what: str, values: Mapping[str, float | None]) -> Iterator[str]:
+    known = _having(values)
+    if known and len(known) < len(values):
+        yield f"{what} are known of {len(known)} of {len(values)} runs ({_who(values)}), so no mean is formed of them."
 
 
 def _times(phase: Mapping[str, Any]) -> tuple[list[float], str]:
@@ -98,16 +130,20 @@ def _times(phase: Mapping[str, Any]) -> tuple[list[float], str]:
     return (known, "") if len(known) == len(values) else ([], "the summary does not have all of its times")
 
 
-def _sentences(runs: _Runs, phases: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]) -> Iterator[str]:
-    told = []
+def _sentences(phases: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]) -> Iterator[str]:
+    told: list[str] = []
+    lacking: list[str] = []
+    runs = max(len(each) for each in phases.values())
     for name, each in phases.items():
-        rates = [rate for _, phase in each if (rate := number(phase.get("qps"))) is not None]
-        reads = [read for _, phase in each if (read := number(phase.get("read_4kib_per_query"))) is not None]
-        if rates:
-            each_read = f" with {figure_text(sum(reads) / len(reads))} reads of 4 KiB each" if reads else ""
-            told.append(f"{name} {figure_text(sum(rates) / len(rates))} searches a second{each_read}")
+        rates, reads = ({run: number(phase.get(key)) for run, phase in each} for key in ("qps", "read_4kib_per_query"))
+        rate, read = _mean(rates), _mean(reads)
+        if rate is not None:
+            each_read = f" with {figure_text(read)} reads of 4 KiB each" if read is not None else ""
+            told.append(f"{name} {figure_text(rate)} searches a second{each_read}")
+        lacking += _lacking(f"Searches a second of {name}", rates)
     if told:
-        yield f"On average of {len(runs)} run{'' if len(runs) == 1 else 's'}: {', '.join(told)}."
+        yield f"On average of {runs} run{'' if runs == 1 else 's'}: {', '.join(told)}."
+    yield from lacking
     uncounted = sorted(
         {run for each in phases.values() for run, phase in each if phase and number(phase.get("read_4kib_per_query")) is None}
     )
@@ -115,24 +151,25 @@ def _sentences(runs: _Runs, phases: Mapping[str, Sequence[tuple[str, Mapping[str
         yield f"What searches of {', '.join(uncounted)} read was not counted in each phase."
 
 
-def _official(runs: _Runs) -> list[Picture]:
+def _official(every: _Every) -> list[Picture]:
     """What a run of the official tool tells: sums, and no phases."""
     times = []
-    for _, run, record in runs:
-        values = [record.given(key).number for key in _OFFICIAL.values()]
+    for run, record in every:
+        values = [record.given(key).number for key in _OFFICIAL.values()] if record is not None else []
         known = [value for value in values if value is not None]
-        if len(known) == len(values):
+        if known and len(known) == len(values):
             times.append(Distribution(run, tuple(known), "read"))
-    rates = tuple(record.given("throughput_qps").number for _, _, record in runs)
-    measured = [rate for rate in rates if rate is not None]
+    rates = {run: record.given("throughput_qps").number if record is not None else None for run, record in every}
+    measured, mean = _having(rates), _mean(rates)
     if not times and not measured:
         return []
-    mean = sum(measured) / len(measured) if measured else None
-    chart = Chart("searches", "QPS", (Group("all runs", rates, mean),), "run")
+    group = Group("all runs" if mean is not None or not measured else _who(rates), tuple(rates.values()), mean)
+    chart = Chart("searches", "QPS", (group,), "run")
+    sums = "The files of these runs hold sums alone: neither phases nor a course over time can be drawn."
     return [
         Picture(
             "Searches",
-            ("The files of these runs hold sums alone: neither phases nor a course over time can be drawn.",),
+            (sums, *_lacking("Searches a second", rates)),
             charts=(chart,) if measured else (),
             points=tuple(_POINTS[key] for key in _OFFICIAL),
             distributions=tuple(times),
@@ -198,5 +235,5 @@ def _panels(read: SampleCourse) -> Iterator[Panel]:
         ]
         known = [value for value in values if value is not None]
         if known:
-            lines.append(Line(name, sum(known) / len(known), tuple(values)))
+            lines.append(Line(f"{name} of each step", sum(known) / len(known), tuple(values), told=False))
     yield Panel("time of a search", read.seconds, tuple(lines), read.step, "ms")

@@ -11,9 +11,12 @@ from training_tree import TrainingTree
 from vector_database_tree import VectorDatabaseTree
 from whole_tree import write_package
 
+from pytest_mlpstorage.report.card_parts import figures_html
 from pytest_mlpstorage.report.headline_text import Limit, Spread
+from pytest_mlpstorage.report.held_against import undoubted
 from pytest_mlpstorage.report.records import decode, encode, facts
 from pytest_mlpstorage.report.result_facts import ResultFacts
+from pytest_mlpstorage.report.rule_rows import RuleRow, rows_of_result_judged
 from pytest_mlpstorage.report.subjects import facts_of, record_subject
 from pytest_mlpstorage.results.page_cache import PAGE_CACHE
 from pytest_mlpstorage.results.tree import read_tree
@@ -81,6 +84,50 @@ def test_a_run_without_metadata_counts_in_the_spread(tmp_path):
     assert told(tree).spreads[AU].count == 5
 
 
+def test_a_judged_result_that_is_not_complete_shows_the_epochs_of_its_measured_runs_and_never_the_warm_up(tmp_path):
+    tree = TrainingTree.write(tmp_path, runs=3)
+    tree.edit_metric(run=0, train_au_percentage=[99.0] * 5, train_au_mean_percentage=99.0)
+    tree.edit_metric(run=1, train_au_percentage=[90.0, 92.0, 92.0, 92.0, 94.0], train_au_mean_percentage=99.9)
+    tree.edit_metric(run=2, train_au_percentage=[94.0] * 5, train_au_mean_percentage=94.0)
+    found = told(tree)
+    assert dict(found.ran)["runs"] == "1 warm-up, 2 measured"
+    assert (found.figures[AU], found.spreads[AU]) == (93.0, Spread(92.0, 94.0, 2))
+
+
+def test_a_judged_result_of_a_warm_up_alone_has_no_utilization(tmp_path):
+    assert AU not in told(TrainingTree.write(tmp_path, runs=1)).figures
+
+
+def held(tree):
+    """Its facts as a card has them: with what the rules said."""
+    result = tree.read()
+    return undoubted(told(tree), rows_of_result_judged(result))
+
+
+@pytest.mark.parametrize("division", ["closed", "whatif"])
+def test_a_figure_that_its_own_records_contradict_is_not_ticked(tmp_path, division):
+    tree = TrainingTree.write(tmp_path, division=division)
+    assert "✓ at least 90 %" in figures_html(held(tree))
+    tree.edit_metric(run=2, train_au_mean_percentage=99.9)
+    assert "✓" not in figures_html(held(tree))
+    assert held(tree).figures == told(tree).figures
+
+
+def test_a_mean_that_keeps_a_limit_which_one_of_its_runs_breaks_is_not_ticked(tmp_path):
+    tree = TrainingTree.write(tmp_path)
+    tree.edit_metric(run=2, train_au_percentage=[89.0] * 5, train_au_mean_percentage=89.0)
+    assert "✓" not in figures_html(held(tree))
+    for run in range(6):
+        tree.edit_metric(run=run, train_au_percentage=[89.0] * 5, train_au_mean_percentage=89.0)
+    assert "✗ at least 90 %" in figures_html(held(tree)), "what is below the limit stays so"
+
+
+def test_only_the_rules_that_speak_of_the_figure_take_its_tick_away():
+    facts_told = ResultFacts(figures={AU: 97.0}, limits={AU: Limit(90.0, "3.3.2")})
+    assert undoubted(facts_told, [RuleRow("3.3.2", "n", "warned"), RuleRow("3.1.2", "n", "failed")]) == facts_told
+    assert undoubted(facts_told, [RuleRow("3.3.2", "n", "failed")]).limits == {}
+
+
 def test_an_edition_that_has_no_such_figure_shows_the_utilization_of_its_runs(tmp_path):
     tree = RoundV1Tree.write(tmp_path)
     tree.metric(train_au_mean_percentage=95.0)
@@ -89,6 +136,13 @@ def test_an_edition_that_has_no_such_figure_shows_the_utilization_of_its_runs(tm
     assert (found.figures[AU], found.spreads[AU]) == (95.5, Spread(95.0, 97.5, 5))
     assert found.limits == {AU: Limit(90.0, "V1-7")}
     tree.metric(run=1, train_au_mean_percentage="unknown")
+    assert AU not in told(tree).figures
+
+
+def test_a_utilization_that_no_mean_can_be_made_of_is_none_and_raises_nothing(tmp_path):
+    tree = RoundV1Tree.write(tmp_path)
+    for run in range(5):
+        tree.metric(run=run, train_au_mean_percentage=1e308)
     assert AU not in told(tree).figures
 
 

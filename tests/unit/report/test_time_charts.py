@@ -6,9 +6,10 @@ import re
 import pytest
 from drawn_svg import parsed, texts
 
+from pytest_mlpstorage.report.pictures import _stacked_caption
 from pytest_mlpstorage.report.svg import PAINTS
 from pytest_mlpstorage.report.time_charts import in_words, time_chart, time_in_words
-from pytest_mlpstorage.results.pictures import Limit, Line, Panel, Span, figure_text
+from pytest_mlpstorage.results.pictures import Limit, Line, Panel, Picture, Span, figure_text
 
 READ = Line("read", 2.0, (1.0, 2.0, 3.0, 2.0))
 WRITE = Line("write", 0.5, (0.25, 0.5, 0.75, 0.5))
@@ -52,7 +53,7 @@ def test_rates_are_steps_of_a_second_each_on_one_scale():
     assert len({round(b - a) for a, b in itertools.pairwise(ends)}) == 1
     # Half of the scale where the scale is twice as high.
     half = [y for command, _, y in points(path_of(alone(PANEL, highest=6.0), "read")) if command == "h"]
-    bottom = 10 + 146
+    bottom = 10 + 26 + 146
     assert bottom - half[0] == pytest.approx((bottom - levels[0]) / 2, abs=0.2)
 
 
@@ -77,7 +78,7 @@ def test_a_line_is_broken_where_nothing_is_known_and_no_area_is_below_it():
 
 def test_no_rate_leaves_the_chart():
     svg = alone(Panel("t", 2.0, (Line("read", 5e9, (1e308, -3.0)),)), highest=1.0)
-    assert all(10 <= y <= 156 for _, _, y in points(path_of(svg, "read")))
+    assert all(36 <= y <= 182 for _, _, y in points(path_of(svg, "read")))
     assert "nan" not in svg
     assert "inf" not in svg
 
@@ -190,3 +191,24 @@ def test_every_color_of_a_line_is_a_paint():
     from pytest_mlpstorage.report.charts import DASHES
 
     assert set(DASHES) <= set(PAINTS)
+
+
+def test_a_line_of_percentiles_has_its_name_and_no_figure_of_the_whole():
+    panel = Panel("time", 4.0, (Line("P99 of each step", 43.4, (1.0, 2.0, 3.0, 2.0), told=False),), unit="ms")
+    svg = alone(panel)
+    assert "P99 of each step" in texts(svg)
+    assert "43.4" not in svg
+    assert "stroke-dasharray:1.2,3.6" not in svg, "no dots where a mean would lie"
+    assert in_words(panel, "ms") == "time: P99 of each step 1 to 3 ms from second to second"
+    caption = _stacked_caption(Picture("x", panels=(panel, PANEL), stacked=True))
+    assert caption == (
+        "Each step of a line is the mean of 1 s, or the percentile that its name tells. Beside each line of means stands its mean. "
+        "Panels of one unit have one scale."
+    )
+    assert Picture.from_json(Picture("x", panels=(panel,)).to_json()).panels == (panel,)
+
+
+def test_a_panel_alone_is_named_with_its_unit_and_its_steps_are_told_in_three_digits():
+    panel = Panel("trial 0", 5.0, (Line("read", 1.0, (1.0, 2.0)),), step=0.0131526)
+    assert "in 0.0132 s each" in in_words(panel, "GiB/s")
+    assert "trial 0, GiB/s" in texts(time_chart((panel,), "GiB/s", {"": 2.0}))

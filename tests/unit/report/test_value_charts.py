@@ -5,6 +5,7 @@ import re
 import pytest
 from drawn_svg import parsed, paths, texts
 
+from pytest_mlpstorage.report.charts import STYLE
 from pytest_mlpstorage.report.value_charts import MARKS, axis_time, groups_chart, groups_in_words, times_chart
 from pytest_mlpstorage.results.pictures import Chart, Distribution, Group, Limit
 
@@ -38,6 +39,70 @@ def test_a_value_below_the_limit_is_marked_by_shape_and_color():
     assert bad.get("d").split("l")[1:] != good.get("d").split("l")[1:]
     kept = Chart("utilization", "%", (Group("run 1", (90.0, 95.0)),), "epoch", Limit(90.0))
     assert "var(--mlps-bad)" not in groups_chart(kept)
+
+
+OF_MEANS = Limit(90.0, of_means=True)
+
+
+def test_of_a_limit_on_means_no_single_value_is_marked_and_a_mean_below_it_is():
+    kept = Chart("utilization", "%", (Group("run 1", (96.0, 88.0), 92.0), Group("run 2", (91.0, 92.0), 91.5)), "epoch", OF_MEANS)
+    assert "var(--mlps-bad)" not in groups_chart(kept)
+    assert len(paths(groups_chart(kept), "stroke:var(--mlps-read)", "opacity")) == 2, "a bar for each mean"
+    broken = Chart("utilization", "%", (Group("run 1", (96.0, 80.0), 88.0), Group("run 2", (91.0, 92.0), 91.5)), "epoch", OF_MEANS)
+    svg = groups_chart(broken)
+    (cross,) = paths(svg, "fill:var(--mlps-bad)")
+    ((at, _),) = starts([cross])
+    assert at < min(x for x, _ in starts(paths(svg, "fill:var(--mlps-read)"))), "at the end of the bar, where no figure lies over it"
+    (told,) = [element for element in parsed(svg).iter("text") if "var(--mlps-bad)" in element.get("style", "")]
+    assert told.text == "✗ mean 88"
+    assert "run 1: 96, 80 (mean 88, below the limit)" in groups_in_words(broken)
+
+
+@pytest.mark.parametrize("limit", [Limit(90.0), OF_MEANS])
+def test_epochs_that_count_for_no_figure_are_hollow_wherever_they_lie(limit):
+    chart = Chart("utilization", "%", (Group("warm-up", (80.0, 95.0), 87.5, about="aside"), Group("run 1", (96.0,), 96.0)), "epoch", limit)
+    assert len(starts(paths(groups_chart(chart), "fill:var(--mlps-card)"))) == (2 if limit == Limit(90.0) else 3)
+    assert not paths(groups_chart(chart), "fill:var(--mlps-bad)")
+
+
+def test_a_mean_that_is_none_of_its_values_has_room_on_the_axis():
+    chart = Chart("utilization", "%", (Group("run 1", (92.0, 93.0), 140.0),), "epoch", OF_MEANS)
+    assert "150" in texts(groups_chart(chart))
+    assert "<svg" in groups_chart(Chart("utilization", "%", (Group("run 1", (92.0, 93.0), float("inf")),), "epoch", OF_MEANS))
+
+
+def figures_of(chart):
+    """The figures beside the marks: text, and the middle and base of it in pixels."""
+    small = [element for element in parsed(groups_chart(chart)).iter("text") if "font-size:10px" in element.get("style", "")]
+    return [(element.text, float(element.get("x")), float(element.get("y"))) for element in small]
+
+
+def test_figures_beside_a_limit_stand_on_their_side_of_it():
+    values = (90.2, 89.8, 95.0, 88.9, 90.0)
+    chart = Chart("utilization", "%", (Group("run 1", values, 90.78),), "epoch", OF_MEANS)
+    line = 34 + 128 * (100 - 90) / (100 - 85)
+    told = {float(text): y for text, _, y in figures_of(chart)}
+    assert set(told) == set(values)
+    for value, y in told.items():
+        if value < 90:
+            assert y - 8 > line, "below it, with all of its height"
+        else:
+            assert y < line, "on it or above"
+
+
+def test_figures_that_would_lie_over_each_other_are_left_out_and_the_least_and_the_greatest_stay():
+    values = (100_001.0, 99_000.0, *(100_000.0 + number % 7 for number in range(11)), 101_000.0)
+    found = figures_of(Chart("rate", "MiB/s", (Group("run 1", values),), "epoch"))
+    assert {"99,000", "101,000"} <= {text for text, _, _ in found}
+    assert 4 < len(found) < 14
+    for text, x, y in found:
+        for other, beside, above in found:
+            if x < beside and abs(y - above) < 9:
+                assert beside - x >= 5.5 * (len(text) + len(other)) / 2 - 4
+
+
+def test_words_in_charts_have_a_halo_so_that_no_line_strikes_them_through():
+    assert "paint-order:stroke;stroke:var(--mlps-card)" in STYLE
 
 
 def test_shares_that_are_nearly_all_are_told_by_what_they_lack_and_rates_begin_at_nothing():
@@ -82,6 +147,12 @@ def test_who_cannot_see_the_values_is_told_them():
     assert parsed(groups_chart(AU)).get("aria-label") == words
     many = Chart("x", "s", (Group("a", tuple(map(float, range(20)))), Group("b", (None, 1.0))), "run")
     assert groups_in_words(many) == "x of each run, s. a: 20 values from 0 to 19; b: unknown, 1"
+
+
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_many_values_of_which_none_is_known_are_told_as_none(value):
+    told = groups_in_words(Chart("rate", "GiB/s", (Group("write", (value,) * 13), Group("read", (1.0,) * 13)), "trial"))
+    assert told == "rate of each trial, GiB/s. write: none; read: 13 values from 1 to 1"
 
 
 def test_times_stand_on_a_logarithmic_axis_with_a_mark_a_percentile():

@@ -39,13 +39,14 @@ def test_every_epoch_of_every_run_stands_beside_the_limit_of_the_edition(tree):
     au, rate = picture.charts
     assert [group.name for group in au.groups] == ["warm-up", "run 1", "run 2", "run 3", "run 4", "run 5"]
     assert [group.about for group in au.groups] == ["aside", *[""] * 5]
-    assert au.limit == Limit(90.0)
+    assert au.limit == Limit(90.0, of_means=True), "it is of each run"
+    assert au.note == "The bar across a run is the mean of its epochs; the limit is of that."
     summary = json.loads((tree.runs[1] / "summary.json").read_text())["metric"]
     assert au.groups[1].values == tuple(summary["train_au_percentage"])
     assert (rate.unit, rate.limit) == ("MiB/s", None)
     assert rate.groups[1].mean == pytest.approx(summary["train_io_mean_MB_per_second"])
     assert picture.says[0] == "Accelerators were busy 97.2 % of the time (mean of 5 runs; the edition demands 90 % of each run)."
-    assert "The warm-up (hollow marks) counts for nothing." in picture.says
+    assert "The warm-up (hollow marks) enters no figure; the edition demands the same of it." in picture.says
 
 
 def test_the_least_epoch_is_named_and_the_warm_up_is_not_asked(tree):
@@ -76,7 +77,8 @@ def test_a_run_without_a_summary_is_named_and_not_drawn(tree):
 def test_a_model_without_a_limit_is_drawn_without_one(tree, monkeypatch):
     monkeypatch.setattr(module, "required_utilization_percent", lambda _edition, _model: None)
     picture = epochs(tree)
-    assert picture.charts[0].limit is None
+    assert (picture.charts[0].limit, picture.charts[0].note) == (None, "")
+    assert "The warm-up (hollow marks) enters no figure." in picture.says
     assert picture.says[0] == "Accelerators were busy 97.2 % of the time (mean of 5 runs)."
 
 

@@ -87,7 +87,7 @@ def test_searches_and_their_times_over_time(ours):
     searches, times = first.panels
     assert [line.name for line in searches.lines] == ["cold", "steady"]
     assert searches.lines[0].mean == pytest.approx(100.0)
-    assert [line.name for line in times.lines] == ["median", "P99"]
+    assert [line.name for line in times.lines] == ["median of each step", "P99 of each step"]
     assert [(span.name, round(span.begin, 2), round(span.end, 2)) for span in first.spans] == [("cold", 0.0, 1.0), ("steady", 1.0, 3.0)]
     assert first.begin.epoch_seconds == pytest.approx(1_800_000_005.0)
     assert second.title.startswith("Run 2 over time")
@@ -123,6 +123,44 @@ def test_runs_of_the_official_tool_show_the_sums_that_they_have(tmp_path):
     assert picture.distributions[0].values == tuple(LATENCIES[f"{key}_latency_ms"] for key in ("mean", "p95", "p99"))
     assert "neither phases nor a course over time" in picture.says[0]
     assert vector_activities(VectorDatabaseTree.write(tmp_path / "b").read(), BOOK) == []
+
+
+def test_a_mean_is_of_all_runs_or_it_is_said_which_have_a_value(tmp_path):
+    tree = VectorDatabaseTree.write(tmp_path)
+    whole = shown(tree)
+    (group,) = whole.charts[0].groups
+    assert (group.name, len(group.values)) == ("all runs", 5)
+    assert group.mean is not None
+    assert len(whole.says) == 1
+    for run in (0, 1, 3, 4):
+        tree.edit("summary.json", lambda s: s.pop("throughput_qps"), run=run)
+    picture = shown(tree)
+    (group,) = picture.charts[0].groups
+    assert (group.name, group.mean) == ("run 3", None)
+    assert [value is None for value in group.values] == [True, True, False, True, True]
+    assert picture.says[-1] == "Searches a second are known of 1 of 5 runs (run 3), so no mean is formed of them."
+
+
+def test_a_run_that_cannot_be_read_keeps_its_place_and_the_mean_is_not_of_all(tmp_path):
+    tree = VectorDatabaseTree.write(tmp_path)
+    (tree.runs[1] / "summary.json").write_text("no summary")
+    picture = shown(tree)
+    (group,) = picture.charts[0].groups
+    assert (group.name, group.mean, group.values[1]) == ("runs 1, 3, 4 and 5", None, None)
+    assert "known of 4 of 5 runs" in picture.says[-1]
+
+
+def test_phases_that_some_runs_lack_have_no_mean_of_all(ours):
+    ours.edit("summary.json", lambda s: s["mlps"]["phases"][1].pop("qps"), run=0)
+    picture = shown(ours)
+    assert [(group.name, group.mean) for group in picture.charts[0].groups] == [("cold", 600.5), ("steady, run 2", None)]
+    assert picture.says[0] == "On average of 2 runs: cold 600 searches a second with 68 reads of 4 KiB each."
+    assert "Searches a second of steady are known of 1 of 2 runs (run 2), so no mean is formed of them." in picture.says
+
+
+def test_percentiles_of_steps_are_named_so_and_no_figure_of_the_whole_is_made_of_them(ours):
+    times = vector_activities(ours.read(), BOOK)[0].panels[1]
+    assert [(line.name, line.told) for line in times.lines] == [("median of each step", False), ("P99 of each step", False)]
 
 
 @pytest.mark.parametrize(
