@@ -10,9 +10,10 @@ from pytest_mlpstorage.errors import ConfigurationError
 from pytest_mlpstorage.history.again import again
 from pytest_mlpstorage.history.entries import Entry
 from pytest_mlpstorage.report.compare import shown
+from pytest_mlpstorage.report.figures import official_beside
 from pytest_mlpstorage.report.text import plain
 from pytest_mlpstorage.results.history import last_run
-from pytest_mlpstorage.rules.headlines import HEADLINES, headline_of
+from pytest_mlpstorage.rules.headlines import HEADLINES, OFFICIAL, headline_of
 
 __all__ = ["details", "objects", "table"]
 
@@ -22,13 +23,15 @@ _REASONS: Final = 8
 
 
 def _figures(entry: Entry) -> list[tuple[str, str, str]]:
-    """Label, value with its spread, unit, in the order of the headlines."""
+    """Label, value with its spread, unit, in the order of the headlines; with the unit stands what the official formula says."""
     found = []
+    beside = official_beside({name: figure.value for name, figure in entry.figures.items()}, entry.result.edition)
     for name, figure in entry.figures.items():
         known = headline_of(name)
         if known is not None:
             headline, part = known
-            found.append((HEADLINES.index(headline), f"{headline.short} {part}".rstrip(), shown(figure), headline.unit))
+            formula = f" ({beside[name]})" if name in beside else f" {OFFICIAL}" if headline.official else ""
+            found.append((HEADLINES.index(headline), f"{headline.short} {part}".rstrip(), shown(figure), headline.unit + formula))
     return [row[1:] for row in sorted(found, key=lambda row: row[0])]
 
 

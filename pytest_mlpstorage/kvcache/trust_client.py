@@ -14,6 +14,7 @@ from typing import Any, Final
 from pytest_mlpstorage.kvcache.trust import Note
 
 __all__ = [
+    "CONTENT_MOST",
     "CPU_MOST",
     "SWITCH_INTERVAL",
     "ClientLoad",
@@ -31,12 +32,15 @@ SWITCH_INTERVAL: Final = 0.0005
 CPU_MOST: Final = 0.85
 """Share of its cores that a client may use; one that uses more was the limit itself."""
 
+CONTENT_MOST: Final = 0.25
+"""Share of the time that objects are under way which stamps and checks may take."""
+
 _SLEEP: Final = 0.001
 _STEPS: Final = 8
 """Bins a factor of two: each is 9 % wide."""
 
 _BINS: Final = 40 * _STEPS
-_CONTENT_MOST, _WAKE_MOST = 0.25, 0.10
+_WAKE_MOST = 0.10
 
 
 class SwitchInterval:
@@ -140,8 +144,8 @@ class ClientLoad:
 
     @property
     def bound(self) -> bool:
-        """``client_bound``."""
-        return self.cpu_share > CPU_MOST or self.content_share > _CONTENT_MOST or self.percentiles_are_client_side
+        """``client_bound``: it set figures. Of the rate it was the limit by its processors or its checks only; its waits set latencies."""
+        return self.cpu_share > CPU_MOST or self.content_share > CONTENT_MOST or self.percentiles_are_client_side
 
 
 def client_notes(load: ClientLoad) -> Sequence[Note]:
@@ -149,9 +153,9 @@ def client_notes(load: ClientLoad) -> Sequence[Note]:
     notes = []
     if load.cpu_share > CPU_MOST:
         notes.append(f"this rank used {load.cpu_share:.0%} of its {load.cores} cores ({CPU_MOST:.0%} at most): start more ranks or hosts")
-    if load.content_share > _CONTENT_MOST:
+    if load.content_share > CONTENT_MOST:
         notes.append(
-            f"stamping and checking took {load.content_share:.0%} of the time objects were under way ({_CONTENT_MOST:.0%} at most): "
+            f"stamping and checking took {load.content_share:.0%} of the time objects were under way ({CONTENT_MOST:.0%} at most): "
             "set kvcache.io.verify: sample"
         )
     if load.percentiles_are_client_side:

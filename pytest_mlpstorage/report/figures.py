@@ -2,54 +2,119 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pytest_mlpstorage.editions import edition, edition_names
 from pytest_mlpstorage.report.headline_text import Limit, told_metric, value_text
 from pytest_mlpstorage.report.text import plain
-from pytest_mlpstorage.rules.headlines import HEADLINES, Headline, headline_of
+from pytest_mlpstorage.rules.headlines import HEADLINES, OFFICIAL, Headline, headline_of
 from pytest_mlpstorage.rules.runs import required_utilization_percent
 
-__all__ = ["figures_of"]
+__all__ = ["figures_of", "official_beside"]
 
 _FIRST: Final[Mapping[str, Sequence[Sequence[str]]]] = {
     "training": (("train_au", "train_throughput", "train_read_bandwidth"),),
     "checkpointing": (("checkpoint_write_bandwidth", "checkpoint_read_bandwidth"),),
-    # What the storage completed in the window says more than the official formula; only our own program knows it.
-    "kv_cache": (
-        ("kv_window_read_bandwidth", "kv_window_write_bandwidth"),
-        ("kv_read_bandwidth", "kv_write_bandwidth", "kv_throughput"),
-    ),
+    "kv_cache": (("kv_read_bandwidth", "kv_write_bandwidth", "kv_throughput"),),
     "vector_database": (("vdb_throughput", "vdb_latency_p99", "vdb_recall"),),
 }
 """Kind of result → the figures that are shown first, by their short names; of several choices the first that a result has."""
+
+_BESIDE: Final[Mapping[str, str]] = {
+    "kv_window_read_bandwidth": "kv_read_bandwidth",
+    "kv_window_write_bandwidth": "kv_write_bandwidth",
+}
+"""What the storage completed in the window, which only our own program knows, and what the official formula makes of the same."""
+
+_OPTION: Final = re.compile(r"option (\d{1,6})", re.ASCII)
+
+_Known = tuple[Headline, str, object]
 
 
 def figures_of(written: Mapping[str, Any], *, every: bool = False) -> list[str]:
     """Texts such as ``AU 97.1 % (at least 90 %)``, of a result as verdicts.json has it; those of one option stand in one text.
 
-    Without ``every`` only the figures that matter most. A result of which no headline is known shows its metrics by their official names.
+    Rates of the window lead, with what the official formula makes of them beside them; figures of that formula are called so. Options
+    stand in the order of the edition. Without ``every`` only the figures that matter most. A result of which no headline is known shows
+    its metrics by their official names.
     """
     metrics = written.get("metrics") or {}
-    known: list[tuple[Headline, str, object]] = [(*found, value) for name, value in metrics.items() if (found := headline_of(name))]
+    known: list[_Known] = [(*found, value) for name, value in metrics.items() if (found := headline_of(name))]
     if not known:
         return [" ".join(told_metric(name, value)) for name, value in metrics.items()]
     known.sort(key=lambda one: HEADLINES.index(one[0]))
     if not every:
         known = _most_important(str(written.get("benchmark_type")), known)
-    groups: dict[str, list[str]] = {}
-    for headline, of, value in known:
-        groups.setdefault(of, []).append(_text(headline, value, written))
-    alone = groups.pop("", [])
-    return [*alone, *(f"{plain(of)}: {', '.join(texts)}" for of, texts in sorted(groups.items()))]
+    options = _options(str(written.get("edition")))
+    parts: dict[int | str, list[_Known]] = {}
+    for one in known:
+        parts.setdefault(_part(one[1], options), []).append(one)
+    alone = [_text(headline, value, written) for headline, _, value in parts.pop("", [])]
+    order = sorted(parts, key=lambda part: (isinstance(part, str), part if isinstance(part, int) else 0, str(part)))
+    return [*alone, *(_part_text(parts[part], written) for part in order)]
 
 
-def _most_important(kind: str, known: list[tuple[Headline, str, object]]) -> list[tuple[Headline, str, object]]:
-    for names in _FIRST.get(kind, ()):
+def official_beside(metrics: Mapping[str, Any], edition_name: str) -> dict[str, str]:
+    """Name of a rate of the window → what the official formula makes of it: ``by the official formula 4.63 GiB/s, 2.12 ×``."""
+    options = _options(edition_name)
+    known = {name: found for name in metrics if (found := headline_of(name)) is not None}
+    official = {(entry.short, _part(of, options)): metrics[name] for name, (entry, of) in known.items() if entry.official}
+    told = {}
+    for name, (entry, of) in known.items():
+        counterpart = (_BESIDE.get(entry.short, ""), _part(of, options))
+        if counterpart in official:
+            told[name] = _beside(entry, official[counterpart], metrics[name])
+    return told
+
+
+def _options(edition_name: str) -> dict[str, int]:
+    """What the groups of the results table are options of, in an edition that has a KV cache."""
+    book = edition(edition_name).kv_cache if edition_name in edition_names() else None
+    return {option.result_group: number for number, option in book.options.items()} if book is not None else {}
+
+
+def _part(of: str, options: Mapping[str, int]) -> int | str:
+    """The number of an option, whichever of its names is given; another part of a result keeps its name."""
+    match = _OPTION.fullmatch(of)
+    return int(match[1]) if match is not None else options.get(of, of)
+
+
+def _most_important(kind: str, known: list[_Known]) -> list[_Known]:
+    window = any(entry.short in _BESIDE for entry, _, _ in known)
+    choices = [(*_BESIDE, *_BESIDE.values())] if window else _FIRST.get(kind, ())
+    for names in choices:
         if chosen := [one for one in known if one[0].short in names]:
             return chosen
     return known
+
+
+def _part_text(known: Sequence[_Known], written: Mapping[str, Any]) -> str:
+    """One option: its own figures, each with that of the official formula beside it, then what else that formula makes."""
+    official = {entry.short: (entry, value) for entry, _, value in known if entry.official}
+    own = []
+    for entry, _, value in known:
+        if not entry.official:
+            counterpart = official.pop(_BESIDE.get(entry.short, ""), None)
+            beside = f" ({_beside(entry, counterpart[1], value)})" if counterpart is not None else ""
+            own.append(_text(entry, value, written) + beside)
+    rest = ", ".join(_text(entry, value, written).replace(f" {OFFICIAL}", "", 1) for entry, value in official.values())
+    of = next((of for entry, of, _ in known if not entry.official), known[0][1])
+    if not own:
+        return f"{plain(of)}, {OFFICIAL}: {rest}"
+    return f"{plain(of)}: {', '.join(own)}" + (f"; {OFFICIAL} {rest}" if rest else "")
+
+
+def _beside(entry: Headline, official: object, value: object) -> str:
+    one, other = _number(official), _number(value)
+    factor = f", {one / other:.2f} ×" if one is not None and other else ""
+    return f"{OFFICIAL} {value_text(entry, official)}{factor}"
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) else None
 
 
 def _text(headline: Headline, value: object, written: Mapping[str, Any]) -> str:

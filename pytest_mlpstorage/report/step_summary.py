@@ -24,6 +24,7 @@ _RESERVED_BYTES: Final = 8 * 1024
 """For what stands around the tables, and for the artefacts."""
 
 _LONGEST_CELL: Final = 300
+_MOST_FIGURES: Final = 4
 _FAILURES_SHARE: Final = 0.4
 _SUBMISSIONS_SHARE: Final = 0.2
 _MORE: Final = "… and {} more"
@@ -78,7 +79,14 @@ def _counted(results: Sequence[JudgedResult], submissions: Sequence[JudgedResult
 def _verdict_row(result: JudgedResult) -> tuple[str, ...]:
     accelerator = result.written.get("accelerator")
     where = f"{plain(result.path)}{f' on {plain(accelerator)}' if accelerator else ''}"
-    return f"**{_markdown(result.headline)}**", _markdown(where), _markdown("; ".join(figures_of(result.written)))
+    return f"**{_markdown(result.headline)}**", _markdown(where), _headlines(figures_of(result.told))
+
+
+def _headlines(figures: Sequence[str]) -> str:
+    """The figures of a result, those of its options below each other; of very many the first ones."""
+    told = list(map(_markdown, figures[:_MOST_FIGURES]))
+    more = [f"… {len(figures) - _MOST_FIGURES} more"] if len(figures) > _MOST_FIGURES else []
+    return ("<br>" if any(": " in text for text in figures) else "; ").join([*told, *more])
 
 
 def _submission_row(submission: JudgedResult) -> tuple[str, ...]:

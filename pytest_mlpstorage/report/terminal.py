@@ -20,7 +20,7 @@ from pytest_mlpstorage.report.pictures import picture_in_short, picture_lines
 from pytest_mlpstorage.report.reasons import split
 from pytest_mlpstorage.report.terminal_runs import run_lines
 from pytest_mlpstorage.report.text import plain
-from pytest_mlpstorage.rules.headlines import headline_of
+from pytest_mlpstorage.rules.headlines import OFFICIAL, headline_of
 from pytest_mlpstorage.verdict import Verdict
 
 __all__ = ["Line", "rerun_command", "summary_lines", "verdict_color"]
@@ -97,13 +97,15 @@ def _figures(result: JudgedResult, verbosity: int, width: int) -> Iterator[Line]
         room = width - len(_INDENT)
         yield from (Line(_INDENT + cut(f"{plain(picture.title)}: {plain(picture.says[0])}", room)) for picture in pictures)
         return
-    texts = figures_of(result.written, every=verbosity > 0)
+    texts = figures_of(result.told, every=verbosity > 0)
     alone = [text for text in texts if ": " not in text]
     for text in filter(None, (", ".join(map(_unbroken, alone)), *(_unbroken(text) for text in texts if ": " in text))):
         yield from (Line(line.replace(_NO_BREAK, " ")) for line in wrapped(text, width, indent=_INDENT, hanging=""))
     for picture in pictures if verbosity == 0 else ():
-        if picture.caution:
-            yield from map(Line, wrapped(plain(f"{picture.title.partition(':')[0]}: {picture.caution}"), width, indent=_INDENT))
+        part = f"{picture.title.partition(':')[0]}: "
+        # Where the factor stands beside a figure it is not told again.
+        if picture.caution and not any(text.startswith(part) and OFFICIAL in text for text in texts):
+            yield from map(Line, wrapped(plain(part + picture.caution), width, indent=_INDENT))
 
 
 def _unbroken(figures: str) -> str:
@@ -112,7 +114,7 @@ def _unbroken(figures: str) -> str:
 
 
 def _in_the_window(result: JudgedResult) -> bool:
-    return any(found is not None and found[0].short.startswith("kv_window") for found in map(headline_of, result.written["metrics"]))
+    return any(found is not None and found[0].short.startswith("kv_window") for found in map(headline_of, result.told["metrics"]))
 
 
 def _reasons(reasons: Sequence[str], verbosity: int, width: int) -> Iterator[Line]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from pytest_mlpstorage.results.coerce import JSONObject, Reading
+from pytest_mlpstorage.results.coerce import JSONObject, Reading, number
 from pytest_mlpstorage.verdict import Severity
 
 __all__ = ["EVIDENCE", "MEMORY", "FoldedNote", "RankEvidence", "TrustNote", "evidence_names", "folded"]
@@ -36,6 +36,8 @@ class RankEvidence:
 
     ``direct`` is ``proved``, ``unproved`` or ``refuted``; ``overlap`` the share of the window in which all clients measured. None
     for what is missing or is no such value. ``problem`` says why the notes cannot be relied upon; empty where they can.
+    ``cpu_share`` is of the client's cores, ``content_share`` the part of its time that stamps and checks took; ``client_side_percentiles``:
+    its threads waited so long to go on that latencies are its own as much as the storage's.
     """
 
     option: int
@@ -46,6 +48,9 @@ class RankEvidence:
     memory: bool = False
     overlap: float | None = None
     problem: str = ""
+    cpu_share: float | None = None
+    content_share: float | None = None
+    client_side_percentiles: bool = False
 
     @classmethod
     def from_json(cls, raw: JSONObject | None, place: tuple[int, int, int]) -> RankEvidence:
@@ -56,6 +61,7 @@ class RankEvidence:
         given = raw.get("notes")
         read = tuple(_note(item) for item in given) if isinstance(given, list) else ()
         notes = tuple(note for note in read if note is not None)
+        client = top.mapping("client") or {}
         direct = (top.mapping("direct") or {}).get("direct")
         memory = (top.mapping("target") or {}).get("storage") == MEMORY or any(note.check == MEMORY for note in notes)
         if memory and not any(note.check == MEMORY for note in notes):
@@ -67,6 +73,9 @@ class RankEvidence:
             memory=memory,
             overlap=top.number("window_overlap"),
             problem="" if isinstance(given, list) and None not in read else "its notes cannot be read",
+            cpu_share=number(client.get("cpu_share")),
+            content_share=number(client.get("content_share")),
+            client_side_percentiles=client.get("percentiles_are_client_side") is True,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pytest_mlpstorage.results.places import Kind
-from pytest_mlpstorage.rules.metric_entry import Better, Headline
+from pytest_mlpstorage.rules.metric_entry import OFFICIAL, Better, Headline
 
 __all__ = ["FURTHER"]
 
@@ -139,7 +139,7 @@ _KV_CACHE: Final = (
     _entry(
         "kv_cache",
         r"KVCache (?P<of>.+) - storage throughput \(tok/s\)",
-        "storage token throughput",
+        f"storage token throughput {OFFICIAL}",
         "tok/s",
         "Tokens over the time that all requests together waited for caches of any tier",
         "sum over the ranks of storage_throughput_tokens_per_sec in a trial, mean over the trials",

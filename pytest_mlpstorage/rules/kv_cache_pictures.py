@@ -14,11 +14,12 @@ from typing import Any, Final
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.results.coerce import number
 from pytest_mlpstorage.results.files import TreeFiles
-from pytest_mlpstorage.results.kv_cache_evidence import EVIDENCE
+from pytest_mlpstorage.results.kv_cache_evidence import EVIDENCE, RankEvidence
 from pytest_mlpstorage.results.kv_cache_records import KVCacheSummary, OptionSummary
 from pytest_mlpstorage.results.pictures import Distribution, Line, Panel, Picture, Span
 from pytest_mlpstorage.results.records import KVCacheResult, Leaf, StoredResult
 from pytest_mlpstorage.rules.activity import Activity, Begin
+from pytest_mlpstorage.rules.kv_cache_client import evidence_of
 from pytest_mlpstorage.rules.kv_cache_runs import with_summary
 from pytest_mlpstorage.rules.kv_cache_serving import request_times, serving_part
 from pytest_mlpstorage.rules.kv_cache_told import UNIT, caution_of, option_sentences, why_unknown
@@ -65,7 +66,8 @@ def kv_cache_pictures(result: StoredResult, edition: Edition) -> list[Picture]:
         serving = serving_part(block)
         name = name if serving is None else f"profile {serving.get('profile')}"
         title = f"option {option}: {name}" if name else f"option {option}"
-        made.append(_picture(title, entry, block, native=native))
+        evidence = evidence_of(result, leaf, option) if block.get("client_bound") is True and native else []
+        made.append(_picture(title, entry, block, evidence, native=native))
     return made
 
 
@@ -106,9 +108,9 @@ def _begin(result: StoredResult, leaf: Leaf, name: str) -> Begin:
     return Begin(epoch_seconds=epoch, host=host if isinstance(host, str) else None)
 
 
-def _picture(title: str, entry: OptionSummary, block: Mapping[str, Any], *, native: bool) -> Picture:
+def _picture(title: str, entry: OptionSummary, block: Mapping[str, Any], evidence: Sequence[RankEvidence], *, native: bool) -> Picture:
     serving = serving_part(block)
-    says = (*option_sentences(entry, block, native=native), *_left_out(block))
+    says = (*option_sentences(entry, block, evidence, native=native), *_left_out(block))
     return Picture(
         title,
         says,

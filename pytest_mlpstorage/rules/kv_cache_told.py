@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pytest_mlpstorage.results.coerce import number
+from pytest_mlpstorage.results.kv_cache_evidence import RankEvidence
 from pytest_mlpstorage.results.kv_cache_records import OptionSummary
+from pytest_mlpstorage.rules.kv_cache_client import client_sentences
 from pytest_mlpstorage.rules.kv_cache_serving import serving_part, serving_sentences
 from pytest_mlpstorage.units import GIB
 
@@ -36,8 +38,11 @@ def caution_of(says: Sequence[str]) -> str:
     return next((sentence.removesuffix(_WHY) for sentence in says if sentence.startswith(_FORMULA) and sentence.endswith(_WHY)), "")
 
 
-def option_sentences(entry: OptionSummary, block: Mapping[str, Any], *, native: bool) -> Iterator[str]:
-    """What one option of a run came to; ``block`` is ours of it, ``native`` whether our engine did it and not the official program."""
+def option_sentences(entry: OptionSummary, block: Mapping[str, Any], evidence: Sequence[RankEvidence], *, native: bool) -> Iterator[str]:
+    """What one option of a run came to; ``block`` is ours of it, ``native`` whether our engine did it and not the official program.
+
+    ``evidence`` is what its clients recorded of themselves, where they set the figures.
+    """
     rates = {word: number(block.get(f"storage_{word}_bandwidth_window_gibps")) for word in _OFFICIAL}
     window, ranks, trials = number(block.get("window_s")), entry.rank_count, entry.trial_count
     where = f"in the window of {window:g} s" if window is not None else "in the window"
@@ -66,7 +71,7 @@ def option_sentences(entry: OptionSummary, block: Mapping[str, Any], *, native: 
         yield f"Tokens generated: {tokens:,.4g} a second{beside}."
     if serving is None:
         yield from _load(block)
-    yield from _trust(block)
+    yield from _trust(block, evidence, native=native)
 
 
 def _counted_writes(block: Mapping[str, Any]) -> str:
@@ -130,7 +135,7 @@ def _load(block: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _trust(block: Mapping[str, Any]) -> Iterator[str]:
+def _trust(block: Mapping[str, Any], evidence: Sequence[RankEvidence], *, native: bool) -> Iterator[str]:
     direct, filesystem = block.get("direct"), block.get("filesystem")
     where = f", on {filesystem}" if isinstance(filesystem, str) else ""
     if block.get("storage") == "memory":
@@ -148,7 +153,7 @@ def _trust(block: Mapping[str, Any]) -> Iterator[str]:
         }.get(direct, f"direct I/O: {direct}")
         yield f"Storage: {said}{where}; {_NOT_TESTED}."
     if block.get("client_bound") is True:
-        yield "The client was the limit, not the storage: see the ranks' evidence.json."
+        yield from client_sentences(evidence, native=native)
     if block.get("comparable") is False:
         reasons = block.get("comparable_reasons")
         listed = ", ".join(map(str, reasons)) if isinstance(reasons, list) else reasons

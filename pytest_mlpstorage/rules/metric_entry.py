@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from pytest_mlpstorage.results.places import Kind
 
-__all__ = ["Better", "Headline"]
+__all__ = ["OFFICIAL", "Better", "Headline"]
+
+OFFICIAL: Final = "by the official formula"
+"""What is said of figures that the official KV cache formula makes, wherever they are told."""
 
 Better: TypeAlias = Literal["higher", "lower"]
 
@@ -19,6 +22,7 @@ class Headline:
     ``short`` is the name to type in a limit, empty for a metric that is not compared. ``unit`` is that of the value, empty for a
     fraction, a count and a word. ``label`` is read by people; ``definition`` is one sentence; ``formula`` says how the runs give it;
     ``source`` is the rule that asks for it, or says where else it comes from. ``decimals``: how many are told; None for three digits.
+    ``official``: the official KV cache formula makes it, which counts work that ended after the window; its label says so.
     """
 
     short: str
@@ -31,3 +35,4 @@ class Headline:
     formula: str = ""
     source: str = ""
     decimals: int | None = None
+    official: bool = False

@@ -164,7 +164,7 @@ def _window_rates(result: StoredResult) -> dict[str, float]:
     if isinstance(found, NoEvidence):
         return {}
     rates = {}
-    for option in found[1].options.values():
+    for _, option in sorted(found[1].options.items()):
         block = option.raw.get("mlps")
         for name, key in _WINDOW.items():
             value = number(block.get(key)) if isinstance(block, Mapping) else None

@@ -9,6 +9,7 @@ from pytest_mlpstorage.errors import BenchmarkExecutionError
 from pytest_mlpstorage.kvcache.aggregate import OptionFigures, RankFigures, aggregate_option
 from pytest_mlpstorage.kvcache.option_block import block_problems, option_block
 from pytest_mlpstorage.kvcache.run_summary import read_ranks
+from pytest_mlpstorage.rules.kv_cache_client import client_sentences
 from pytest_mlpstorage.workloads.base import Collected
 from pytest_mlpstorage.workloads.kv_cache_figures import official_rates, view_of
 from pytest_mlpstorage.workloads.kv_cache_official import OFFICIAL
@@ -49,7 +50,7 @@ def collect(plan: KVCachePlan, step: Step, *, staged: Path, outcome: Outcome) ->
         rates += f", {view['requests_per_second']:.3g} requests/s"
     block = entry["mlps"]
     if block.get("client_bound") is True:
-        notes.append("the client was the limit, not the storage: see client_bound in the ranks' files")
+        notes += client_sentences(trust.evidence, native=plan.official is None)
     late = block.get("late_requests_lower_bound")
     if plan.official is not None and late:
         notes.append(f"at least {late:g} requests ended after the window, and count in rates that are divided by its length")

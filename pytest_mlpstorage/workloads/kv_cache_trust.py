@@ -18,11 +18,15 @@ _RANKS_TOLD: Final = 3
 
 @dataclasses.dataclass(frozen=True)
 class Trust:
-    """``problems`` make a pass no measurement; ``notes`` are for its reader; ``record`` keeps all of them, word by word, by rank."""
+    """``problems`` make a pass no measurement; ``notes`` are for its reader; ``record`` keeps all of them, word by word, by rank.
+
+    ``evidence`` is what was read.
+    """
 
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     record: tuple[dict[str, Any], ...]
+    evidence: tuple[RankEvidence, ...] = ()
 
 
 def trust_of(output: Path, option: int, trial: int, ranks: int, *, required: bool = True) -> Trust:
@@ -50,6 +54,7 @@ def trust_of(output: Path, option: int, trial: int, ranks: int, *, required: boo
             for note in notes
             for message, places in note.messages
         ),
+        tuple(found),
     )
 
 

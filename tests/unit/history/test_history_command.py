@@ -6,16 +6,18 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kv_cache_tree import KVCacheTree
 from training_tree import TrainingTree
 
 from pytest_mlpstorage.history import again as again_module
-from pytest_mlpstorage.history import entries
+from pytest_mlpstorage.history import entries, told
 from pytest_mlpstorage.history.__main__ import main
 from pytest_mlpstorage.history.entries import read_since
 from pytest_mlpstorage.results.superseded import supersede
+from pytest_mlpstorage.rules.repeats import Figure
 from pytest_mlpstorage.rules.verdicts import judge_result
 
 UNET = "unet3d-20260713_083500"
@@ -229,3 +231,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(root):
         listing.stdout.close()
         said = listing.stderr.read()
     assert (said, listing.returncode) == ("", 1)
+
+
+def test_a_kv_cache_result_has_the_rate_of_the_window_first_with_the_official_beside_it():
+    groups = ("llama3.1-8b Storage Only", "llama3.1-8b Storage + Mem")
+    official = {f"KVCache {group} - {name}": Figure(value) for group in groups for name, value in (("Throughput (tok/s)", 977.0), ("Read B/W (GiB/s)", 4.632))}  # fmt: skip
+    window = {f"option {option} read_gib_per_second": Figure(2.184) for option in (1, 2)}
+
+    def listed(figures):
+        return told._few(told._figures(SimpleNamespace(figures=figures, result=SimpleNamespace(edition="3.0"))))
+
+    beside = "GiB/s (by the official formula 4.63 GiB/s, 2.12 ×)"
+    assert listed({**official, **window}).startswith(
+        f"kv_window_read_bandwidth option 1 2.184 {beside}, kv_window_read_bandwidth option 2 2.184 {beside}, kv_throughput"
+    )
+    assert listed(official).startswith(f"kv_throughput {groups[0]} 977 tok/s by the official formula, ")

@@ -63,7 +63,11 @@ def test_a_headline_has_its_label_its_unit_its_limit_and_its_spread():
         ("VDB - # Client Nodes", 1.0, ("client hosts", "1")),
         ("VDB - Vector Count", 20_000_000.0, ("vectors", "20,000,000")),
         ("Checkpointing - Checkpoint Mode", "Full", ("mode", "Full")),
-        ("KVCache llama3.1-8b Storage + Mem - Read B/W (GiB/s)", 4.6, ("read bandwidth, llama3.1-8b Storage + Mem", "4.6 GiB/s")),
+        (
+            "KVCache llama3.1-8b Storage + Mem - Read B/W (GiB/s)",
+            4.6,
+            ("read bandwidth by the official formula, llama3.1-8b Storage + Mem", "4.6 GiB/s"),
+        ),
         ("option 2 write_gib_per_second", 0.513, ("write bandwidth in the window, option 2", "0.513 GiB/s")),
         ("Read B/W (MiB/s) on h100", 1234.5, ("read bandwidth, h100", "1,234 MiB/s")),
         ("somebody's own (m/s)", 1.5, ("somebody's own (m/s)", "1.500")),
@@ -118,4 +122,4 @@ def test_what_is_no_headline_is_in_the_table_all_the_same():
 
 def test_a_hostile_name_is_told_without_acting_on_a_terminal():
     assert told_metric("\x1b[2Jx", 1.0) == ("\\x1b[2Jx", "1.000")
-    assert told_metric("KVCache \x1b[2J - Read B/W (GiB/s)", 1.0)[0] == "read bandwidth, \\x1b[2J"
+    assert told_metric("KVCache \x1b[2J - Read B/W (GiB/s)", 1.0)[0] == "read bandwidth by the official formula, \\x1b[2J"

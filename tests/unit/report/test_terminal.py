@@ -116,7 +116,10 @@ def test_charts_are_drawn_verbosely_and_the_rate_of_the_window_is_told_by_defaul
     assert any("rates by the second" in line for line in by_default)
     assert any("┤" in line for line in told(1, results=[kv]))
     own = judged("OPEN", (), (picture,), benchmark_type="kv_cache", metrics={**official, "option 1 read_gib_per_second": 2.0})
-    assert told(results=[own])[1:3] == ["    option 1: read bandwidth in the window 2 GiB/s", ""]
+    assert told(results=[own])[1:3] == [
+        "    option 1: read bandwidth in the window 2 GiB/s (by the official formula 9 GiB/s, 4.50 ×)",
+        "",
+    ]
 
 
 def test_what_nobody_may_miss_beside_the_figures_of_a_window_is_told_with_them():

@@ -188,8 +188,14 @@ def test_a_rank_that_read_what_it_had_not_written_fails_its_pass(plan, ranks):
 
 def test_a_client_that_was_the_limit_is_told(plan, ranks):
     ranks.change = lambda _job, _rank, content: content["mlps"].update(client_bound=True)
+    client = {"cpu_share": 0.1, "content_share": 0.1, "percentiles_are_client_side": True}
+    ranks.prove = lambda _job, _rank, evidence: evidence.update(client=client)
     (done,) = do(plan, FOUR[0])
-    assert any("the client was the limit" in note for note in done.collected.notes)
+    assert any("percentiles are the client's as much as the storage's" in note for note in done.collected.notes)
+    assert not any("was the limit" in note for note in done.collected.notes)
+    client["cpu_share"] = 0.9
+    (done,) = do(plan, FOUR[1])
+    assert any("The client was the limit of the rate, not the storage: it used 90 %" in note for note in done.collected.notes)
 
 
 def test_a_start_that_ends_while_the_leaf_is_made_loses_no_pass(plan, monkeypatch):
