@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
-__all__ = ["Category", "Division", "Finding", "Judgement", "NoEvidence", "Severity", "Verdict", "amounts", "fold", "judge"]
+__all__ = ["Category", "Division", "Finding", "Judgement", "NoEvidence", "Severity", "Verdict", "amounts", "figures", "fold", "judge"]
 
 _LONG_NUMBER: Final = re.compile(r"-?\d{1,5}\.\d{6,}")
 """More decimals than anybody measures; what is smaller or greater is written with an exponent."""
@@ -78,14 +78,18 @@ class Finding:
     def line(self) -> str:
         """The finding as one line for people: rule, message, measured, required, place, count."""
         parts = [f"[{self.rule}] {self.message}"]
-        parts += [
-            f"{word} {text}" for word, text in zip(("measured", "required"), amounts(self.measured, self.required), strict=True) if text
-        ]
+        parts += figures(self.measured, self.required)
         place = ":".join(p for p in (self.file, self.field) if p)
         if place:
             parts.append(f"in {place}")
         times = f" (×{self.count})" if self.count > 1 else ""
         return "; ".join(parts) + times
+
+
+def figures(measured: object, required: object) -> list[str]:
+    """``measured …`` and ``required …`` as a person reads them, of those that there are (not None)."""
+    told = zip(("measured", "required"), (measured, required), amounts(measured, required), strict=True)
+    return [f"{word} {text}" for word, value, text in told if value is not None]
 
 
 def amounts(measured: object, required: object) -> tuple[str, str]:

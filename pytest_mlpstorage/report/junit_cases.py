@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 from pytest_mlpstorage.report import records
 from pytest_mlpstorage.report.text import plain
-from pytest_mlpstorage.verdict import amounts
+from pytest_mlpstorage.verdict import figures
 
 __all__ = ["Budget", "legal", "sentence", "tidy_case"]
 
@@ -112,9 +112,8 @@ def sentence(text: str, findings: Iterable[dict[str, Any]] = ()) -> str:
     ours = (f for f in findings if isinstance(f.get("rule"), str) and isinstance(f.get("message"), str))
     told = next((f for f in ours if first.startswith(f"[{f['rule']}] {f['message']}")), None)
     if told is not None:
-        texts = zip(("measured", "required"), amounts(told.get("measured"), told.get("required")), strict=True)
-        figures = "; ".join(f"{word} {text}" for word, text in texts if text)
-        first = f"[{told['rule']}] {told['message']}" + (f": {figures}" if figures else "")
+        amounts = "; ".join(figures(told.get("measured"), told.get("required")))
+        first = f"[{told['rule']}] {told['message']}" + (f": {amounts}" if amounts else "")
     else:
         first = _PLACE.sub("", first)
     # Details of an error are indented below it; other findings begin a line.

@@ -12,7 +12,7 @@ from pytest_mlpstorage.report.records import finding_object
 from pytest_mlpstorage.report.text import cell
 from pytest_mlpstorage.results.atomic import file_system_error, write_json, write_text
 from pytest_mlpstorage.results.files import printable
-from pytest_mlpstorage.verdict import amounts
+from pytest_mlpstorage.verdict import figures
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.results.places import SubjectPlace
@@ -115,8 +115,7 @@ def _table(objects: Sequence[Mapping[str, Any]]) -> str:
 
 def _line(finding: Mapping[str, Any]) -> str:
     parts = [f"[{finding['rule']}] {finding['severity']}: {finding['message']}"]
-    figures = zip(("measured", "required"), amounts(finding["measured"], finding["required"]), strict=True)
-    parts += [f"{word} {text}" for word, text in figures if text]
+    parts += figures(finding["measured"], finding["required"])
     place = ":".join(p for p in (finding["file"], finding["field"]) if p)
     parts += [f"in {place}"] if place else []
     return "; ".join(parts) + (f" (×{finding['count']})" if finding["count"] > 1 else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from pytest_mlpstorage.verdict import Finding, Severity, amounts
+from pytest_mlpstorage.verdict import Finding, Severity, figures
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.editions import Edition
@@ -32,5 +32,4 @@ def faults_of_runs(result: TrainingResult | CheckpointingResult, edition: Editio
 
 
 def _words(said: Finding, rule: str) -> str:
-    told = zip(("measured", "required"), amounts(said.measured, said.required), strict=True)
-    return "".join((said.message, *(f", {word} {text}" for word, text in told if text), f" ({rule})"))
+    return f"{', '.join((said.message, *figures(said.measured, said.required)))} ({rule})"
