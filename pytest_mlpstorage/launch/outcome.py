@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pytest_mlpstorage.error_codes import error_codes
 from pytest_mlpstorage.errors import BenchmarkExecutionError
 
 if TYPE_CHECKING:
@@ -99,6 +98,6 @@ def require_success(outcome: Outcome) -> None:
     if outcome.stderr_tail:
         details["last lines of stderr"] = "".join(f"\n    {line}" for line in outcome.stderr_tail)
     code = outcome.code or "MLPS-E530"
-    # What to do about such an end is said once, in the table that the page of its code is made of.
-    remedy = error_codes()[code].remedies[0].replace("`", "").rstrip(".")
-    raise BenchmarkExecutionError(outcome.cause, details=details, suggestion=remedy[0].lower() + remedy[1:], code=code)
+    # A code covers several ends, whose remedies differ: its page has all of them.
+    suggestion = f"pytest --mlps-explain={code.removeprefix('MLPS-')} says what that means and what to do"
+    raise BenchmarkExecutionError(outcome.cause, details=details, suggestion=suggestion, code=code)

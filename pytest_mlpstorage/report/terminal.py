@@ -20,7 +20,7 @@ from pytest_mlpstorage.report.pictures import picture_in_short, picture_lines
 from pytest_mlpstorage.report.reasons import split
 from pytest_mlpstorage.report.terminal_runs import run_lines
 from pytest_mlpstorage.report.text import plain
-from pytest_mlpstorage.rules.headlines import OFFICIAL, headline_of
+from pytest_mlpstorage.rules.headlines import headline_of
 from pytest_mlpstorage.verdict import Verdict
 
 __all__ = ["Line", "rerun_command", "summary_lines", "verdict_color"]
@@ -33,6 +33,8 @@ _LONGEST_COMMAND: Final = 2_000
 _DRAWN: Final = 4
 """Most results whose pictures are drawn; of more the page shows them, and here are their first sentences."""
 
+_FACTOR: Final = re.compile(r"\d ×")
+"""What a figure by the official formula has beside it where the true one is known."""
 _NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 _SAID_BY_HEADLINE: Final = frozenset({"division whatif: not a submission", "open division"})
 _PLACE: Final = re.compile(r"; in [^;]*?( \(×\d+\))?$")
@@ -104,7 +106,7 @@ def _figures(result: JudgedResult, verbosity: int, width: int) -> Iterator[Line]
     for picture in pictures if verbosity == 0 else ():
         part = f"{picture.title.partition(':')[0]}: "
         # Where the factor stands beside a figure it is not told again.
-        if picture.caution and not any(text.startswith(part) and OFFICIAL in text for text in texts):
+        if picture.caution and not any(text.startswith(part) and _FACTOR.search(text) for text in texts):
             yield from map(Line, wrapped(plain(part + picture.caution), width, indent=_INDENT))
 
 

@@ -12,7 +12,7 @@ from pytest_mlpstorage.results.records import Leaf, StoredResult
 
 __all__ = ["client_sentences", "evidence_of"]
 
-_LIMIT: Final = "The client was the limit of the rate, not the storage"
+_LIMIT: Final = "The client limited the rate, and storage may give a higher one"
 
 
 def evidence_of(result: StoredResult, leaf: Leaf, option: int) -> list[RankEvidence]:
@@ -25,19 +25,20 @@ def evidence_of(result: StoredResult, leaf: Leaf, option: int) -> list[RankEvide
 def client_sentences(evidence: Iterable[RankEvidence], *, native: bool) -> Iterator[str]:
     """Why ``client_bound`` is recorded (kvcache.md §5.9).
 
-    Busy processors and the time for stamps and checks keep a client from asking for more: then it was the limit. A thread that waits
-    to go on makes latencies longer; of the rate that proves nothing. ``native``: of the official program only processors are judged.
+    Busy processors and the time for stamps and checks keep a client from asking for more. How many of the records show it is said: one
+    client of many takes little of the rate. A thread that waits to go on makes latencies longer; of the rate that proves nothing.
+    ``native``: of the official program only processors are judged.
     """
     if not native:
-        yield f"{_LIMIT}: it used more than {_percent(CPU_MOST)} of its cores."
+        yield f"{_LIMIT}: it used more than {100 * CPU_MOST:.0f} % of its cores."
         return
     each = list(evidence)
-    cpu = max((one.cpu_share for one in each if one.cpu_share is not None), default=0.0)
-    content = max((one.content_share for one in each if one.content_share is not None), default=0.0)
+    cpu = _over((one.cpu_share for one in each), CPU_MOST, len(each), "of its cores were used")
+    content = _over(
+        (one.content_share for one in each), CONTENT_MOST, len(each), "of the time objects were under way went to stamps and checks"
+    )
     late = any(one.client_side_percentiles for one in each)
-    reasons = [f"it used {_percent(cpu)} of its cores ({_percent(CPU_MOST)} at most)"] if cpu > CPU_MOST else []
-    if content > CONTENT_MOST:
-        reasons.append(f"stamping and checking took {_percent(content)} of its time ({_percent(CONTENT_MOST)} at most)")
+    reasons = [reason for reason in (cpu, content) if reason]
     if reasons:
         yield f"{_LIMIT}: {', and '.join(reasons)}."
     if late:
@@ -49,5 +50,7 @@ def client_sentences(evidence: Iterable[RankEvidence], *, native: bool) -> Itera
         yield "The client, and not the storage, may have set these figures: client_bound is recorded, and no reason that can be read."
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+def _over(shares: Iterable[float | None], most: float, records: int, what: str) -> str:
+    """What went over its limit, up to how far and in how many records; empty where nothing did."""
+    over = [share for share in shares if share is not None and share > most]
+    return f"up to {100 * max(over):.1f} % {what}, over {100 * most:.0f} % in {len(over)} of {records} records" if over else ""

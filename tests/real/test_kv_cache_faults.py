@@ -269,5 +269,5 @@ def test_a_busy_thread_in_the_clients_makes_them_the_limit_and_that_is_told_with
     ended = cache.run("-k", "option1")
     assert ended.code == 0, ended.text
     notes = cache.notes()
-    assert "Latency percentiles are the client's as much as the storage's" in notes or "The client was the limit of the rate" in notes
+    assert "Latency percentiles are the client's as much as the storage's" in notes or "The client limited the rate" in notes
     assert "to go on where half of all chunks took no more than" in notes or "of its 1 cores (85% at most)" in notes

@@ -195,7 +195,7 @@ def test_a_client_that_was_the_limit_is_told(plan, ranks):
     assert not any("was the limit" in note for note in done.collected.notes)
     client["cpu_share"] = 0.9
     (done,) = do(plan, FOUR[1])
-    assert any("The client was the limit of the rate, not the storage: it used 90 %" in note for note in done.collected.notes)
+    assert any("The client limited the rate, and storage may give a higher one: up to 90.0 %" in note for note in done.collected.notes)
 
 
 def test_a_start_that_ends_while_the_leaf_is_made_loses_no_pass(plan, monkeypatch):
