@@ -14,7 +14,7 @@ from pytest_mlpstorage.report.result_facts import ResultFacts
 from pytest_mlpstorage.report.runs import rows_of_result
 from pytest_mlpstorage.report.what_ran import what_ran
 from pytest_mlpstorage.results.history import last_run
-from pytest_mlpstorage.results.records import Leaf, StoredResult, TrainingResult
+from pytest_mlpstorage.results.records import StoredResult, TrainingResult
 from pytest_mlpstorage.rules.aggregate import mean, measured_runs
 from pytest_mlpstorage.rules.metrics import metrics_of
 from pytest_mlpstorage.rules.pictures import pictures_of
@@ -55,21 +55,16 @@ def facts_of(result: StoredResult, edition: Edition) -> ResultFacts:
 
 
 def _utilization(result: TrainingResult, edition: Edition) -> Figure | None:
-    """Of a result without the edition's own figure, the mean over the runs that count: no warm-up; None where one of them says nothing.
+    """Of the older editions, which have no such figure, the mean of what the runs say; None where one of them says nothing.
 
-    A run counts with the mean of its epochs, as rule 3.3.8 has it; in the older editions, which know no such figure, with what it says.
+    Where an edition has the figure and forms none, of a closed result with too few runs for example, nobody can tell which of them count.
     """
-    each = [_of_run(leaf, edition) for leaf in measured_runs(result, edition)]
+    if edition.name not in AU_RULES:
+        return None
+    each = [leaf.summary.metric.au_mean_percent if leaf.summary is not None else None for leaf in measured_runs(result, edition)]
     known = tuple(value for value in each if value is not None)
     if not known or len(known) != len(each):
         return None
     utilization = Figure(mean(known), known)
     # The sum of what a foreign summary says may be more than a float holds.
     return utilization if math.isfinite(utilization.value) else None
-
-
-def _of_run(leaf: Leaf, edition: Edition) -> float | None:
-    if leaf.summary is None:
-        return None
-    epochs, said = leaf.summary.metric.au_percent, leaf.summary.metric.au_mean_percent
-    return said if edition.name in AU_RULES else mean(epochs) if epochs else None
