@@ -8,10 +8,26 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
-__all__ = ["Category", "Division", "Finding", "Judgement", "NoEvidence", "Severity", "Verdict", "amounts", "figures", "fold", "judge"]
+__all__ = [
+    "Category",
+    "Division",
+    "Finding",
+    "Judgement",
+    "NoEvidence",
+    "Severity",
+    "Verdict",
+    "amounts",
+    "figures",
+    "fold",
+    "is_remark",
+    "judge",
+]
 
 _LONG_NUMBER: Final = re.compile(r"-?\d{1,5}\.\d{6,}")
 """More decimals than anybody measures; what is smaller or greater is written with an exponent."""
+
+_AMOUNT: Final = re.compile(r"(?:at least |at most |less than |more than )?(-?\d+(?:\.\d+)?)((?: [^\d,]*)?)(?:,.*)?", re.ASCII | re.DOTALL)
+"""A number with its unit, or a limit of one side that begins with it: ``6.78 s``, ``at most 460.3 s, 1 × the mean run``."""
 
 
 class Division(str, Enum):
@@ -95,24 +111,31 @@ def figures(measured: object, required: object) -> list[str]:
 def amounts(measured: object, required: object) -> tuple[str, str]:
     """What was measured and what is required as a person reads them, empty where there is none (None).
 
-    Of long decimals six digits are shown, unless that would put a number onto the other one, or to its other side. Beside a limit in
-    words nobody knows which that is.
+    Of long decimals six digits are shown, unless that would put a number onto the other one, or to its other side. Beside a range, a
+    number of another unit, or words, nobody knows which that is.
     """
     whole = ["" if value is None else str(value) for value in (measured, required)]
-    short = [f"{float(text):.6g}" if _LONG_NUMBER.fullmatch(text) else text for text in whole]
+    short = [_shortened(text) for text in whole]
     order = _order(whole)
     harmless = "" in whole or (order is not None and order == _order(short))
     first, second = short if harmless else whole
     return first, second
 
 
+def _shortened(text: str) -> str:
+    found = _AMOUNT.fullmatch(text)
+    if found is None or not _LONG_NUMBER.fullmatch(found[1]):
+        return text
+    return f"{text[: found.start(1)]}{float(found[1]):.6g}{text[found.end(1) :]}"
+
+
 def _order(texts: list[str]) -> int | None:
-    """Which of two numbers is greater; None where one is none."""
-    try:
-        first, second = map(float, texts)
-    except ValueError:
+    """Which of two amounts is greater; None where they cannot be compared."""
+    first, second = map(_AMOUNT.fullmatch, texts)
+    if first is None or second is None or len({found[2].strip() for found in (first, second)} - {""}) > 1:
         return None
-    return (first > second) - (first < second)
+    one, other = float(first[1]), float(second[1])
+    return (one > other) - (one < other)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,6 +180,11 @@ def fold(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         key = dataclasses.replace(finding, count=1)
         counts[key] = counts.get(key, 0) + finding.count
     return tuple(dataclasses.replace(finding, count=count) for finding, count in counts.items())
+
+
+def is_remark(findings: Iterable[Finding]) -> bool:
+    """Whether findings, if there are any, only say something besides: the rule is met all the same."""
+    return all(finding.severity is Severity.INFO and finding.category is Category.CLOSED for finding in findings)
 
 
 def judge(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlpstorage.error_codes import codes_in
-from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity
+from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity, is_remark
 
 if TYPE_CHECKING:
     from pytest_mlpstorage.results.pictures import Picture
@@ -165,6 +165,8 @@ def record_rule(properties: list[Property], place: SubjectPlace, evaluation: Eva
         (DIVISION, place.division.value),
         (VERDICT, _item_verdict(findings, evaluation.lacking, place.division)),
     ]
+    if is_remark(findings) and not evaluation.lacking and all(finding.required is None for finding in findings):
+        properties += [(name, text) for name, text in zip((MEASURED, REQUIRED), evaluation.met, strict=True) if text]
     if findings:
         properties.append((FINDINGS, encode([finding_object(f) for f in findings])))
         order = (Severity.ERROR, Severity.WARNING, Severity.INFO)

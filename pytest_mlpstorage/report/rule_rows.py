@@ -13,7 +13,7 @@ from pytest_mlpstorage.results.records import Result
 from pytest_mlpstorage.rules.catalogue import for_people
 from pytest_mlpstorage.rules.judging import judging_edition, record_of, rules_for, said_of, weighed
 from pytest_mlpstorage.rules.registry import rule_order
-from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity, amounts
+from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity, amounts, is_remark
 
 __all__ = ["OUTCOMES", "OWN", "SECTIONS", "Outcome", "RuleRow", "rows_of_result_judged", "section_of", "sorted_rows"]
 
@@ -53,7 +53,7 @@ def section_of(rule: str, family: str = "") -> str:
 
 @dataclasses.dataclass(frozen=True)
 class RuleRow:
-    """One rule on one subject: what came of it, and of its gravest finding what was measured and required and the words."""
+    """One rule on one subject: what came of it, what was measured and required, and the words of its gravest finding."""
 
     id: str
     name: str
@@ -67,21 +67,31 @@ class RuleRow:
         """From what an item of ``rules/`` said, and the ``message`` with which it was skipped."""
         if not said.evaluated:
             return cls(said.rule, said.rule_name, "human", message=message.removeprefix("Skipped: ").removeprefix("human review: "))
-        return cls.of(said.rule, said.rule_name, said.division, said.findings, said.lacking)
+        return cls.of(said.rule, said.rule_name, said.division, said.findings, said.lacking, (said.measured, said.required))
 
     @classmethod
-    def of(cls, id: str, name: str, division: str, findings: Iterable[Finding], lacking: Iterable[NoEvidence]) -> RuleRow:
-        """From what a rule said, weighed as in its division."""
+    def of(
+        cls,
+        id: str,
+        name: str,
+        division: str,
+        findings: Iterable[Finding],
+        lacking: Iterable[NoEvidence],
+        met: tuple[str, str] = ("", ""),
+    ) -> RuleRow:
+        """From what a rule said, weighed as in its division; ``met`` are measured and required of one that found nothing."""
         found, missing = list(findings), list(lacking)
         outcome = _outcome(division, found, missing)
         if outcome == "not verified":
             return cls(id, name, outcome, message=missing[0].reason)
         if not found:
-            return cls(id, name, outcome)
+            return cls(id, name, outcome, *met)
         order = (Severity.ERROR, Severity.WARNING, Severity.INFO)
         worst = min(found, key=lambda finding: (order.index(finding.severity), finding.category is not Category.INVALID))
         count = sum(finding.count for finding in found)
-        measured, required = amounts(worst.measured, worst.required)
+        # A remark without a requirement says something besides: what is required stands in what was met.
+        beside = any(met) and is_remark(found) and all(finding.required is None for finding in found)
+        measured, required = met if beside else amounts(worst.measured, worst.required)
         message = f"{worst.message} (×{count})" if count > 1 else worst.message
         return cls(id, name, outcome, message=message, measured=measured, required=required)
 
@@ -89,10 +99,10 @@ class RuleRow:
 def _outcome(division: str, findings: list[Finding], lacking: list[NoEvidence]) -> Outcome:
     if any(finding.severity is Severity.ERROR for finding in findings):
         return "failed"
-    if lacking:
-        return "not verified"
     if division == Division.WHATIF.value and any(finding.category is Category.INVALID for finding in findings):
         return "would fail"
+    if lacking:
+        return "not verified"
     if any(finding.severity is Severity.WARNING for finding in findings):
         return "warned"
     return "noted" if findings else "passed"
@@ -103,7 +113,8 @@ def rows_of_result_judged(result: Result) -> tuple[RuleRow, ...]:
     names = {rule.id: rule.name for rule in rules_for(result)}
     division, kind = result.division, next(kind for kind in RESULT_KINDS if record_of(kind) is type(result))
     asked = [
-        RuleRow.of(id, names[id], division.value, weighed(said.findings, division), said.lacking) for id, said in said_of(result).items()
+        RuleRow.of(id, names[id], division.value, weighed(said.findings, division), said.lacking, said.met)
+        for id, said in said_of(result).items()
     ]
     people = for_people(judging_edition(result.edition), kind, division)
     return tuple(sorted_rows([*asked, *(RuleRow(entry.id, entry.name, "human", message=entry.look_at) for entry in people)]))

@@ -68,14 +68,14 @@ def recompute_block(block: BlockTimes, batch_size: int, *, first_step_counts: bo
     counts all steps over the whole wall time where ``first_step_counts`` (registry DLIO, as the rule's wording wants:
     conflict C-5), else the window over its own time. A block of one step has no window and gives 0 as DLIO does.
     """
-    steps = len(block.step_seconds)
+    steps, samples = len(block.step_seconds), float(batch_size)
     window = steps - 1
     if window <= 0 or block.wall_seconds <= block.step_seconds[0]:
-        rate = steps * batch_size / block.wall_seconds if first_step_counts and block.wall_seconds > 0 else 0.0
+        rate = steps * samples / block.wall_seconds if first_step_counts and block.wall_seconds > 0 else 0.0
         return EpochValues(0.0, rate, block.wall_seconds)
     window_seconds = block.wall_seconds - block.step_seconds[0]
     au = 100.0 * sum(block.compute_seconds[1:]) / window_seconds
-    rate = steps * batch_size / block.wall_seconds if first_step_counts else window * batch_size / window_seconds
+    rate = steps * samples / block.wall_seconds if first_step_counts else window * samples / window_seconds
     return EpochValues(au, rate, block.wall_seconds)
 
 
@@ -131,8 +131,8 @@ def epoch_values(ranks: Sequence[Mapping[int, EpochValues]], epoch: int) -> Epoc
 
 
 def _differs(reported: float, recomputed: float, *, absolute: float = 0.0, relative: float = 0.0) -> bool:
-    # Written so that NaN, which compares false with everything, differs.
-    return not abs(reported - recomputed) <= max(absolute, relative * abs(recomputed))
+    # Written so that NaN, which compares false with everything, differs; of what is beyond a float any part is as large.
+    return not math.isfinite(recomputed) or not abs(reported - recomputed) <= max(absolute, relative * abs(recomputed))
 
 
 def compare(reported: Mapping[int, EpochValues], recomputed: Mapping[int, EpochValues], *, from_clocks: bool) -> list[Disagreement]:

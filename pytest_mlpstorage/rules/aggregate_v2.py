@@ -7,8 +7,7 @@ from typing import Final
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.results.records import TrainingResult
 from pytest_mlpstorage.rules.aggregate import Aggregate, AggregationProblem, mean
-from pytest_mlpstorage.rules.round_v2_runs import RoundRun, by_accelerator, run_directories
-from pytest_mlpstorage.verdict import Division
+from pytest_mlpstorage.rules.round_v2_runs import RoundRun, complete, finished_by_accelerator, named, run_directories
 
 __all__ = ["READ_BANDWIDTH_MIB", "aggregate_training_v2"]
 
@@ -22,19 +21,15 @@ def aggregate_training_v2(result: TrainingResult, edition: Edition) -> Aggregate
     A closed or open result whose number of finished runs is not the edition's has no metric, and none where a run lacks its
     rate. A model that ran on several accelerators has one metric for each, named ``… on h100``.
     """
-    runs = run_directories(result)
-    groups = by_accelerator(tuple(run for run in runs if run.finished))
+    groups = finished_by_accelerator(result)
     metrics: dict[str, float] = {}
     problems: list[AggregationProblem] = []
     for accelerator, group in groups.items():
         rates = [rate for run in group if (rate := _rate(run)) is not None]
         problems += [_problem(run) for run in group if _rate(run) is None]
-        complete = result.division is Division.WHATIF or len(group) == edition.training.measured_runs
-        if complete and len(rates) == len(group):
-            metrics[READ_BANDWIDTH_MIB if len(groups) == 1 else f"{READ_BANDWIDTH_MIB} on {accelerator or 'an unknown accelerator'}"] = (
-                mean(rates)
-            )
-    return Aggregate(metrics, tuple(run.leaf.relpath for run in runs), tuple(problems))
+        if complete(result, group, edition) and len(rates) == len(group):
+            metrics[named(READ_BANDWIDTH_MIB, accelerator, groups)] = mean(rates)
+    return Aggregate(metrics, tuple(run.leaf.relpath for run in run_directories(result)), tuple(problems))
 
 
 def _rate(run: RoundRun) -> float | None:

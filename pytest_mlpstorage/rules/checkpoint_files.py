@@ -10,6 +10,7 @@ from typing import Final
 
 from pytest_mlpstorage.editions.checkpoint_sizing import SHAPE_KEYS, CheckpointShape, checkpoint_size
 from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.nested import overlay
 from pytest_mlpstorage.results.checkpoint_metric import PHASES, CheckpointMetric, PhaseMetric, RankCheckpoint, checkpoints_of_rank
 from pytest_mlpstorage.results.coerce import integer
@@ -29,7 +30,7 @@ _EXACT: Final = 1e-6
 _FIRST_RANK: Final = ("0_per_epoch_stats.json", "per_epoch_stats.json")
 
 
-def check_checkpoint_files(run: Run, *, root: Path) -> Iterator[Finding | NoEvidence]:
+def check_checkpoint_files(run: Run, *, root: Path) -> Iterator[Finding | NoEvidence | Met]:
     """Compare the size of a checkpoint with its model, and the summary's means with the first rank's checkpoints."""
     metric = CheckpointMetric.of(run.summary)
     yield from _size(run, metric)
@@ -53,6 +54,8 @@ def check_checkpoint_files(run: Run, *, root: Path) -> Iterator[Finding | NoEvid
                 required=asked,
                 file=stats[0].path,
             )
+        elif asked:
+            yield Met(f"{len(made)} of {asked} {'written' if phase == 'save' else 'read'}", "all that rank 0 was asked for")
         if made:
             yield from _means(run, metric.phase(phase), made, metric.size_gib)
             yield from _clocks(made, metric.size_gib, stats[0].path)
@@ -62,7 +65,7 @@ def _close(reported: float, recomputed: float) -> bool:
     return math.isclose(reported, recomputed, rel_tol=_EXACT)
 
 
-def _size(run: Run, metric: CheckpointMetric) -> Iterator[Finding | NoEvidence]:
+def _size(run: Run, metric: CheckpointMetric) -> Iterator[Finding | NoEvidence | Met]:
     reported, ranks = metric.size_gib, run.summary.num_accelerators
     if reported is None or ranks is None:
         missing = "metric.checkpoint_size_GB" if reported is None else "num_accelerators"
@@ -83,6 +86,8 @@ def _size(run: Run, metric: CheckpointMetric) -> Iterator[Finding | NoEvidence]:
             file=run.summary_file,
             field="metric.checkpoint_size_GB",
         )
+    else:
+        yield Met(f"{reported:.6g} GiB", f"{size.total_gib:.6g} GiB, this model on {ranks} ranks")
 
 
 def _seconds(checkpoint: RankCheckpoint) -> float | None:
@@ -97,11 +102,12 @@ def _rate(checkpoint: RankCheckpoint, size_gib: float | None) -> float | None:
     return size_gib / seconds if size_gib is not None and seconds is not None and seconds > 0 else None
 
 
-def _means(run: Run, metric: PhaseMetric, made: Sequence[RankCheckpoint], size_gib: float | None) -> Iterator[Finding | NoEvidence]:
+def _means(run: Run, metric: PhaseMetric, made: Sequence[RankCheckpoint], size_gib: float | None) -> Iterator[Finding | NoEvidence | Met]:
     """The summary's means against those of the first rank's checkpoints, formed as DLIO forms them: a mean of rates."""
-    for field, reported, values in (
-        (metric.rate_field, metric.gib_per_second, [_rate(checkpoint, size_gib) for checkpoint in made]),
-        (metric.duration_field, metric.duration_seconds, [_seconds(checkpoint) for checkpoint in made]),
+    alike: list[str] = []
+    for field, unit, reported, values in (
+        (metric.rate_field, "GiB/s", metric.gib_per_second, [_rate(checkpoint, size_gib) for checkpoint in made]),
+        (metric.duration_field, "s", metric.duration_seconds, [_seconds(checkpoint) for checkpoint in made]),
     ):
         known = [value for value in values if value is not None]
         if len(known) != len(values):
@@ -114,6 +120,10 @@ def _means(run: Run, metric: PhaseMetric, made: Sequence[RankCheckpoint], size_g
                 file=run.summary_file,
                 field=field,
             )
+        elif reported is not None:
+            alike.append(f"{reported:.5g} {unit}")
+    if alike:
+        yield Met(f"{'wrote' if metric.phase == 'save' else 'read'} {' in '.join(alike)}", "means of rank 0's checkpoints")
 
 
 def _clocks(made: Sequence[RankCheckpoint], size_gib: float | None, file: str) -> Iterator[Finding]:

@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.records import Leaf, LeafMetadata, StoredResult
 from pytest_mlpstorage.results.separation import SEPARATION, FilesystemSeparation
+from pytest_mlpstorage.rules.wording import shown
 from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
 
 __all__ = ["SIDECAR", "filesystem_findings", "mount_point", "mount_points", "uses_object_storage"]
@@ -22,6 +24,7 @@ _HEADER: Final = re.compile(rb"^Filesystem\b.*\bMounted on[ \t\r]*$", re.MULTILI
 _BLANK_LINE: Final = re.compile(rb"\n[ \t\r]*(?=\n|\Z)")
 _ROW: Final = re.compile(r"\s(?:\d+%|-)\s+(/.*)$")
 _API: Final = "system_under_test.solution.architecture.benchmark_API"
+_TWO: Final = "data and results on two filesystems"
 
 
 def uses_object_storage(result: StoredResult) -> bool:
@@ -32,13 +35,14 @@ def uses_object_storage(result: StoredResult) -> bool:
 
 def filesystem_findings(
     result: StoredResult, leaf: Leaf, metadata: LeafMetadata, *, folder: str, log: str
-) -> Iterator[Finding | NoEvidence]:
+) -> Iterator[Finding | NoEvidence | Met]:
     """Findings on one leaf whose data were not shown to be on another filesystem than its results.
 
     ``folder`` is the key of ``args`` that names the directory of the data (``data_dir``, ``checkpoint_folder``), ``log`` the file
     of the leaf that may hold a listing of ``df``, which older tools left as their only evidence. No evidence at all is an error.
     """
     if uses_object_storage(result):
+        yield Met("object storage", "asked where data lie on a filesystem")
         return
     files = TreeFiles(result.root)
     damage: list[str] = []
@@ -48,6 +52,8 @@ def filesystem_findings(
         if same is not None:
             if same:
                 yield _one_filesystem(f"{leaf.relpath}/{SIDECAR}", "same_filesystem")
+            else:
+                yield Met(f"two filesystems ({SIDECAR})", _TWO)
             return
         damage = [f"{SIDECAR} {p.message}" for p in files.problems] or [f"{SIDECAR} does not say whether same_filesystem is true or false"]
     yield from _from_log(files, leaf, metadata, folder, log, damage)
@@ -59,7 +65,7 @@ def _one_filesystem(file: str, field: str) -> Finding:
 
 def _from_log(
     files: TreeFiles, leaf: Leaf, metadata: LeafMetadata, folder: str, log: str, damage: list[str]
-) -> Iterator[Finding | NoEvidence]:
+) -> Iterator[Finding | NoEvidence | Met]:
     place = f"{leaf.relpath}/{log}"
     if log in leaf.pruned:
         # Publishers prune logs, which costs nobody a verdict. A record of a probe is no log, and a damaged one proves nothing.
@@ -98,8 +104,11 @@ def _from_log(
             measured=str(paths[0] if data is None else paths[1])[:200],
             file=place,
         )
+        yield Met("a path below no listed mount point (taken as separate)", _TWO)
     elif data == results:
         yield _one_filesystem(place, "Mounted on")
+    else:
+        yield Met(f"data on {shown(data)}, results on {shown(results)} (df)", _TWO)
 
 
 def mount_points(log: bytes) -> frozenset[str]:

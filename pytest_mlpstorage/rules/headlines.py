@@ -12,9 +12,10 @@ from pytest_mlpstorage.rules.metric_entry import OFFICIAL, Better, Headline
 __all__ = ["HEADLINES", "METRICS", "OFFICIAL", "Better", "Headline", "headline_of", "metric_of", "short_names"]
 
 HEADLINES: Final = (
+    # Round 2.0 has one figure an accelerator, of utilization and of bandwidth.
     Headline(
         "train_au",
-        r"train_mean_of_au_percentage",
+        r"train_mean_of_au_percentage(?: on (?P<of>.+))?",
         "%",
         "training",
         label="AU",
@@ -43,7 +44,7 @@ HEADLINES: Final = (
         formula="mean over the measured runs of train_io_mean_MB_per_second (which is MiB/s), divided by 1024",
         source="3.3.8",
     ),
-    # Round 2.0 has one figure an accelerator; what round 1.0 calls MB is MiB.
+    # What round 1.0 calls MB is MiB.
     Headline(
         "train_read_bandwidth",
         r"Read B/W \(MiB/s\)(?: on (?P<of>.+))?|train_throughput_mean_MB_per_second",

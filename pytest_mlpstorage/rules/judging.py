@@ -64,6 +64,7 @@ class Said:
 
     findings: tuple[Finding, ...] = ()
     lacking: tuple[NoEvidence, ...] = ()
+    met: tuple[str, str] = ("", "")
 
     @property
     def missing(self) -> tuple[NoEvidence, ...]:
@@ -111,7 +112,7 @@ def evaluate(subject: Subject, profile: Profile = STRICT) -> Iterator[Evaluation
 
 def said_of(subject: Subject, profile: Profile = STRICT) -> dict[str, Said]:
     """Ask every rule about a subject; what each said, by rule id."""
-    return {e.rule.id: Said(e.findings, e.lacking) for e in evaluate(subject, profile)}
+    return {e.rule.id: Said(e.findings, e.lacking, e.met) for e in evaluate(subject, profile)}
 
 
 def evaluate_preflight(planned: Result) -> Iterator[Evaluation]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.edition import RequiredFiles
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.records import EpochStats, Leaf, RankOutput, ReadProblem
 from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
 
@@ -20,27 +21,42 @@ def leaf_noun(leaf: Leaf) -> str:
     return _NOUNS.get(leaf.phase, "a run")
 
 
-def missing_files(leaf: Leaf, required: RequiredFiles) -> Iterator[Finding]:
+def missing_files(leaf: Leaf, required: RequiredFiles) -> Iterator[Finding | Met]:
     """Findings on files and directories that a leaf lacks; a file that the publisher emptied counts as present."""
     top = [name for name in leaf.files if "/" not in name]
+    lacking = 0
     for wanted in required.any_of:
         if not any(re.search(wanted, name) for name in top):
+            lacking += 1
             yield Finding(f"{leaf_noun(leaf)} lacks a file", required=readable(wanted), file=leaf.relpath)
     for folder in required.folders:
         if not any(name.startswith(f"{folder}/") for name in leaf.files):
+            lacking += 1
             yield Finding(f"{leaf_noun(leaf)} lacks a directory", required=f"{folder}/", file=leaf.relpath)
+    if not lacking:
+        # Files are asked for by a pattern, of which a leaf may hold many: one for each rank.
+        wanted_folders = "".join(f" and {folder}/" for folder in required.folders)
+        yield Met(
+            f"all {len(required.any_of)} kinds of file{wanted_folders}",
+            f"{len(required.any_of)} kinds of file{wanted_folders} in {leaf_noun(leaf)}",
+        )
 
 
-def damaged_records(leaf: Leaf) -> Iterator[Finding]:
+def damaged_records(leaf: Leaf) -> Iterator[Finding | Met]:
     """Findings on a summary or metadata that is there and is no record."""
+    damaged = False
     for problem in leaf.problems:
         name = problem.file.rpartition("/")[2]
         lost = (leaf.summary is None and name.endswith("summary.json")) or (leaf.metadata is None and "metadata" in name)
         if lost:
+            damaged = True
             yield Finding(f"a file {problem.message}", file=problem.file)
+    read = [what for what, record in (("summary", leaf.summary), ("metadata", leaf.metadata)) if record is not None]
+    if read and not damaged:
+        yield Met(f"{' and '.join(read)} read", "records that can be read")
 
 
-def unreadable_records(leaf: Leaf) -> Iterator[Finding]:
+def unreadable_records(leaf: Leaf) -> Iterator[Finding | Met]:
     """Findings on a summary or metadata that is there and no record, and on metadata that is not there at all."""
     yield from damaged_records(leaf)
     if leaf.metadata is None and not any("metadata" in name for name in leaf.files):
@@ -59,7 +75,7 @@ def damaged_ranks(problems: Iterable[ReadProblem], read: Iterable[RankOutput | E
             yield Finding(f"a file {problem.message}", severity=Severity.WARNING, category=Category.CLOSED, file=problem.file)
 
 
-def dlio_config_findings(leaf: Leaf, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def dlio_config_findings(leaf: Leaf, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Findings where the directory of DLIO's configuration holds other files than exactly those of the edition.
 
     A leaf without that directory is a finding of the rule on files; here it is no evidence. Names that desktops and editors
@@ -81,6 +97,8 @@ def dlio_config_findings(leaf: Leaf, edition: Edition) -> Iterator[Finding | NoE
             required=", ".join(sorted(wanted)),
             file=f"{leaf.relpath}/{folder}",
         )
+    else:
+        yield Met(", ".join(sorted(held)), f"exactly {', '.join(sorted(wanted))}")
 
 
 def readable(pattern: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pytest_mlpstorage.editions.sizing import record_bytes
-from pytest_mlpstorage.results.coerce import integer
+from pytest_mlpstorage.results.coerce import integer, number
 from pytest_mlpstorage.results.reader import read_epoch_stats, read_rank_outputs
 from pytest_mlpstorage.results.recompute import EpochValues, compare, epoch_values, reported_values, values_from_times
 from pytest_mlpstorage.results.records import Leaf, LeafMetadata, RankOutput, Summary
@@ -108,7 +108,7 @@ def _clocks(
     """Each rank's values against its block and step times, where both are there."""
     batch_size = integer(metadata.parameter("reader.batch_size"))
     first_step_counts = _first_step_counts(metadata)
-    if batch_size is None or batch_size < 1 or first_step_counts is None:
+    if batch_size is None or number(batch_size) is None or batch_size < 1 or first_step_counts is None:
         return
     stats, problems = read_epoch_stats(leaf, root=root)
     yield from damaged_ranks(problems, stats)

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met, combined
 from pytest_mlpstorage.results.files import printable
 from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity
 
 __all__ = ["REGISTRY", "Evaluation", "Registry", "Rule", "RuleFunction", "all_rules", "rule", "rule_order"]
 
-RuleFunction: TypeAlias = Callable[[Any, Edition], Iterator["Finding | NoEvidence"]]
+RuleFunction: TypeAlias = Callable[[Any, Edition], Iterator["Finding | NoEvidence | Met"]]
 Function = TypeVar("Function", bound=RuleFunction)
 
 _TEXTS: Final = ("message", "measured", "required", "file", "field")
@@ -24,11 +25,15 @@ _WEIGHT = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What one rule said of one subject: its findings (rule id filled in), and the records that it lacked."""
+    """What one rule said of one subject: its findings (rule id filled in), and the records that it lacked.
+
+    ``met`` are measured and required of what it demands and found met, for people; it weighs nothing.
+    """
 
     rule: Rule
     findings: tuple[Finding, ...]
     lacking: tuple[NoEvidence, ...]
+    met: tuple[str, str] = ("", "")
 
     @property
     def verified(self) -> bool:
@@ -66,7 +71,8 @@ class Rule:
         said = list(self.function(subject, edition))
         findings = [self._own(kept) for item in said if isinstance(item, Finding) and (kept := self._relaxed(item, edition)) is not None]
         lacking = [dataclasses.replace(n, reason=printable(n.reason), file=printable(n.file)) for n in said if isinstance(n, NoEvidence)]
-        return Evaluation(self, _fold_files(findings), tuple(dict.fromkeys(lacking)))
+        measured, required = map(printable, combined(item for item in said if isinstance(item, Met)))
+        return Evaluation(self, _fold_files(findings), tuple(dict.fromkeys(lacking)), (measured, required))
 
     def _relaxed(self, finding: Finding, edition: Edition) -> Finding | None:
         """The finding as the profile in force weighs it; None where the rule never fired under it."""
@@ -144,7 +150,7 @@ def rule(
     divisions: Sequence[Division] = tuple(Division),
     registry: Registry = REGISTRY,
 ) -> Callable[[Function], Function]:
-    """Register a generator ``(subject, edition) -> Iterator[Finding | NoEvidence]`` as a rule; its docstring is its text.
+    """Register a generator ``(subject, edition) -> Iterator[Finding | NoEvidence | Met]`` as a rule; its docstring is its text.
 
     Raises ValueError for a second rule of one id and for a function without docstring.
     """

@@ -31,7 +31,7 @@ from pytest_mlpstorage.rules.aggregate_vector_database import aggregate_vector_d
 from pytest_mlpstorage.rules.headlines import headline_of
 from pytest_mlpstorage.rules.kv_cache_runs import published, with_summary
 from pytest_mlpstorage.rules.metrics import metrics_of
-from pytest_mlpstorage.rules.round_v2_runs import by_accelerator, run_directories
+from pytest_mlpstorage.rules.round_v2_runs import finished_by_accelerator, named
 from pytest_mlpstorage.verdict import Division, NoEvidence
 
 __all__ = ["Figure", "figures_of"]
@@ -113,12 +113,12 @@ def _training(result: TrainingResult, edition: Edition) -> Iterator[Mapping[str,
 
 
 def _round_2(result: TrainingResult, edition: Edition) -> Iterator[Mapping[str, float]]:
-    groups = by_accelerator(tuple(run for run in run_directories(result) if run.finished))
+    groups = finished_by_accelerator(result)
     for accelerator, group in groups.items():
         for run in group:
             alone = dataclasses.replace(_alone(result, run.leaf), division=Division.WHATIF)
             for name, value in aggregate_training_v2(alone, edition).metrics.items():
-                yield {name if len(groups) == 1 else f"{name} on {accelerator or 'an unknown accelerator'}": value}
+                yield {named(name, accelerator, groups): value}
 
 
 def _alone(result: TrainingResult, leaf: Leaf) -> TrainingResult:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.nested import value_at
 from pytest_mlpstorage.results.coerce import native
 from pytest_mlpstorage.results.files import TreeFiles
@@ -15,9 +16,19 @@ from pytest_mlpstorage.results.layout import is_noise, is_timestamp
 from pytest_mlpstorage.results.records import Leaf, LeafMetadata, ReadProblem, StoredResult, Summary
 from pytest_mlpstorage.rules.checkpoints import effective
 from pytest_mlpstorage.rules.leaf_memory import LeafMemory
-from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
+from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity
 
-__all__ = ["Override", "RoundRun", "by_accelerator", "directories_without_run", "measured_runs", "run_directories"]
+__all__ = [
+    "Override",
+    "RoundRun",
+    "by_accelerator",
+    "complete",
+    "directories_without_run",
+    "finished_by_accelerator",
+    "measured_runs",
+    "named",
+    "run_directories",
+]
 
 _OVERRIDE: Final = re.compile(r"(?:\+{1,2}|~)?workload\.([^=\s]+)(?:=(.*))?\Z", re.DOTALL)
 _WORKLOAD: Final = re.compile(r"\+{0,2}workload=(.+)\Z", re.DOTALL)
@@ -187,6 +198,21 @@ def by_accelerator(runs: tuple[RoundRun, ...]) -> dict[str, list[RoundRun]]:
     for run in runs:
         groups.setdefault(run.accelerator, []).append(run)
     return dict(sorted(groups.items()))
+
+
+def finished_by_accelerator(result: StoredResult) -> dict[str, list[RoundRun]]:
+    """The runs of a result that came to their end, by accelerator."""
+    return by_accelerator(tuple(run for run in run_directories(result) if run.finished))
+
+
+def complete(result: StoredResult, group: Sized, edition: Edition) -> bool:
+    """Whether the runs on one accelerator are as many as a figure is made of; where nothing is claimed, any number is."""
+    return result.division is Division.WHATIF or len(group) == edition.training.measured_runs
+
+
+def named(name: str, accelerator: str, groups: Sized) -> str:
+    """The name of a figure of the runs on one accelerator: itself where all runs are on one, else ``… on h100``."""
+    return name if len(groups) == 1 else f"{name} on {accelerator or 'an unknown accelerator'}"
 
 
 def directories_without_run(result: StoredResult, runs: tuple[RoundRun, ...]) -> Iterator[Finding]:

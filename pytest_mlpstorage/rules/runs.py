@@ -92,6 +92,11 @@ def of_division(finding: Finding, result: StoredResult) -> Finding:
 
 
 def required_utilization_percent(edition: Edition, model: str) -> float | None:
-    """Least accelerator utilization of a model in percent, exact (0.57 is 57, not 56.99…); None where the edition has none."""
+    """Least accelerator utilization of a model in percent, exact (0.57 is 57, not 56.99…); None where none is in force.
+
+    The edition has none of the model, or its profile none at all: while the round ran, the emulator's verdict decided alone.
+    """
+    if edition.profile is not None and not edition.profile.au_minimum:
+        return None
     minimum = edition.training.au_minimum.get(model)
     return None if minimum is None else float(Fraction(str(minimum)) * 100)

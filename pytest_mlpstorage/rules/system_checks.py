@@ -11,7 +11,7 @@ from pytest_mlpstorage.editions.system_description import SystemBlock, SystemFie
 from pytest_mlpstorage.results.coerce import boolean, integer, number
 from pytest_mlpstorage.rules.wording import LONGEST, shown
 
-__all__ = ["MOST_PROBLEMS", "Lack", "Problem", "as_words", "entries", "is_absent", "problems"]
+__all__ = ["MOST_PROBLEMS", "Held", "Lack", "Problem", "as_words", "entries", "is_absent", "problems"]
 
 MOST_PROBLEMS: Final = 100
 """Problems of one rule that are told of one description; somebody who made more made one mistake often."""
@@ -35,10 +35,35 @@ class Lack:
     why: str
 
 
-def problems(document: object, schema: SystemSchema, rule: str) -> Iterator[Problem | Lack]:
-    """What one rule of the schema has to say of a document, in the order of the schema."""
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """A field that is as the schema wants it."""
+
+    key: str
+    value: object
+    field: SystemField
+
+    @property
+    def told(self) -> str:
+        """The field with its value and unit, for people."""
+        value = shown(as_words(self.value)) or shown(self.value) or ""
+        value = value.lower() if self.field.kind == "boolean" else f"{value[:_TOLD]}…" if len(value) > _TOLD else value
+        return f"{self.key} {value}{self.field.unit and f' {self.field.unit}'}"
+
+    @property
+    def wanted(self) -> str:
+        """What the schema wants of it, for people."""
+        return _wanted(self.field)
+
+
+_TOLD: Final = 40
+"""Characters of a value that is as the schema wants it, which nobody must look for in the file."""
+
+
+def problems(document: object, schema: SystemSchema, rule: str, held: list[Held] | None = None) -> Iterator[Problem | Lack]:
+    """What one rule of the schema has to say of a document, in the order of the schema; ``held`` takes in each field that is right."""
     count = 0
-    for found in _Walk(schema, rule).mapping(document, schema.root, schema.root):
+    for found in _Walk(schema, rule, [] if held is None else held).mapping(document, schema.root, schema.root):
         count += isinstance(found, Problem)
         if count > MOST_PROBLEMS:
             yield Problem(schema.root, f"more than {MOST_PROBLEMS} fields are wrong; the rest is not told")
@@ -72,6 +97,7 @@ class _Walk:
 
     schema: SystemSchema
     rule: str
+    held: list[Held]
 
     def mapping(self, value: object, name: str, path: str, owner: str = "") -> Iterator[Problem | Lack]:
         block = self.schema.blocks[name]
@@ -117,6 +143,8 @@ class _Walk:
             wrong = "a field is not there" if value is None else _wrong(value, field)
             if wrong:
                 yield Problem(path, wrong, shown(value), _wanted(field))
+            elif field.kind != "any":
+                self.held.append(Held(key, value, field))
 
     def _blocks(self, value: object, field: SystemField, path: str, owner: str) -> Iterator[Problem | Lack]:
         if not isinstance(value, (list, tuple)):

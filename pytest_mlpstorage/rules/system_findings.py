@@ -7,8 +7,9 @@ from typing import Any, Final, TypeAlias
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.system_description import SystemSchema
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.records import SystemDescription
-from pytest_mlpstorage.rules.system_checks import Lack, Problem, entries, is_absent, problems
+from pytest_mlpstorage.rules.system_checks import Held, Lack, Problem, entries, is_absent, problems
 from pytest_mlpstorage.rules.wording import shown
 from pytest_mlpstorage.verdict import Finding, NoEvidence
 
@@ -43,14 +44,16 @@ def read_block(description: SystemDescription, edition: Edition) -> tuple[System
     return (schema, block) if isinstance(block, Mapping) else NoEvidence(f"the description has no {schema.root}", description.relpath)
 
 
-def schema_findings(description: SystemDescription, edition: Edition, rule: str) -> Iterator[Finding | NoEvidence]:
-    """What the schema of the edition makes one rule say of a description."""
+def schema_findings(
+    description: SystemDescription, edition: Edition, rule: str, held: list[Held] | None = None
+) -> Iterator[Finding | NoEvidence]:
+    """What the schema of the edition makes one rule say of a description; ``held`` takes in each field that is right."""
     read = read_block(description, edition)
     if isinstance(read, NoEvidence):
         yield read
         return
     schema, block = read
-    for said in problems(block, schema, rule):
+    for said in problems(block, schema, rule, held):
         yield NoEvidence(f"{said.path} {said.why}", description.relpath) if isinstance(said, Lack) else found(description, said)
 
 
@@ -59,11 +62,13 @@ def found(description: SystemDescription, problem: Problem) -> Finding:
     return Finding(problem.message, measured=problem.measured, required=problem.required, file=description.relpath, field=problem.path)
 
 
-def unwanted(description: SystemDescription, block: Block, keys: tuple[str, ...], path: str, where: str) -> Iterator[Finding]:
-    """Findings on fields that are there and have no place ``where`` the system is."""
+def unwanted(description: SystemDescription, block: Block, keys: tuple[str, ...], path: str, where: str) -> Iterator[Finding | Met]:
+    """Findings on fields that are there and have no place ``where`` the system is; what is told of those that are not there."""
     for key in keys:
         if not is_absent(block.get(key)):
             yield found(description, Problem(f"{path}.{key}", f"a field has no place {where}", shown(block[key]), "no such field"))
+        else:
+            yield Met(f"no {key}", f"no such field {where}")
 
 
 def not_known(description: SystemDescription, path: str) -> NoEvidence:

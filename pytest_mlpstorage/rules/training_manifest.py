@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import Final
 
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import integer
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.records import Leaf, TrainingResult
@@ -15,8 +17,10 @@ from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
 
 __all__ = ["manifest_findings"]
 
+_AGREES: Final = "a manifest, where there is one, that fits its generation"
 
-def manifest_findings(result: TrainingResult, run: Run) -> Iterator[Finding | NoEvidence]:
+
+def manifest_findings(result: TrainingResult, run: Run) -> Iterator[Finding | NoEvidence | Met]:
     """Findings on the manifest that a run's metadata declares; a run that declares none but has provenance is warned of."""
     declared = run.metadata.datagen_manifest_file
     if declared is None:
@@ -29,6 +33,8 @@ def manifest_findings(result: TrainingResult, run: Run) -> Iterator[Finding | No
                 field="datagen_manifest_file",
                 part="MANIFEST-ABSENT",
             )
+        else:
+            yield Met("no manifest", _AGREES)
         return
     # A tool may record the path of its own machine; the file is one of the leaf.
     name = PurePosixPath(declared).name or LEAF_MANIFEST
@@ -53,7 +59,11 @@ def manifest_findings(result: TrainingResult, run: Run) -> Iterator[Finding | No
             file=place,
             field="source_datagen_result_dir",
         )
-    yield from _counts(run, integer(manifest.get("num_files_train")), manifest.get("num_files_train"), generation, place)
+    count = integer(manifest.get("num_files_train"))
+    wrong = list(_counts(run, count, manifest.get("num_files_train"), generation, place))
+    yield from wrong
+    if generation is not None and not wrong:
+        yield Met(f"manifest of {count} files", _AGREES)
 
 
 def _generation(source: object, generations: Sequence[Leaf], model: str) -> Leaf | None:

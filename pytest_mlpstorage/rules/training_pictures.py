@@ -14,6 +14,7 @@ from pytest_mlpstorage.results.reader import read_epoch_stats, read_rank_outputs
 from pytest_mlpstorage.results.records import EpochStats, Leaf, RankOutput, StoredResult, Summary, TrainingResult
 from pytest_mlpstorage.rules.activity import Activity, Begin, Course
 from pytest_mlpstorage.rules.aggregate import mean
+from pytest_mlpstorage.rules.round_v2_runs import finished_by_accelerator
 from pytest_mlpstorage.rules.runs import required_utilization_percent, warmup_count
 
 __all__ = ["training_activities", "training_pictures"]
@@ -75,13 +76,13 @@ def _mib_per_sample(summary: Summary | None) -> float | None:
 
 def _sentences(result: TrainingResult, named: Sequence[tuple[Leaf, str, bool]], limit: Limit | None) -> Iterator[str]:
     counted = [(leaf.summary.metric, name) for leaf, name, aside in named if leaf.summary is not None and not aside]
-    means = [metric.au_mean_percent for metric, _ in counted if metric.au_mean_percent is not None]
-    if means:
-        runs = f"mean of {len(means)} run{'' if len(means) == 1 else 's'}"
+    means = list(_means(result, named))
+    for on, values in means:
+        runs = f"mean of {len(values)} run{'' if len(values) == 1 else 's'}{on}"
         demanded = f"; the edition demands {figure_text(limit.value)} % of each run" if limit is not None else ""
-        yield f"Accelerators were busy {figure_text(mean(means))} % of the time ({runs}{demanded})."
-    elif limit is None:
-        yield "The edition has no least utilization for this model."
+        yield f"Accelerators were busy {figure_text(mean(values))} % of the time ({runs}{demanded})."
+    if not means and limit is None:
+        yield "No least utilization is in force for this model."
     epochs = [(value, name, number) for metric, name in counted for number, value in enumerate(metric.au_percent or (), 1)]
     if len(epochs) > 1:
         least, name, number = min(epochs)
@@ -97,6 +98,19 @@ def _sentences(result: TrainingResult, named: Sequence[tuple[Leaf, str, bool]], 
         yield f"The first {_MOST_RUNS} of {len(result.runs)} runs are drawn."
     if any(len(metric.au_percent or ()) > _MOST_EPOCHS for metric, _ in counted):
         yield f"The first {_MOST_EPOCHS} epochs of each run are drawn."
+
+
+def _means(result: TrainingResult, named: Sequence[tuple[Leaf, str, bool]]) -> Iterator[tuple[str, list[float]]]:
+    """The mean utilizations of the counted runs; of edition 2.0, which keeps runs of several accelerators in one place, of each."""
+    groups = finished_by_accelerator(result) if result.edition == "2.0" else {}
+    of_leaf = {run.leaf.relpath: name for name, group in groups.items() for run in group} if len(groups) > 1 else {}
+    found: dict[str, list[float]] = {}
+    for leaf, _, aside in named:
+        value = leaf.summary.metric.au_mean_percent if leaf.summary is not None else None
+        if value is not None and not aside:
+            on = f" on {of_leaf[leaf.relpath] or 'an unknown accelerator'}" if leaf.relpath in of_leaf else ""
+            found.setdefault(on, []).append(value)
+    yield from sorted(found.items())
 
 
 def training_activities(result: StoredResult, edition: Edition) -> list[Activity]:

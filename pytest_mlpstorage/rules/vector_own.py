@@ -17,9 +17,23 @@ from pytest_mlpstorage.rules.wording import shown
 from pytest_mlpstorage.units import format_bytes
 from pytest_mlpstorage.verdict import Category, Finding, Severity
 
-__all__ = ["LOAD_CHECKS", "OWN", "RUN_CHECKS", "Check", "spread"]
+__all__ = [
+    "LOAD_CHECKS",
+    "OWN",
+    "RUN_CHECKS",
+    "Check",
+    "index_and_memory",
+    "phases_of",
+    "residence_of",
+    "scored_phase",
+    "spread",
+    "variation",
+]
 
 OWN: Final = "own threshold: "
+
+_NO_PHASE: Final = "no phase is recorded"
+_RESIDENT: Final = ": the index is memory-resident, and its figures are no verdict on storage"
 
 _KINDS: Final = 6
 _ERROR_CHARACTERS: Final = 300
@@ -37,25 +51,33 @@ def _finding(limit: Threshold, message: str, **more: Any) -> Finding:
     return Finding(f"{OWN}{message}", severity=severity, category=Category.CLOSED, rule=limit.id, **more)
 
 
-def _phases(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def phases_of(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The phases of a run by name."""
     phases = value_at(summary, "mlps.phases")
     return {str(one.get("name")): one for one in phases if isinstance(one, Mapping)} if isinstance(phases, list) else {}
 
 
-def _scored(summary: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+def scored_phase(summary: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """The phase whose figures are the official ones."""
     name = value_at(summary, "mlps.scored_phase")
-    return (name, _phases(summary).get(name, {})) if isinstance(name, str) else ("scored", {})
+    return (name, phases_of(summary).get(name, {})) if isinstance(name, str) else ("scored", {})
 
 
-def _residence(summary: Mapping[str, Any]) -> str:
+def residence_of(summary: Mapping[str, Any]) -> str:
     """Where a search reads by the word of the engine's plug-in; the device, of which most is wanted, where it does not say."""
     said = value_at(summary, "mlps.engine.residence")
     return said if said in ("page-cache", "memory") and isinstance(said, str) else "disk"
 
 
+def index_and_memory(summary: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Bytes of the index and of the memory that may hold it; None where either is not known."""
+    size, host, group = (number(value_at(summary, f"mlps.memory.{key}")) for key in ("index_bytes", "host_bytes", "limit"))
+    room = host if group is None or host is None else min(host, group)  # a limit of a client alone says nothing of the engine's host
+    return (size, room) if size is not None and room is not None and room > 0 else None
+
+
 def _recall(limit: Threshold, summary: Mapping[str, Any], file: str) -> Iterator[Finding]:
-    name, phase = _scored(summary)
+    name, phase = scored_phase(summary)
     recall = number(phase.get("recall"))
     if recall is None or recall < limit.value:
         yield _finding(
@@ -69,7 +91,7 @@ def _recall(limit: Threshold, summary: Mapping[str, Any], file: str) -> Iterator
 
 
 def _queries(limit: Threshold, summary: Mapping[str, Any], file: str) -> Iterator[Finding]:
-    name, phase = _scored(summary)
+    name, phase = scored_phase(summary)
     queries = integer(phase.get("queries"))
     if queries is None or queries < limit.value:
         message = f"the {name} phase made too few searches"
@@ -78,8 +100,18 @@ def _queries(limit: Threshold, summary: Mapping[str, Any], file: str) -> Iterato
 
 def _reads(limit: Threshold, summary: Mapping[str, Any], file: str) -> Iterator[Finding]:
     """Searches that read no storage are no measurement of it; how much that weighs depends on where the index is meant to be read."""
-    residence = _residence(summary)
-    for name, phase in _phases(summary).items():
+    residence, phases = residence_of(summary), phases_of(summary)
+    if not phases:
+        memory = residence == "memory"
+        yield _finding(
+            limit,
+            f"nothing is known of what searches read ({_NO_PHASE})" + (_RESIDENT if memory else ""),
+            severity=Severity.INFO if memory else limit.severity,
+            required=limit.value,
+            file=file,
+            field="mlps.phases",
+        )
+    for name, phase in phases.items():
         reads, device = number(phase.get("read_4kib_per_query")), number(phase.get("device_reads_per_query"))
         if reads is not None and reads >= limit.value and residence != "memory":
             continue
@@ -93,7 +125,7 @@ def _reads(limit: Threshold, summary: Mapping[str, Any], file: str) -> Iterator[
         if residence == "page-cache" and name != "cold":
             what += ": the operating system's memory answered them" if reads is not None else ""
         elif residence == "memory":
-            what += ": the index is memory-resident, and its figures are no verdict on storage"
+            what += _RESIDENT
         yield _finding(
             limit,
             what,
@@ -106,8 +138,15 @@ def _reads(limit: Threshold, summary: Mapping[str, Any], file: str) -> Iterator[
 
 
 def _failures(limit: Threshold, summary: Mapping[str, Any], file: str) -> Iterator[Finding]:
-    for name, phase in _phases(summary).items():
-        failed, kinds, errors = integer(phase.get("failed")) or 0, phase.get("failures"), phase.get("errors")
+    phases, most = phases_of(summary), f"at most {limit.value}"
+    if not phases:
+        yield _finding(limit, f"nothing is known of failed searches ({_NO_PHASE})", required=most, file=file, field="mlps.phases")
+    for name, phase in phases.items():
+        failed, kinds, errors = integer(phase.get("failed")), phase.get("failures"), phase.get("errors")
+        if failed is None or failed < 0:
+            message, measured = f"nothing is known of failed searches of the {name} phase", shown(phase.get("failed"))
+            yield _finding(limit, message, measured=measured, required=most, file=file, field="mlps.phases.failed")
+            continue
         if failed <= limit.value:
             continue
         told = ", ".join(f"{shown(count)} {kind}" for kind, count in [*kinds.items()][:_KINDS]) if isinstance(kinds, Mapping) else ""
@@ -116,7 +155,7 @@ def _failures(limit: Threshold, summary: Mapping[str, Any], file: str) -> Iterat
             limit,
             f"searches of the {name} phase failed or came back short ({told})" + (f": {first}" if first else ""),
             measured=failed,
-            required=f"at most {limit.value}",
+            required=most,
             file=file,
             field="mlps.phases.failed",
         )
@@ -137,11 +176,11 @@ def _contrast(limit: Threshold, summary: Mapping[str, Any], file: str) -> Iterat
 
 def _working_set(limit: Threshold, summary: Mapping[str, Any], file: str) -> Iterator[Finding]:
     """An index that fits into memory is read from there after a lap. Only of engines that read through the operating system's cache."""
-    if _residence(summary) != "page-cache":
+    if residence_of(summary) != "page-cache":
         return
-    size, host, group = (number(value_at(summary, f"mlps.memory.{key}")) for key in ("index_bytes", "host_bytes", "limit"))
-    room = host if group is None or host is None else min(host, group)  # a limit of a client alone says nothing of the engine's host
-    if size is not None and room is not None and room > 0 and size < limit.value * room:
+    known = index_and_memory(summary)
+    if known is not None and known[0] < limit.value * known[1]:
+        size, room = known
         yield _finding(
             limit,
             "the index fits into memory, so later searches read no storage",
@@ -153,11 +192,11 @@ def _working_set(limit: Threshold, summary: Mapping[str, Any], file: str) -> Ite
 
 
 def _cold(limit: Threshold, summary: Mapping[str, Any], file: str) -> Iterator[Finding]:
-    if "cold" not in _phases(summary) or boolean(value_at(summary, "mlps.cold_proof.verified")) is True or limit.value == "no":
+    if "cold" not in phases_of(summary) or boolean(value_at(summary, "mlps.cold_proof.verified")) is True or limit.value == "no":
         return
     by_root = boolean(value_at(summary, "mlps.cold_proof.root")) is not False
     # What is in memory once it is open is never cold.
-    wanted = (limit.value == "required" or by_root) and _residence(summary) != "memory"
+    wanted = (limit.value == "required" or by_root) and residence_of(summary) != "memory"
     said = value_at(summary, "mlps.cold_proof.statement")
     yield _finding(
         limit,
@@ -214,13 +253,30 @@ LOAD_CHECKS: Final[Mapping[str, Check]] = {"MLPS-VDB-05": _contrast, "MLPS-VDB-0
 """What each limit finds in a load."""
 
 
+def variation(rates: Sequence[float]) -> float | None:
+    """The coefficient of variation of the rates of the runs; None of fewer than two, and where their mean is not above 0."""
+    largest = max(map(abs, rates), default=0.0)
+    if len(rates) < 2 or not largest:
+        return None
+    # It is the same of rates of any unit: in that of the largest no sum and no square is beyond what a float holds.
+    parts = [rate / largest for rate in rates]
+    mean = sum(parts) / len(parts)
+    return math.sqrt(sum((part - mean) * (part - mean) for part in parts) / len(parts)) / mean if mean > 0 else None
+
+
 def spread(limit: Threshold, rates: Sequence[float], file: str) -> Iterator[Finding]:
     """How far the rates of the runs lie apart (MLPS-VDB-07)."""
-    if len(rates) < 2:
-        return
-    mean = sum(rates) / len(rates)
-    cv = math.sqrt(sum((rate - mean) * (rate - mean) for rate in rates) / len(rates)) / mean if mean > 0 else 0.0
-    if cv > limit.value:
+    cv = variation(rates)
+    if cv is None and len(rates) > 1:
+        yield _finding(
+            limit,
+            "the rates of the runs are not above 0 on average, so that nothing tells how far they lie apart",
+            measured=sum(rate / len(rates) for rate in rates),
+            required="above 0",
+            file=file,
+            field="throughput_qps",
+        )
+    elif cv is not None and cv > limit.value:
         yield _finding(
             limit,
             "the rates of the runs lie far apart (coefficient of variation)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_mlpstorage.editions import Edition
@@ -42,16 +42,18 @@ def vector_pictures(result: StoredResult, edition: Edition) -> list[Picture]:  #
         return []
     runs = list(_runs(result))
     every: _Every = [(run, next((record for _, name, record in runs if name == run), None)) for _, run in _named(result)]
+    left_out = list(_left_out(result))
     phases = {name: [(run, _phase(record, name)) for run, record in every] for name in _PHASES}
     there = {name: each for name, each in phases.items() if any(phase for _, phase in each)}
     if not there:
-        return _official(every)
+        return _official(every, left_out)
     limits = {value for _, _, record in runs if (value := record.given(_READS).number) is not None}
     limit = Limit(limits.pop(), "own limit") if len(limits) == 1 else None
+    aside = {name for name in there if limit is not None and not all(_held(record, name) for _, _, record in runs)}
     of_reads = "Bytes read from storage over 4 KiB, of all searches of a phase."
     charts = (
         Chart("searches", "QPS", _groups(there, "qps"), "run"),
-        Chart("reads of 4 KiB a search", "reads", _groups(there, "read_4kib_per_query"), "run", limit, of_reads),
+        Chart("reads of 4 KiB", "per search", _groups(there, "read_4kib_per_query", aside), "run", limit, of_reads),
     )
     times = [
         Distribution(f"{run}, {name}", tuple(values), _PHASES[name], why)
@@ -61,7 +63,7 @@ def vector_pictures(result: StoredResult, edition: Edition) -> list[Picture]:  #
     ]
     picture = Picture(
         "Searches, cold and steady",
-        tuple(_sentences(there)),
+        (*_sentences(there), *left_out),
         charts=tuple(chart for chart in charts if any(group.extremes for group in chart.groups)),
         points=tuple(_POINTS.values()),
         distributions=tuple(times),
@@ -73,8 +75,16 @@ def vector_pictures(result: StoredResult, edition: Edition) -> list[Picture]:  #
 
 
 def _named(result: VectorDatabaseResult) -> Iterator[tuple[Leaf, str]]:
-    leaves = [leaf for leaf in result.runs if not leaf.planned][:_MOST_RUNS]
-    yield from ((leaf, f"run {count}") for count, leaf in enumerate(leaves, 1))
+    yield from ((leaf, f"run {count}") for count, leaf in enumerate(_measured(result)[:_MOST_RUNS], 1))
+
+
+def _measured(result: VectorDatabaseResult) -> list[Leaf]:
+    return [leaf for leaf in result.runs if not leaf.planned]
+
+
+def _left_out(result: VectorDatabaseResult) -> Iterator[str]:
+    if (runs := len(_measured(result))) > _MOST_RUNS:
+        yield f"Of {runs} runs the first {_MOST_RUNS} are shown, and the means here are theirs."
 
 
 def _runs(result: VectorDatabaseResult) -> Iterator[tuple[Leaf, str, VectorRecord]]:
@@ -92,13 +102,21 @@ def _phase(record: VectorRecord | None, name: str) -> Mapping[str, Any]:
     return found[0] if found else {}
 
 
-def _groups(phases: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]], key: str) -> tuple[Group, ...]:
+def _held(record: VectorRecord, phase: str) -> bool:
+    """Whether the limit of reads costs a run anything in a phase: an index that lies in memory is not read from storage."""
+    residence = record.given("mlps.engine.residence").raw
+    return residence != "memory" and (residence != "page-cache" or phase == "cold")
+
+
+def _groups(phases: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]], key: str, aside: Collection[str] = ()) -> tuple[Group, ...]:
+    """A group a phase; those ``aside`` are held against no limit."""
     made = []
     for name, each in phases.items():
         values = {run: number(phase.get(key)) for run, phase in each}
         mean = _mean(values)
         shown = name if mean is not None or not _having(values) else f"{name}, {_who(values)}"
-        made.append(Group(shown, tuple(values.values()), mean, about=_PHASES[name]))
+        shown += " (no limit)" if name in aside else ""
+        made.append(Group(shown, tuple(values.values()), mean, about="aside" if name in aside else _PHASES[name]))
     return tuple(made)
 
 
@@ -151,7 +169,7 @@ def _sentences(phases: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]) ->
         yield f"What searches of {', '.join(uncounted)} read was not counted in each phase."
 
 
-def _official(every: _Every) -> list[Picture]:
+def _official(every: _Every, left_out: Sequence[str]) -> list[Picture]:
     """What a run of the official tool tells: sums, and no phases."""
     times = []
     for run, record in every:
@@ -169,7 +187,7 @@ def _official(every: _Every) -> list[Picture]:
     return [
         Picture(
             "Searches",
-            (sums, *_lacking("Searches a second", rates)),
+            (sums, *_lacking("Searches a second", rates), *left_out),
             charts=(chart,) if measured else (),
             points=tuple(_POINTS[key] for key in _OFFICIAL),
             distributions=tuple(times),

@@ -9,16 +9,18 @@ from typing import Final
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.families import VectorDatabaseEdition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.records import Leaf, ReadProblem, VectorDatabaseResult
 from pytest_mlpstorage.results.vector_records import CONFIG, RECALL, STATISTICS, VERDICT, Given, SideFile, VectorRecord
 from pytest_mlpstorage.rules.leaf_memory import LeafMemory
 from pytest_mlpstorage.rules.wording import shown
-from pytest_mlpstorage.verdict import Finding, NoEvidence
+from pytest_mlpstorage.verdict import Finding, NoEvidence, amounts
 
 __all__ = [
     "VectorFiles",
     "absent",
+    "at_least",
     "given_by",
     "load_records",
     "record_of",
@@ -129,3 +131,9 @@ def absent(given: Given, message: str, required: str) -> Finding | NoEvidence:
     if not given.readable:
         return NoEvidence(f"{given.file.rpartition('/')[2] or 'the metadata'} is not there or could not be read", given.file)
     return Finding(message, measured=shown(given.raw), required=required, file=given.file, field=given.field)
+
+
+def at_least(value: float, least: float, words: str) -> Met:
+    """What is told of a value that reaches its limit, of which ``words`` say what it limits: ``a coverage of at least``."""
+    measured, limit = amounts(value, least)
+    return Met(measured, f"{words} {limit}")

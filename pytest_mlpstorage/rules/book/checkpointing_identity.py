@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.records import CheckpointingResult
 from pytest_mlpstorage.rules.checkpoints import checkpointing_of, model_of, recorded_model
 from pytest_mlpstorage.rules.registry import rule
@@ -16,7 +17,7 @@ __all__: list[str] = []
 
 
 @rule("4.3.3", "checkpointModelConfigurationReq", subject=CheckpointingResult, editions=("3.0",), preflight=True)
-def model_configuration(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def model_configuration(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The model that a run was asked for is of one of the edition's sizes, and it is the one that its directory is named after."""
     # RC-CKP-2 asks the first half of the same record, before the run starts.
     models = checkpointing_of(edition).models
@@ -27,6 +28,7 @@ def model_configuration(result: CheckpointingResult, edition: Edition) -> Iterat
         leaf, metadata = run
         name = model_of(metadata, edition)
         if name == result.model:
+            yield Met(shown(recorded_model(metadata)) or name, f"the directory's name: {result.model}")
             continue
         yield Finding(
             "the run was asked for a model that the checkpointing benchmark does not have"
@@ -40,7 +42,7 @@ def model_configuration(result: CheckpointingResult, edition: Edition) -> Iterat
 
 
 @rule("RC-CKP-1", "check_benchmark_type", subject=CheckpointingResult, editions=("3.0",), preflight=True)
-def benchmark_type(result: CheckpointingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def benchmark_type(result: CheckpointingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run of a checkpointing result is one of the checkpointing benchmark."""
     for run in with_metadata(result):
         if isinstance(run, NoEvidence):
@@ -55,3 +57,5 @@ def benchmark_type(result: CheckpointingResult, _edition: Edition) -> Iterator[F
                 file=metadata.path or leaf.relpath,
                 field="benchmark_type",
             )
+        else:
+            yield Met(f"benchmark_type {(metadata.benchmark_type or '').strip()}", f"benchmark_type {result.benchmark}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.records import CheckpointingResult
 from pytest_mlpstorage.rules.checkpoint_files import check_checkpoint_files
 from pytest_mlpstorage.rules.registry import rule
@@ -15,7 +16,7 @@ __all__: list[str] = []
 
 
 @rule("MLPS-METRIC-2", "checkpointMetricsAgreeWithRawFiles", subject=CheckpointingResult, editions=("2.0", "3.0"))
-def metrics_agree(result: CheckpointingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def metrics_agree(result: CheckpointingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Size, bandwidth and duration of every summary are what the model and the first rank's own times give.
 
     The size follows from the model's parameters and the ranks; the means are those of the checkpoints that rank 0 timed, as

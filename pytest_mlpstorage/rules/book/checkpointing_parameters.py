@@ -7,9 +7,10 @@ from typing import Any
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.families import CheckpointingEdition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.nested import dotted
 from pytest_mlpstorage.results.coerce import integer, native
-from pytest_mlpstorage.results.records import CheckpointingResult, LeafMetadata
+from pytest_mlpstorage.results.records import CheckpointingResult
 from pytest_mlpstorage.rules.checkpoints import checkpointing_of, is_subset, runs_of_known_model
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.rules.wording import LONGEST, shown
@@ -35,7 +36,7 @@ _DEEPEST = 16
     preflight=True,
     divisions=(Division.CLOSED,),
 )
-def closed_parameters(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def closed_parameters(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A closed run did the work of the edition's workload for the model: every recorded parameter is there and has the same value.
 
     Only the checkpoint folder may differ, the numbers of checkpoints may be 0 instead (for a phase that another run supplies), and
@@ -57,7 +58,9 @@ def closed_parameters(result: CheckpointingResult, edition: Edition) -> Iterator
         free = {*book.closed_keys, *edition.training.injected_keys}
         if name in book.subset_models and is_subset(metadata):
             free.update(book.subset_keys)
-        differing = tuple(_differing(metadata, dict(dotted(model.parameters)), free, book))
+        groups = {"parameters": dict(_flat(metadata.parameters)), "override_parameters": metadata.override_parameters}
+        reference = dict(dotted(model.parameters))
+        differing = tuple(_differing(groups, reference, free, book))
         for field, key, value, wanted in differing[:_MOST_NAMED]:
             yield Finding(
                 f"{key} is no parameter of the workload" if wanted is None else f"{key} is not what the workload has",
@@ -68,17 +71,17 @@ def closed_parameters(result: CheckpointingResult, edition: Edition) -> Iterator
             )
         if len(differing) > _MOST_NAMED:
             yield Finding("more parameters differ from the workload", measured=len(differing), required=0, file=file, field="parameters")
+        if not differing:
+            judged = reference.keys() - free
+            recorded = len(judged & {key for values in groups.values() for key in values})
+            yield Met(f"{recorded} of {len(judged)} parameters recorded, none differs", f"the workload of {name}, checkpoints may be 0")
 
 
 def _differing(
-    metadata: LeafMetadata, reference: Mapping[str, Any], free: Collection[str], book: CheckpointingEdition
+    groups: Mapping[str, Mapping[str, Any]], reference: Mapping[str, Any], free: Collection[str], book: CheckpointingEdition
 ) -> Iterator[tuple[str, str, Any, Any]]:
     """Field, key, value and the workload's value (None where it has no such key) of each parameter that differs, once a key."""
     named: set[str] = set()
-    groups: dict[str, Mapping[str, Any]] = {
-        "parameters": dict(_flat(metadata.parameters)),
-        "override_parameters": metadata.override_parameters,
-    }
     for group, values in groups.items():
         for key, value in sorted(values.items()):
             wanted = reference.get(key)

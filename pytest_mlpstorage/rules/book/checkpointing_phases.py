@@ -6,24 +6,33 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import boolean, integer, number
 from pytest_mlpstorage.results.records import CheckpointingResult, Leaf
 from pytest_mlpstorage.rules.checkpoints import checkpointing_of, counts, pairs, read_start, write_end
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.rules.runs import Run, runs_of, with_metadata, with_summary
-from pytest_mlpstorage.rules.wording import seconds
+from pytest_mlpstorage.rules.wording import LONGEST, seconds
 from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity
 
 __all__: list[str] = []
 
+_DONE = {"num_checkpoints_write": "written", "num_checkpoints_read": "read"}
+
+_NOT_SPLIT = "no pair of a writing and a reading run"
+_ASKED_OF_SPLIT = "asked of such a pair"
+
 _CAPABILITIES = "system_under_test.solution.capabilities"
+
+_MOST_NAMED = 4
+"""Runs whose numbers of checkpoints are told one by one."""
 
 # Conflict C-11: a summary has `start` and `end`; texts that speak of `start_time` and `end_time` mean them. The reader takes
 # either, those of the text first.
 
 
 @rule("4.7.1", "checkpointCacheFlushValidation", subject=CheckpointingResult, editions=("3.0",))
-def cache_flush(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def cache_flush(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A closed result is one run that wrote and read all checkpoints, or one that wrote them and then one that read them.
 
     In either division no more time passes between a run that only writes and the one that reads after it than the edition's
@@ -38,22 +47,26 @@ def cache_flush(result: CheckpointingResult, edition: Edition) -> Iterator[Findi
     # A run that could not be read may be the missing half: what is left of the result says nothing of its structure.
     if not lacking and not silent and result.division is not Division.OPEN:
         yield from _structure(result, runs, edition)
+    elif not lacking and not silent:
+        more = " …" if len(runs) > _MOST_NAMED else ""
+        yield Met(_in_words([counts(run.metadata) for run in runs[:_MOST_NAMED]])[:LONGEST] + more, "open division: any runs")
     for written, read in pairs(result):
         yield from _gap(written, read, checkpointing_of(edition).failover_gap_seconds)
 
 
-def _structure(result: CheckpointingResult, runs: Sequence[Run], edition: Edition) -> Iterator[Finding]:
+def _structure(result: CheckpointingResult, runs: Sequence[Run], edition: Edition) -> Iterator[Finding | Met]:
     forms = checkpointing_of(edition).closed_invocations or ()
     found = tuple(counts(run.metadata) for run in runs)
     if found not in forms:
         yield Finding(
             "the runs are not those of a closed result, as (checkpoints written, read) in order",
-            measured=", ".join(map(str, found[:4])) + (" …" if len(found) > 4 else ""),
+            measured=", ".join(map(str, found[:_MOST_NAMED])) + (" …" if len(found) > _MOST_NAMED else ""),
             required=" or ".join(" then ".join(map(str, form)) for form in forms),
             file=result.relpath,
             part="structure",
         )
         return
+    yield Met(_in_words(found), " or ".join(map(_in_words, forms)))
     for written, read in itertools.pairwise(runs):
         begin, end = read.summary.start, written.summary.end
         if begin is None or end is None:
@@ -68,9 +81,17 @@ def _structure(result: CheckpointingResult, runs: Sequence[Run], edition: Editio
                 field="start",
                 part="structure",
             )
+        else:
+            yield Met(seconds((begin - end).total_seconds()), "at least 0 s between them by the summaries")
 
 
-def _gap(written: Leaf, read: Leaf, limit_seconds: float | None) -> Iterator[Finding]:
+def _in_words(form: Sequence[tuple[int, int] | None]) -> str:
+    """The (checkpoints written, read) of runs in order, as a person says them."""
+    parts = ([f"{n} {done}" for n, done in zip(count, _DONE.values(), strict=True) if n] for count in form if count is not None)
+    return " then ".join(" + ".join(told) or "nothing" for told in parts)
+
+
+def _gap(written: Leaf, read: Leaf, limit_seconds: float | None) -> Iterator[Finding | Met]:
     end, begin = write_end(written), read_start(read)
     if end is None or begin is None:
         yield Finding(
@@ -103,13 +124,17 @@ def _gap(written: Leaf, read: Leaf, limit_seconds: float | None) -> Iterator[Fin
             file=begin.file,
             field=begin.field,
         )
+    else:
+        limit = "any time" if limit_seconds is None else f"at most {seconds(limit_seconds)}"
+        yield Met(seconds(gap_seconds), f"{limit} between writing and reading")
 
 
 @rule("4.7.2", "checkpointTotalTestDuration", subject=CheckpointingResult, editions=("3.0",))
-def total_duration(result: CheckpointingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def total_duration(result: CheckpointingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Where writing and reading were two runs, the time from the first write to the last read can be told, and is."""
     paired = pairs(result)
     if not paired:
+        yield Met(_NOT_SPLIT, _ASKED_OF_SPLIT)
         return
     first, last = paired[0][0], paired[-1][1]
     for leaf in (first, last):
@@ -129,13 +154,16 @@ def total_duration(result: CheckpointingResult, _edition: Edition) -> Iterator[F
             measured=seconds((end - begin).total_seconds()),
             file=result.relpath,
         )
+        yield Met(f"{seconds((end - begin).total_seconds())} from first write to last read", "told where two runs wrote and read")
 
 
 @rule("4.7.3", "checkpointRemappingTimeReporting", subject=CheckpointingResult, editions=("3.0",))
-def remapping_time(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def remapping_time(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A system that declares a time for remapping took a good part of it between the last write and the first read."""
     fraction = checkpointing_of(edition).remap_time_fraction
     paired = pairs(result)
+    if not paired:
+        yield Met(_NOT_SPLIT, _ASKED_OF_SPLIT)
     if not paired or fraction is None:
         return
     key = f"{_CAPABILITIES}.remap_time_in_seconds"
@@ -148,6 +176,7 @@ def remapping_time(result: CheckpointingResult, edition: Edition) -> Iterator[Fi
     begin = min((time for time in begins if time is not None), default=None)
     end = max((time for time in ends if time is not None), default=None)
     if declared_seconds <= 0:
+        yield Met(f"{declared_seconds:g} s of remapping declared", "asked where remapping takes time")
         return
     if begin is None or end is None or None in begins or None in ends:
         yield NoEvidence("the summaries do not say when writing ended and reading began", result.relpath)
@@ -159,10 +188,13 @@ def remapping_time(result: CheckpointingResult, edition: Edition) -> Iterator[Fi
             file=result.description.relpath if result.description is not None else "",
             field=key,
         )
+    else:
+        least = f"at least {fraction:g} × the {seconds(declared_seconds)} of remapping"
+        yield Met(f"{seconds((begin - end).total_seconds())} between writing and reading", least)
 
 
 @rule("4.7.4", "checkpointSimultaneousRwSupport", subject=CheckpointingResult, editions=("3.0",), severity=Severity.WARNING)
-def simultaneous_access(result: CheckpointingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def simultaneous_access(result: CheckpointingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A system whose clients cannot all write, or all read, at the same time needs a reviewer's look at how it ran checkpoints."""
     if result.description is None:
         yield NoEvidence("there is no system description")
@@ -180,13 +212,15 @@ def simultaneous_access(result: CheckpointingResult, _edition: Edition) -> Itera
                 file=result.description.relpath,
                 field=f"{_CAPABILITIES}.{key}",
             )
+        elif said:
+            yield Met(f"{key} true", "both true")
 
 
 @rule("SUB-CKP-1", "check_num_runs", subject=CheckpointingResult, editions=("3.0",), preflight=True)
-def checkpoints_in_all(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def checkpoints_in_all(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The runs of a result together wrote and read the edition's number of checkpoints, by their parameters."""
     book = checkpointing_of(edition)
-    required = {"num_checkpoints_write": book.checkpoints_written, "num_checkpoints_read": book.checkpoints_read}
+    required = dict(zip(_DONE, (book.checkpoints_written, book.checkpoints_read), strict=True))
     sums = dict.fromkeys(required, 0)
     lacking: list[NoEvidence] = []
     for run in with_metadata(result):
@@ -202,21 +236,22 @@ def checkpoints_in_all(result: CheckpointingResult, edition: Edition) -> Iterato
     yield from lacking
     for key, total in sums.items() if not lacking else ():
         if total != required[key]:
-            done = "written" if key.endswith("write") else "read"
             yield Finding(
-                f"the runs together were to have another number of checkpoints {done}",
+                f"the runs together were to have another number of checkpoints {_DONE[key]}",
                 measured=str(total)[:80],
                 required=required[key],
                 file=result.relpath,
                 field=f"parameters.checkpoint.{key}",
             )
+        else:
+            yield Met(f"{total} {_DONE[key]}", f"{required[key]} {_DONE[key]} in all")
 
 
 _MOST_LISTS = 20
 
 
 @rule("GATE-CKP-10", "tenCheckpoints", subject=CheckpointingResult, editions=("3.0",))
-def values_per_checkpoint(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def values_per_checkpoint(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A metric that a summary gives as a list has one value for each of the edition's checkpoints."""
     required = checkpointing_of(edition).metric_list_length
     for run in with_summary(result):
@@ -225,8 +260,13 @@ def values_per_checkpoint(result: CheckpointingResult, edition: Edition) -> Iter
             continue
         leaf, summary = run
         metric = summary.raw.get("metric")
-        lists = ((key, value) for key, value in (metric.items() if isinstance(metric, Mapping) else ()) if isinstance(value, list))
-        for key, value in itertools.islice(((k, v) for k, v in lists if len(v) != required), _MOST_LISTS):
+        lists = [(key, value) for key, value in (metric.items() if isinstance(metric, Mapping) else ()) if isinstance(value, list)]
+        wrong = [(key, value) for key, value in lists if len(value) != required]
+        if not lists:
+            yield Met("no list of values", f"{required} values in each list")
+        elif not wrong:
+            yield Met(f"{required} values", f"{required} values in each list")
+        for key, value in wrong[:_MOST_LISTS]:
             yield Finding(
                 "a metric has another number of values than there are checkpoints",
                 measured=len(value),

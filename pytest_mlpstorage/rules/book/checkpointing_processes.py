@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.families import CheckpointModel
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.records import CheckpointingResult
 from pytest_mlpstorage.rules.checkpoints import (
     asked_subset,
@@ -29,7 +31,7 @@ __all__: list[str] = []
 @rule(
     "4.3.5", "checkpointSubsetRunValidation", subject=CheckpointingResult, editions=("3.0",), preflight=True, divisions=(Division.CLOSED,)
 )
-def subset_run(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def subset_run(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A closed run has the subset form only for a model of which the edition allows it, and then with the edition's number of ranks."""
     # During the round the rule's text lacked a "not", and what was enforced was the inverse: only other models had the subset
     # form. The number of ranks was the same in both readings.
@@ -41,7 +43,9 @@ def subset_run(result: CheckpointingResult, edition: Edition) -> Iterator[Findin
             yield run
             continue
         leaf, metadata, name, _ = run
+        required = f"subset form: only {', '.join(allowed)}, {book.subset_processes} ranks"
         if not is_subset(metadata):
+            yield Met("no subset form", required)
             continue
         if name not in allowed:
             yield Finding(
@@ -62,10 +66,12 @@ def subset_run(result: CheckpointingResult, edition: Edition) -> Iterator[Findin
                 file=leaf.summary.path if leaf.summary is not None else leaf.relpath,
                 field="num_accelerators",
             )
+        elif name in allowed:
+            yield Met(f"subset form of {name}, {ran} ranks", required)
 
 
 @rule("4.6.1", "checkpointClosedMpiProcesses", subject=CheckpointingResult, editions=("3.0",), preflight=True, divisions=(Division.CLOSED,))
-def closed_processes(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def closed_processes(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A closed run has exactly as many ranks as the edition gives the model; there is no reduced form.
 
     What was asked for and what ran must both be that number. A number that the open division allows makes the result
@@ -75,7 +81,7 @@ def closed_processes(result: CheckpointingResult, edition: Edition) -> Iterator[
         if isinstance(run, NoEvidence):
             yield run
             continue
-        leaf, metadata, _, model = run
+        leaf, metadata, name, model = run
         asked = processes_of(metadata)
         if asked is None:
             yield NoEvidence("the metadata has no num_processes", metadata.path or leaf.relpath)
@@ -96,6 +102,8 @@ def closed_processes(result: CheckpointingResult, edition: Edition) -> Iterator[
                 file=leaf.summary.path if leaf.summary is not None else leaf.relpath,
                 field="num_accelerators",
             )
+        elif asked == model.processes:
+            yield Met(f"{asked} ranks", f"exactly {model.processes} ranks for {name}")
 
 
 def _elsewhere(processes: int, model: CheckpointModel) -> str:
@@ -111,7 +119,7 @@ def _elsewhere(processes: int, model: CheckpointModel) -> str:
     preflight=True,
     divisions=(Division.CLOSED,),
 )
-def accelerators_per_host(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def accelerators_per_host(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """In a closed run every host emulates more accelerators than the edition's number; exactly that number is too few."""
     # Conflict C-4: the rule says more than four, a table beside it at least four, the official code wants more. The rule decides,
     # so exactly four fails; the round accepted it, and its profile warns.
@@ -133,12 +141,14 @@ def accelerators_per_host(result: CheckpointingResult, edition: Edition) -> Iter
                 file=summary.path,
                 field="num_accelerators",
             )
+        elif above is not None:
+            yield Met(f"{accelerators} accelerators on {hosts} host{'' if hosts == 1 else 's'}", f"more than {above} on each host")
 
 
 @rule(
     "4.6.4", "checkpointOpenSubmissionScaling", subject=CheckpointingResult, editions=("3.0",), preflight=True, divisions=(Division.OPEN,)
 )
-def open_processes(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def open_processes(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """An open run has a positive multiple of the ranks that hold one copy of the model."""
     # Conflict C-6: of the smallest model a copy fits one rank, and the validator takes any number; the tool refuses to start
     # anything but multiples of eight. A package is judged by the validator's rule, and a number that the tool would not have
@@ -147,7 +157,7 @@ def open_processes(result: CheckpointingResult, edition: Edition) -> Iterator[Fi
         if isinstance(run, NoEvidence):
             yield run
             continue
-        leaf, metadata, _, model = run
+        leaf, metadata, name, model = run
         asked = processes_of(metadata)
         file = metadata.path or leaf.relpath
         if asked is None:
@@ -170,10 +180,13 @@ def open_processes(result: CheckpointingResult, edition: Edition) -> Iterator[Fi
                 file=file,
                 field="args.num_processes",
             )
+        else:
+            unit = math.lcm(model.open_multiple, model.processes_per_instance)
+            yield Met(f"{asked} ranks", f"open division: a multiple of {unit} ranks for {name}")
 
 
 @rule("RC-CKP-4", "check_accelerator_memory", subject=CheckpointingResult, editions=("3.0",), preflight=True)
-def planned_memory(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def planned_memory(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The accelerators that a run was asked for together have room for the published size of the model's checkpoint.
 
     Known before anything is measured, unlike the size that 4.3.4 reads. Where no accelerator is named there is nothing to compare.
@@ -183,9 +196,10 @@ def planned_memory(result: CheckpointingResult, edition: Edition) -> Iterator[Fi
         if isinstance(run, NoEvidence):
             yield run
             continue
-        leaf, metadata, _, model = run
+        leaf, metadata, name, model = run
         memory_gb, asked = known.get((metadata.accelerator or "").lower()), processes_of(metadata)
         if memory_gb is None:
+            yield Met("no accelerator of known memory named", f"asked of {', '.join(known)}")
             continue
         if asked is None:
             yield NoEvidence("the metadata has no num_processes", metadata.path or leaf.relpath)
@@ -197,10 +211,12 @@ def planned_memory(result: CheckpointingResult, edition: Edition) -> Iterator[Fi
                 file=metadata.path or leaf.relpath,
                 field="args.num_processes",
             )
+        else:
+            yield Met(f"{asked * memory_gb} GB", f"at least {model.gate_gb} GB, a checkpoint of {name}")
 
 
 @rule("RC-CKP-5", "check_subset_mode", subject=CheckpointingResult, editions=("3.0",), preflight=True, divisions=(Division.OPEN,))
-def subset_mode(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def subset_mode(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The subset form was asked for only with a model of which the edition allows it, and with the edition's number of ranks.
 
     In the closed division 4.3.5 says the same. The mode that the tool itself sets for fewer ranks was not asked for.
@@ -212,11 +228,15 @@ def subset_mode(result: CheckpointingResult, edition: Edition) -> Iterator[Findi
             continue
         leaf, metadata, name, _ = run
         asked = processes_of(metadata)
+        required = f"{', '.join(book.subset_models)} with {book.subset_processes} ranks"
         if asked_subset(metadata) and (name not in book.subset_models or asked != book.subset_processes):
             yield Finding(
                 "the subset form was asked for with another model or another number of ranks",
                 measured=f"{shown(recorded_model(metadata))} with {'an unknown number of' if asked is None else asked} ranks",
-                required=f"{', '.join(book.subset_models)} with {book.subset_processes} ranks",
+                required=required,
                 file=metadata.path or leaf.relpath,
                 field="args.checkpoint_subset",
             )
+        else:
+            measured = f"{name} with {asked} ranks" if asked_subset(metadata) else "not asked for"
+            yield Met(f"subset form: {measured}", f"subset form: only {required}")

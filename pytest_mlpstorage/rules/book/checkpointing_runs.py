@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.results.checkpoint_metric import CheckpointMetric
+from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.results.checkpoint_metric import CheckpointMetric, CheckpointPhase
 from pytest_mlpstorage.results.coerce import boolean, native, number
 from pytest_mlpstorage.results.records import CheckpointingResult
-from pytest_mlpstorage.rules.aggregate_checkpointing import aggregate_checkpointing
+from pytest_mlpstorage.rules.aggregate_checkpointing import RATE_COLUMNS, aggregate_checkpointing
 from pytest_mlpstorage.rules.checkpoints import checkpointing_of
 from pytest_mlpstorage.rules.filesystems import filesystem_findings
 from pytest_mlpstorage.rules.registry import rule
@@ -19,6 +22,11 @@ from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
 
 __all__: list[str] = []
 
+_DONE: Final[Mapping[CheckpointPhase, str]] = {"save": "writing", "load": "reading"}
+
+_LONGEST_PATH: Final = 28
+"""Characters of a directory that is told where nothing is wrong with it."""
+
 # Conflict C-10: what the files and the tables call GB is GiB where DLIO computed it (105, 912, 5292 and 15 427 of them), the
 # published 18 TB of the largest model is no size that anything writes, and the memory of an accelerator is what its maker
 # calls GB. No rule converts: the figures are compared as they stand, as the official code does, and no sanctioned run comes near
@@ -26,7 +34,7 @@ __all__: list[str] = []
 
 
 @rule("4.3.1", "checkpointDataSizeRatio", subject=CheckpointingResult, editions=("3.0",), severity=Severity.WARNING, preflight=True)
-def data_size_ratio(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def data_size_ratio(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A host's share of a checkpoint is some times the memory of the host, else what is read back may come from its cache."""
     # Conflict C-14: one checkpoint is compared, as the official tool counts, although the wording speaks of all data that a
     # run writes. By the wording ten checkpoints would do and nearly no run be warned of, but the one that is read back next is one,
@@ -38,8 +46,14 @@ def data_size_ratio(result: CheckpointingResult, edition: Edition) -> Iterator[F
             continue
         leaf, summary = run
         size, memory, hosts = CheckpointMetric.of(summary).size_gib, summary.total_host_memory_gib, summary.num_hosts
-        if not size or not memory or not hosts or hosts < 0:
-            missing = "metric.checkpoint_size_GB" if not size else "host_memory_GB" if not memory else "num_hosts"
+        # A host without memory may be one whose slot the emulator left empty, so it is the sum that must be a size.
+        usable = {
+            "metric.checkpoint_size_GB": size is not None and size > 0,
+            "host_memory_GB": memory is not None and 0 < memory < math.inf and min(summary.host_memory_gib) >= 0,
+            "num_hosts": hosts is not None and hosts > 0,
+        }
+        if size is None or memory is None or not all(usable.values()):
+            missing = next(key for key, known in usable.items() if not known)
             yield NoEvidence(f"the summary has no usable {missing}", summary.path or leaf.relpath)
         elif ratio is not None and size < ratio * memory:
             yield Finding(
@@ -51,10 +65,14 @@ def data_size_ratio(result: CheckpointingResult, edition: Edition) -> Iterator[F
                 file=summary.path,
                 field="metric.checkpoint_size_GB",
             )
+        elif ratio is not None:
+            yield Met(
+                f"{size / memory:.3g} × the memory ({size:.1f} of {memory:.1f} GiB)", f"a checkpoint of at least {ratio:g} × the memory"
+            )
 
 
 @rule("4.3.2", "checkpointFsyncVerification", subject=CheckpointingResult, editions=("3.0",), preflight=True)
-def fsync(result: CheckpointingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def fsync(result: CheckpointingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every checkpoint is forced to stable storage before its time is taken: ``checkpoint.fsync`` is on."""
     key = "checkpoint.fsync"
     for run in with_metadata(result):
@@ -74,10 +92,12 @@ def fsync(result: CheckpointingResult, _edition: Edition) -> Iterator[Finding | 
                 file=metadata.path or leaf.relpath,
                 field=f"{off[0]}.{key}",
             )
+        else:
+            yield Met(", ".join(dict.fromkeys(f"{key} {str(shown(value)).strip().lower()}" for value in given.values())), f"{key} true")
 
 
 @rule("4.3.4", "checkpointAggregateAcceleratorMemory", subject=CheckpointingResult, editions=("3.0",), preflight=True)
-def accelerator_memory(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def accelerator_memory(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The emulated accelerators together have room for the checkpoint that they are said to hold.
 
     The metadata names the accelerator, the edition knows its memory, and that times the accelerators of the run is not less
@@ -95,7 +115,7 @@ def accelerator_memory(result: CheckpointingResult, edition: Edition) -> Iterato
             yield from _declared_room(run, edition)
 
 
-def _declared_room(run: Run, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def _declared_room(run: Run, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     known = checkpointing_of(edition).accelerator_memory_gb
     accelerator = run.metadata.accelerator
     memory_gb = known.get((accelerator or "").lower())
@@ -113,7 +133,7 @@ def _declared_room(run: Run, edition: Edition) -> Iterator[Finding | NoEvidence]
         yield from _room(run, memory_gb)
 
 
-def _room(run: Run, memory_gb: int) -> Iterator[Finding | NoEvidence]:
+def _room(run: Run, memory_gb: int) -> Iterator[Finding | NoEvidence | Met]:
     accelerators, size = run.summary.num_accelerators, CheckpointMetric.of(run.summary).size_gib
     if accelerators is None or size is None:
         missing = "num_accelerators" if accelerators is None else "metric.checkpoint_size_GB"
@@ -126,20 +146,32 @@ def _room(run: Run, memory_gb: int) -> Iterator[Finding | NoEvidence]:
             file=run.summary_file,
             field="metric.checkpoint_size_GB",
         )
+    else:
+        room = f"at most {accelerators * memory_gb} GB a checkpoint ({accelerators} × {memory_gb} GB)"
+        yield Met(f"{size:.1f} GiB", room)
 
 
 @rule("4.3.6", "checkpointResultAggregation", subject=CheckpointingResult, editions=("3.0",))
-def result_aggregation(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def result_aggregation(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The runs can be reduced to one figure: each has bandwidth and duration of what it wrote and of what it read."""
     for run in runs_of(result):
         if isinstance(run, NoEvidence):
             yield run
-    for problem in aggregate_checkpointing(result, edition).problems:
+    reduced = aggregate_checkpointing(result, edition)
+    for problem in reduced.problems:
         yield Finding(problem.message, file=problem.file, field=problem.field)
+    if reduced.problems:
+        return
+    figures = [(done, *map(reduced.metrics.get, RATE_COLUMNS[phase])) for phase, done in _DONE.items()]
+    whole = [(done, rate, took) for done, rate, took in figures if rate is not None and took is not None]
+    for done, rate, took in whole:
+        yield Met(f"{rate:.5g} GiB/s in {took:.5g} s", f"bandwidth and duration of {done}, above 0")
+    if not whole:
+        yield Met("no phase with both figures", "asked of runs that wrote or read")
 
 
 @rule("4.4.1", "checkpointPathArgs", subject=CheckpointingResult, editions=("3.0",), preflight=True)
-def path_arguments(result: CheckpointingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def path_arguments(result: CheckpointingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Checkpoint folder and results directory are both given and are not the same.
 
     Two spellings of one path (``/data`` and ``/data/``) are the same directory.
@@ -162,14 +194,21 @@ def path_arguments(result: CheckpointingResult, _edition: Edition) -> Iterator[F
                 file=file,
                 field="args.results_dir",
             )
+        elif folder and results:
+            yield Met(f"{_brief(folder)} and {_brief(results)}", "two directories, of checkpoints and of results")
 
 
 def _path(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+def _brief(path: str) -> str:
+    """The end of a long path, where two differ; what was measured stands in a narrow column."""
+    return path if len(path) <= _LONGEST_PATH else f"…{path[1 - _LONGEST_PATH :]}"
+
+
 @rule("4.4.2", "checkpointFilesystemCheck", subject=CheckpointingResult, editions=("3.0",))
-def filesystem(result: CheckpointingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def filesystem(result: CheckpointingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Checkpoints and results lay on different filesystems while the run went on, and the run left the evidence of it.
 
     The evidence is the tool's own probe beside the run; leaves of older tools hold a listing of the filesystems in their log.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.layout import BENCHMARKS
 from pytest_mlpstorage.results.layout_recognition import division_of
@@ -23,7 +24,7 @@ _IMAGE = re.compile(r"code-[0-9a-f]{8}", re.ASCII)
 
 
 @rule("2.1.6", "codeDirectoryContents", subject=Submission, editions=("3.0",))
-def code_pointers(submission: Submission, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def code_pointers(submission: Submission, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every datasize, datagen and run leaf of the submission names its code image, one that a pool of the package holds.
 
     Whether an image is what its name and record say is asked of the package (CHECK-02), which no single submission answers for. Where
@@ -32,7 +33,9 @@ def code_pointers(submission: Submission, _edition: Edition) -> Iterator[Finding
     # CHECK-01 asks the same of the whole package and says it once. A tree of many submitters must not pass one of them for that.
     files = TreeFiles(submission.root)
     images = _images(files, submission)
-    for leaf in _leaves(files, submission):
+    named: list[str] = []
+    leaves = [*_leaves(files, submission)]
+    for leaf in leaves:
         text, place = read_pointer(files, leaf), files.relative(leaf)
         pointer = parse_pointer(text or "")
         if text is None:
@@ -50,6 +53,12 @@ def code_pointers(submission: Submission, _edition: Edition) -> Iterator[Finding
                 required=image_name(pointer[1]),
                 file=f"{place}/{POINTER}",
             )
+        else:
+            named.append(image_name(pointer[1]))
+    if len(named) == len(leaves):
+        held = "in a pool of the package" if images is not None else "(no package, no pools to look into)"
+        different = len(set(named))
+        yield Met(f"{len(named)} leaves name {different} image{'' if different == 1 else 's'}", f"an image for each leaf, {held}")
 
 
 def _leaves(files: TreeFiles, submission: Submission) -> Iterator[Path]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.page_cache import COLD_FRACTION, PAGE_CACHE, HostPageCache, PageCacheRecord
 from pytest_mlpstorage.results.records import CheckpointingResult, StoredResult, TrainingResult
@@ -22,7 +23,7 @@ cannot have meant. What the counters miss or add (headers, read-ahead, other use
 """
 
 
-def _cold_reads(result: StoredResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def _cold_reads(result: StoredResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """What a run reads comes from the storage and not from the memory of its hosts.
 
     Judged by the record that this suite makes. When the reading began, no more than a hundredth of the sampled bytes lay in the
@@ -34,6 +35,8 @@ def _cold_reads(result: StoredResult, _edition: Edition) -> Iterator[Finding | N
         if PAGE_CACHE not in leaf.files:
             if leaf.metadata is not None and leaf.metadata.mlps and not leaf.planned:
                 yield NoEvidence(f"{PAGE_CACHE} is not there", leaf.relpath)
+            else:
+                yield Met(f"no {PAGE_CACHE}", "asked of runs that this suite made")
             continue
         file = f"{leaf.relpath}/{PAGE_CACHE}"
         files = TreeFiles(result.root)
@@ -62,7 +65,7 @@ def _is_warm(host: HostPageCache) -> bool:
     return (host.resident_bytes_after or 0) > COLD_FRACTION * host.bytes_sampled
 
 
-def _resident(record: PageCacheRecord, file: str) -> Iterator[Finding | NoEvidence]:
+def _resident(record: PageCacheRecord, file: str) -> Iterator[Finding | NoEvidence | Met]:
     unknown = [host for host in record.hosts if not host.measured or host.bytes_sampled <= 0]
     warm = [host for host in record.hosts if host not in unknown and _is_warm(host)]
     if warm:
@@ -80,14 +83,18 @@ def _resident(record: PageCacheRecord, file: str) -> Iterator[Finding | NoEviden
     if unknown or not record.hosts:
         methods = "; ".join(sorted({host.method for host in unknown if host.method})) or "the record does not say"
         yield NoEvidence(f"what lay in memory is not known of {len(unknown) or 'any'} host(s): {methods}"[:300], file)
+    elif not warm:
+        most = max((host.resident_bytes_after or 0) / host.bytes_sampled for host in record.hosts)
+        yield Met(f"{100 * most:.2f} %", f"at most {100 * COLD_FRACTION:g} % of a host's sample in memory")
 
 
-def _delivered(record: PageCacheRecord, file: str) -> Iterator[Finding | NoEvidence]:
+def _delivered(record: PageCacheRecord, file: str) -> Iterator[Finding | NoEvidence | Met]:
     asked, device, ranks = record.asked_bytes, record.device_read_bytes, record.rank_read_bytes
     if asked is None or asked <= 0:
         yield NoEvidence("the record does not say how many bytes were asked for", file)
     elif max(device or 0, ranks or 0) >= _DELIVERED_FRACTION * asked:
-        return
+        delivered = 100 * max(device or 0, ranks or 0) / asked
+        yield Met(f"{delivered:.1f} %", f"at least {100 * _DELIVERED_FRACTION:g} % of the bytes from storage")
     elif device is None:
         sources = "; ".join(sorted({counter.source for counter in record.counters if counter.device_read_bytes is None}))
         yield NoEvidence(f"what the storage delivered is not known: {sources or 'the record does not say'}"[:300], file)

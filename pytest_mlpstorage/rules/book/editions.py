@@ -10,6 +10,7 @@ from pytest_mlpstorage.editions import edition as edition_data
 from pytest_mlpstorage.editions.base import Unknown
 from pytest_mlpstorage.editions.core_config import core_config_hash
 from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import native
 from pytest_mlpstorage.results.manifest import MANIFEST, edition_in
 from pytest_mlpstorage.results.provenance import UNKNOWN, Provenance
@@ -29,12 +30,13 @@ def _without_data() -> tuple[str, ...]:
 
 
 @rule("EDN-01", "rulesEdition", subject=StoredResult, editions=_EVERY_EDITION)
-def rules_edition(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def rules_edition(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The edition that a submission declares, and the edition that a leaf's provenance record declares, is one that exists.
 
     A result that declares another is judged by the current edition, and cannot pass.
     """
     existing = (*_without_data(), *edition_names())
+    exists = f"one that exists: {' or '.join(existing)}"
     if result.edition not in existing:
         yield Finding(
             f"the declared edition does not exist; judged by edition {edition.name}",
@@ -43,9 +45,13 @@ def rules_edition(result: StoredResult, edition: Edition) -> Iterator[Finding | 
             file=_manifest_of(result),
             field="rules_edition",
         )
+    else:
+        yield Met(f"edition {result.edition}", exists)
     for leaf in result.leaves:
         stamp = leaf.provenance
-        if stamp is not None and stamp.edition is not None and stamp.edition not in existing:
+        if stamp is None or stamp.edition is None:
+            continue
+        if stamp.edition not in existing:
             yield Finding(
                 "a leaf declares an edition that does not exist",
                 measured=shown(stamp.edition),
@@ -53,6 +59,8 @@ def rules_edition(result: StoredResult, edition: Edition) -> Iterator[Finding | 
                 file=stamp.path,
                 field="rules_edition",
             )
+        else:
+            yield Met(f"edition {stamp.edition}", exists)
 
 
 def _manifest_of(result: StoredResult) -> str:
@@ -62,7 +70,7 @@ def _manifest_of(result: StoredResult) -> str:
 
 
 @rule("EDN-04", "checkableEdition", subject=Submission, editions=_EVERY_EDITION)
-def checkable_edition(submission: Submission, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def checkable_edition(submission: Submission, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A manifest declares an edition that packages with a manifest are checked by; the older ones are from before manifests.
 
     A tree of an older round has no manifest, and nothing is said of it. Whether a declared edition exists at all is asked of each result.
@@ -77,10 +85,16 @@ def checkable_edition(submission: Submission, _edition: Edition) -> Iterator[Fin
             file=submission.below(MANIFEST),
             field="rules_edition",
         )
+    elif declared in checkable:
+        yield Met(f"edition {declared}", f"one that is checked with a manifest: {' or '.join(checkable)}")
+    elif submission.manifest is None:
+        yield Met("no manifest", "asked where there is one")
+    else:
+        yield Met("no known edition declared", "asked of an edition that exists")
 
 
 @rule("EDN-02", "comparabilityClass", subject=StoredResult, editions=("3.0",))
-def comparability_class(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def comparability_class(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A run that is stamped with a provenance record did the work of a comparability class of its edition and division.
 
     The class follows from family, model, accelerator and the core-config hash, which covers all that makes the work what it is. In
@@ -98,6 +112,7 @@ def comparability_class(result: StoredResult, edition: Edition) -> Iterator[Find
                 classes = [name for h in computed if (name := _class_of(result, edition, h))]
                 said = f"the work is that of class {classes[0]}" if classes else "the work is that of no class that is published"
                 yield _info(f"{said}, by the parameters in the metadata", computed[0], leaf.relpath, "parameters")
+        yield Met("no run with a provenance record", "asked of runs that have one")
 
 
 def _info(message: str, measured: str, file: str, field: str) -> Finding:
@@ -114,7 +129,7 @@ def _accelerator(result: StoredResult) -> str | None:
     return (result.accelerator or "").strip().lower() or None
 
 
-def _stamped_class(result: StoredResult, leaf: Leaf, stamp: Provenance, judged_by: Edition) -> Iterator[Finding | NoEvidence]:
+def _stamped_class(result: StoredResult, leaf: Leaf, stamp: Provenance, judged_by: Edition) -> Iterator[Finding | NoEvidence | Met]:
     edition = edition_data(stamp.edition) if stamp.edition in edition_names() else judged_by
     field = "core_config.hash"
     computed = _computed_hashes(leaf, result.benchmark)
@@ -125,6 +140,7 @@ def _stamped_class(result: StoredResult, leaf: Leaf, stamp: Provenance, judged_b
         return
     measured = str(shown(hashes[0])) if hashes else UNKNOWN
     known = _class_of(result, edition, measured)
+    free = f"{result.division.value} division: free"
     what = f"{result.benchmark} {result.model} on {result.accelerator or 'any accelerator'}"
     if computed and measured not in computed:
         # The stamp decides, as in the official check: the one hash that was published and never reproduced is such a case.
@@ -139,11 +155,14 @@ def _stamped_class(result: StoredResult, leaf: Leaf, stamp: Provenance, judged_b
             field=field,
         )
     if known is not None and result.division is Division.CLOSED:
+        yield Met(f"{known} by hash {measured}", "a comparability class of the edition")
         return
     if known is not None:
         yield _info(f"the work is that of class {known} of the closed division", measured, stamp.path, field)
+        yield Met(f"{known} by hash {measured}", free)
     elif unpublished is not None:
         yield _info(f"the comparability class of {what} cannot be told: {unpublished}", measured, stamp.path, field)
+        yield Met(f"hash {measured}", "any hash: no class of this work was published")
     elif result.division is Division.CLOSED:
         yield Finding(
             f"the work is that of no comparability class of {what}",
@@ -154,6 +173,7 @@ def _stamped_class(result: StoredResult, leaf: Leaf, stamp: Provenance, judged_b
         )
     else:
         yield _info(f"the work is that of no comparability class of {what}", measured, stamp.path, field)
+        yield Met(f"hash {measured}, of no class", free)
 
 
 def _unpublished(result: StoredResult, edition: Edition) -> str | None:
@@ -193,27 +213,39 @@ def _native(value: Any) -> Any:
 
 
 @rule("EDN-03", "dlioRevision", subject=StoredResult, editions=("3.0",), severity=Severity.WARNING)
-def accepted_revision(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def accepted_revision(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A run that is stamped with a provenance record was measured by a DLIO revision that its edition accepts; another is a warning.
 
     A stamp that does not know the revision is a warning too. KV cache and vector database runs are not measured by DLIO. Where the
     metadata of this suite says itself that another engine measured, MLPS-ENGINE-1 tells that with more weight, and once.
     """
-    for leaf in result.runs if isinstance(result, (TrainingResult, CheckpointingResult)) else ():
+    if not isinstance(result, (TrainingResult, CheckpointingResult)):
+        yield Met("not measured by DLIO", "asked of training and checkpointing")
+        return
+    for leaf in result.runs:
         stamp = leaf.provenance
-        if stamp is None or _told_of_engine(leaf, edition):
+        if stamp is None:
+            yield Met("no provenance record", "asked of runs that have one")
+            continue
+        if _told_of_engine(leaf, edition):
+            yield Met("another engine", "asked of DLIO (MLPS-ENGINE-1 tells of others)")
             continue
         table = edition_data(stamp.edition) if stamp.edition in edition_names() else edition
         commit = stamp.dlio_commit or UNKNOWN
-        if not table.dlio_revisions or table.accepts_revision(commit):
+        if not table.dlio_revisions:
+            yield Met(f"DLIO {shown(commit)}", f"any: edition {table.name} lists no revisions")
             continue
         versions = ", ".join(sorted({revision.version for revision in table.dlio_revisions}))
+        accepted = f"one of {len(table.dlio_revisions)} accepted revisions ({versions})"
+        if table.accepts_revision(commit):
+            yield Met(f"DLIO {shown(commit)}", accepted)
+            continue
         yield Finding(
             "the record does not know which DLIO measured" if commit == UNKNOWN else "the DLIO that measured is no accepted revision",
             severity=Severity.WARNING,
             category=Category.CLOSED,
             measured=shown(commit),
-            required=f"one of {len(table.dlio_revisions)} accepted revisions ({versions})",
+            required=accepted,
             file=stamp.path,
             field="dlio.commit",
         )

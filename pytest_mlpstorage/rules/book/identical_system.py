@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import boolean, integer, number
 from pytest_mlpstorage.results.records import CheckpointingResult, StoredResult, Summary, SystemDescription, TrainingResult
 from pytest_mlpstorage.rules.registry import rule
@@ -16,7 +17,7 @@ from pytest_mlpstorage.verdict import Finding, NoEvidence
 __all__: list[str] = []
 
 
-def _identical_system(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def _identical_system(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run ran on the clients that the system description names: as many hosts, with the memory that it states.
 
     Memory is compared where all clients are of one kind, within the edition's tolerance. A system that does not support several hosts
@@ -36,9 +37,12 @@ def _identical_system(result: StoredResult, edition: Edition) -> Iterator[Findin
         leaf, summary = run
         file = summary.path or leaf.relpath
         hosts = summary.num_hosts
-        if hosts is not None:
+        if hosts is None:
+            yield Met("num_hosts not recorded", "hosts compared where a run records them")
+        else:
             yield from _hosts(hosts, clients, file)
-            if hosts > 1 and boolean(description.value("system_under_test.solution.capabilities.multi_host")) is False:
+            several = boolean(description.value("system_under_test.solution.capabilities.multi_host"))
+            if hosts > 1 and several is False:
                 yield Finding(
                     "a run used several hosts, and the system is described as one that does not support them",
                     measured=hosts,
@@ -46,14 +50,20 @@ def _identical_system(result: StoredResult, edition: Edition) -> Iterator[Findin
                     file=file,
                     field="num_hosts",
                 )
+            elif several is not None:
+                yield Met(f"multi_host {str(several).lower()}", "multi_host true where a run uses more than 1 host")
         if len(clients) == 1:
             yield from _memory(summary, clients[0], edition, description, file)
 
 
-def _hosts(hosts: int, clients: list[Mapping[str, Any]], file: str) -> Iterator[Finding]:
+def _hosts(hosts: int, clients: list[Mapping[str, Any]], file: str) -> Iterator[Finding | Met]:
     quantities = [integer(client.get("quantity")) for client in clients]
     described = [quantity for quantity in quantities if quantity is not None]
-    if described and len(described) == len(quantities) and hosts != sum(described):
+    if not described or len(described) < len(quantities):
+        yield Met(f"{hosts} hosts", "compared where the number of all clients is described")
+    elif hosts == sum(described):
+        yield Met(f"{hosts} hosts", f"{sum(described)} clients in the description")
+    else:
         yield Finding(
             "a run did not use the clients that the system description names",
             measured=f"{hosts} hosts",
@@ -63,7 +73,9 @@ def _hosts(hosts: int, clients: list[Mapping[str, Any]], file: str) -> Iterator[
         )
 
 
-def _memory(summary: Summary, client: Mapping[str, Any], edition: Edition, described: SystemDescription, file: str) -> Iterator[Finding]:
+def _memory(
+    summary: Summary, client: Mapping[str, Any], edition: Edition, described: SystemDescription, file: str
+) -> Iterator[Finding | Met]:
     chassis = client.get("chassis")
     capacity = number(chassis.get("memory_capacity")) if isinstance(chassis, Mapping) else None
     total, hosts, tolerance = number(summary.total_host_memory_gib), summary.num_hosts, edition.client_memory_tolerance
@@ -79,6 +91,8 @@ def _memory(summary: Summary, client: Mapping[str, Any], edition: Edition, descr
             file=file,
             field="host_memory_GB",
         )
+    else:
+        yield Met(f"{float(mean):.6g} GiB", f"{float(stated):g} GiB ± {tolerance:.0%} a host")
 
 
 for _subject in (TrainingResult, CheckpointingResult):

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import boolean, integer
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.kv_cache_records import KVCacheSummary
@@ -21,12 +22,14 @@ from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, S
 
 __all__: list[str] = []
 
+_SAME = "ranks = hosts × ranks a host, at least 1 of each"
+
 _MOST = 100
 """Trials of an option, and options, that are looked for by name: a summary that claims more is answered for as many."""
 
 
 @rule("6.3.3.1", "kvcacheClientDefinition", subject=KVCacheResult, editions=("3.0",))
-def client_definition(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def client_definition(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A client is an MPI rank, every host has as many, and every option and pass had all of them.
 
     Where nothing else was asked for there is one on each host.
@@ -46,10 +49,12 @@ def client_definition(result: KVCacheResult, _edition: Edition) -> Iterator[Find
         yield Finding(
             "the clients are not the same number on every host",
             measured=f"{total} ranks, {hosts} hosts, {per_node} a host",
-            required="ranks = hosts × ranks a host, at least 1 of each",
+            required=_SAME,
             file=summary.path,
             field="total_ranks",
         )
+    else:
+        yield Met(f"{total} ranks = {hosts} hosts × {per_node}", _SAME)
     for option in summary.options.values():
         if option.rank_count is not None and option.rank_count != total:
             yield Finding(
@@ -59,19 +64,26 @@ def client_definition(result: KVCacheResult, _edition: Edition) -> Iterator[Find
                 file=summary.path,
                 field=f"options.{option.number}.rank_count",
             )
+        elif option.rank_count is not None:
+            yield _all(total)
     if leaf.metadata is None:
         yield NoEvidence("metadata could not be read", leaf.relpath)
     else:
         yield from _asked(leaf, leaf.metadata, total, per_node)
 
 
-def _asked(leaf: Leaf, metadata: LeafMetadata, total: int, per_node: int) -> Iterator[Finding]:
+def _all(total: int) -> Met:
+    return Met(f"{total} ranks", f"{total} ranks asked for and in every option and pass")
+
+
+def _asked(leaf: Leaf, metadata: LeafMetadata, total: int, per_node: int) -> Iterator[Finding | Met]:
     """What the launcher and the tool were told, against the ranks that took part."""
     file = metadata.path or leaf.relpath
     passes = passes_of(metadata)
-    for counts, wanted, what in (
-        ({p.processes for p in passes}, total, "ranks"),
-        ({p.per_node for p in passes}, per_node, "ranks a host"),
+    a_host = Met(f"{per_node} a host", f"{per_node} a host in every pass")
+    for counts, wanted, what, met in (
+        ({p.processes for p in passes}, total, "ranks", _all(total)),
+        ({p.per_node for p in passes}, per_node, "ranks a host", a_host),
     ):
         for count in sorted(count for count in counts if count is not None and count != wanted):
             yield Finding(
@@ -81,6 +93,8 @@ def _asked(leaf: Leaf, metadata: LeafMetadata, total: int, per_node: int) -> Ite
                 file=file,
                 field="command_output_files",
             )
+        if counts - {None} == {wanted}:
+            yield met
     # args.npernode is not asked: real ones say 1 where the command and the summary say 6. What ran is believed.
     processes = metadata.num_processes
     told = any(value is not None for p in passes for value in (p.processes, p.per_node)) or metadata.args.get("npernode") is not None
@@ -94,12 +108,16 @@ def _asked(leaf: Leaf, metadata: LeafMetadata, total: int, per_node: int) -> Ite
             file=file,
             field="num_processes",
         )
-    elif processes is None and not told and per_node != 1:
+    elif processes is not None:
+        yield _all(total)
+    elif not told and per_node != 1:
         yield Finding("nothing asked for more than one client on a host", measured=per_node, required=1, file=file, field="num_processes")
+    elif not told:
+        yield Met(f"{per_node} a host", "1 a host where nothing else is asked for")
 
 
 @rule("6.3.3.2", "kvcacheScaleUpModel", subject=KVCacheResult, editions=("3.0",), preflight=True)
-def scale_up_model(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def scale_up_model(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every client runs the whole number of users of its option, however many clients there are.
 
     In the closed division that is the edition's number. An open run may have another one, the same for every pass of an option.
@@ -117,20 +135,26 @@ def scale_up_model(result: KVCacheResult, edition: Edition) -> Iterator[Finding 
             yield NoEvidence(f"no record says how many users a client of option {number} had", file)
             continue
         users = {integer(r.values["num-users"]): r for r in records}
-        wanted = option.users_per_client if result.division is Division.CLOSED else next(iter(users), None)
+        closed = result.division is Division.CLOSED
+        wanted = option.users_per_client if closed else next(iter(users), None)
+        required = f"{wanted} users in option {number}" if closed else f"open division: one number of users in option {number}"
+        if not users:
+            yield Met("as in the program's own table", required)
         for count, recorded in users.items():
             if count is None or count != wanted:
                 yield Finding(
                     f"a client of option {number} did not have all of its users",
                     measured=shown(recorded.values["num-users"]),
-                    required=wanted if result.division is Division.CLOSED else "one number of users in every pass",
+                    required=wanted if closed else "one number of users in every pass",
                     file=file,
                     field=recorded.field,
                 )
+            else:
+                yield Met(f"{count} users a client", required)
 
 
 @rule("6.3.3.3", "kvcachePerClientIsolation", subject=KVCacheResult, editions=("3.0",))
-def client_isolation(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def client_isolation(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every client left one file of results of its own in every trial of every option: ranks 0 and up, none twice, none left out."""
     run = with_summary(result)
     if isinstance(run, NoEvidence):
@@ -147,7 +171,7 @@ def client_isolation(result: KVCacheResult, _edition: Edition) -> Iterator[Findi
         yield from _isolation(leaf, summary, summary.total_ranks, summary.trials_per_option)
 
 
-def _isolation(leaf: Leaf, summary: KVCacheSummary, total: int, trials: int) -> Iterator[Finding]:
+def _isolation(leaf: Leaf, summary: KVCacheSummary, total: int, trials: int) -> Iterator[Finding | Met]:
     files: dict[tuple[int, int], Counter[int]] = {}
     for name in ranks_of(leaf):
         files.setdefault((name.option, name.trial), Counter())[name.rank] += 1
@@ -172,10 +196,12 @@ def _isolation(leaf: Leaf, summary: KVCacheSummary, total: int, trials: int) -> 
             yield Finding(
                 "a rank left more than one file in one trial", measured=ranks[twice[0]], required=1, file=f"{where}/rank_{twice[0]}"
             )
+        if here == total and not foreign and not twice:
+            yield Met(f"{here} ranks", f"one file of each of {total} ranks in each of {len(wanted)} trials")
 
 
 @rule("6.4.1", "kvcachePosixCacheDir", subject=KVCacheResult, editions=("3.0",), preflight=True)
-def cache_directory(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def cache_directory(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The directory of the cache and the results directory are both given, are not the same, and lie on different filesystems.
 
     Whether the filesystems differ is known only where the run left ``fs_separation.json``, which no rule demands of it.
@@ -194,6 +220,9 @@ def cache_directory(result: KVCacheResult, _edition: Edition) -> Iterator[Findin
         yield Finding(
             "cache and results are in one directory", measured=shown(path), required="two directories", file=file, field="args.cache_dir"
         )
+    for path in caches:
+        if results and path not in results:
+            yield Met(f"cache in {shown(path)}", f"another directory than the results' {shown(results[0])}")
     if not leaf.planned:
         yield from _separation(result, leaf)
 
@@ -204,7 +233,7 @@ def _paths(value: object) -> tuple[str, ...]:
     return tuple(posixpath.normpath(path) for path in given if isinstance(path, str) and path)
 
 
-def _separation(result: KVCacheResult, leaf: Leaf) -> Iterator[Finding | NoEvidence]:
+def _separation(result: KVCacheResult, leaf: Leaf) -> Iterator[Finding | NoEvidence | Met]:
     file = f"{leaf.relpath}/{SIDECAR}"
     if SIDECAR not in leaf.files:
         yield Finding(
@@ -220,3 +249,5 @@ def _separation(result: KVCacheResult, leaf: Leaf) -> Iterator[Finding | NoEvide
         yield NoEvidence(f"{SIDECAR} does not say whether cache and results lie on one filesystem", file)
     elif same:
         yield Finding("cache and results lie on one filesystem", required="two filesystems", file=file, field="same_filesystem")
+    else:
+        yield Met("two filesystems", "two filesystems, where it is recorded")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import integer, number
 from pytest_mlpstorage.results.kv_cache_records import OptionSummary, RankResult
 from pytest_mlpstorage.results.metadata import LeafMetadata
@@ -18,7 +19,7 @@ from pytest_mlpstorage.rules.kv_cache_commands import recorded_options
 from pytest_mlpstorage.rules.kv_cache_runs import OptionRanks, cache_book, option_ranks, with_summary
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.rules.wording import shown
-from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity
+from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity, amounts
 
 __all__: list[str] = []
 
@@ -41,9 +42,21 @@ _LATENCIES: Final[tuple[tuple[str, Measure], ...]] = (
     ("aggregated_device_write_p95_ms", lambda rank: rank.device_write_p95_ms),
 )
 
+_SUMS: Final = f"ranks' files summed, mean of trials, ±{100 * SUM_TOLERANCE:.4f} %"
+_HIGHEST: Final = f"highest of the ranks' files, ±{100 * SUM_TOLERANCE:.4f} %"
+_FORMED: Final[Mapping[str, tuple[str, str]]] = {
+    _BANDWIDTHS[0][0]: ("GiB/s", f"read: {_SUMS}"),
+    _BANDWIDTHS[1][0]: ("GiB/s", f"write: {_SUMS}"),
+    _STORAGE_RATE[0]: ("tokens/s", f"storage: {_SUMS}"),
+    _AVERAGE_RATE[0]: ("tokens/s", f"whole run: {_SUMS}"),
+    _LATENCIES[0][0]: ("ms", f"read P95: {_HIGHEST}"),
+    _LATENCIES[1][0]: ("ms", f"write P95: {_HIGHEST}"),
+}
+"""Unit of each figure, and what it must be made of."""
+
 
 @rule("6.3.4.1", "kvcacheBandwidthAggregation", subject=KVCacheResult, editions=("3.0",))
-def bandwidth_aggregation(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def bandwidth_aggregation(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The bandwidths of every option are the sums over its clients in a trial, averaged over the trials."""
     for item in _options(result):
         if isinstance(item, NoEvidence):
@@ -58,7 +71,7 @@ def bandwidth_aggregation(result: KVCacheResult, _edition: Edition) -> Iterator[
 
 
 @rule("6.3.4.2", "kvcacheThroughputAggregation", subject=KVCacheResult, editions=("3.0",))
-def throughput_aggregation(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def throughput_aggregation(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The tokens a second of every option are the sum over its clients in a trial, averaged over the trials.
 
     That of what storage served must agree. That of the whole run, which the results table shows, is formed the same way as far as
@@ -82,7 +95,7 @@ def throughput_aggregation(result: KVCacheResult, _edition: Edition) -> Iterator
 
 
 @rule("6.3.4.3", "kvcacheLatencyAggregation", subject=KVCacheResult, editions=("3.0",))
-def latency_aggregation(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def latency_aggregation(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The device latencies (P95) of every option, where its summary has them, are the highest of any client in any trial.
 
     The summaries of the round have none, though the rules ask for them; there is then nothing to compare.
@@ -96,6 +109,8 @@ def latency_aggregation(result: KVCacheResult, _edition: Edition) -> Iterator[Fi
             if key in option.raw:
                 compared = _compared(option, path, key, highest(ranks.trials, measure))
                 yield from compared if ranks.lacking is None else (ranks.lacking,)
+            else:
+                yield Met("not in the summary", "compared where the summary has them")
 
 
 def _options(result: KVCacheResult) -> Iterator[tuple[OptionSummary, OptionRanks, str] | NoEvidence]:
@@ -109,7 +124,7 @@ def _options(result: KVCacheResult) -> Iterator[tuple[OptionSummary, OptionRanks
         yield option, option_ranks(result, leaf, summary, option), summary.path
 
 
-def _compared(option: OptionSummary, path: str, key: str, mine: float | None) -> Iterator[Finding | NoEvidence]:
+def _compared(option: OptionSummary, path: str, key: str, mine: float | None) -> Iterator[Finding | NoEvidence | Met]:
     field = f"options.{option.number}.{key}"
     if mine is None:
         yield NoEvidence(f"a rank of option {option.number} lacks the value that {key} is made of", path)
@@ -123,10 +138,13 @@ def _compared(option: OptionSummary, path: str, key: str, mine: float | None) ->
             file=path,
             field=field,
         )
+    else:
+        unit, required = _FORMED[key]
+        yield Met(f"{amounts(reported, None)[0]} {unit}", required)
 
 
 @rule("6.3.4.4", "kvcacheLatencyValidity", subject=KVCacheResult, editions=("3.0",))
-def latency_validity(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def latency_validity(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Storage held something in every option: one whose clients all kept nothing there measured memory.
 
     Where the option has no memory to keep anything in, that cannot be and fails; where it has, the result is OPEN at best.
@@ -155,6 +173,8 @@ def latency_validity(result: KVCacheResult, edition: Edition) -> Iterator[Findin
                 file=summary.path,
                 field=field,
             )
+        else:
+            yield Met(f"option {option.number}", "each option: a client kept something on storage")
 
 
 def _storage_was_empty(option: OptionSummary, ranks: OptionRanks) -> bool | None:
@@ -188,7 +208,7 @@ def _has_memory_tier(result: KVCacheResult, metadata: LeafMetadata | None, numbe
 
 
 @rule("6.3.4.5", "kvcacheHeadlineResult", subject=KVCacheResult, editions=("3.0",))
-def headline_result(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def headline_result(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every option has its headline: bandwidths, device latencies (P95), tokens a second, and the number of clients.
 
     The summaries of the round hold no device latency. It counts as reported where the files of the ranks give it, because they are
@@ -211,15 +231,18 @@ def headline_result(result: KVCacheResult, edition: Edition) -> Iterator[Finding
             file=summary.path,
             field="total_ranks",
         )
+    else:
+        yield Met(f"{summary.total_ranks} clients", "the number of clients is told")
     for option in summary.options.values():
         yield from _headline(option, option_ranks(result, leaf, summary, option), summary.path)
 
 
-def _headline(option: OptionSummary, ranks: OptionRanks, path: str) -> Iterator[Finding | NoEvidence]:
-    least_is_zero = _storage_was_empty(option, ranks) is True
+def _headline(option: OptionSummary, ranks: OptionRanks, path: str) -> Iterator[Finding | NoEvidence | Met]:
+    least_is_zero, whole = _storage_was_empty(option, ranks) is True, True
     for key in (*(key for key, _measure in _BANDWIDTHS), _STORAGE_RATE[0]):
         value = number(option.raw.get(key))
         if value is None or value < 0 or (value == 0 and not least_is_zero):
+            whole = False
             yield Finding(
                 f"option {option.number} has no {key}",
                 measured=shown(option.raw.get(key)),
@@ -227,6 +250,8 @@ def _headline(option: OptionSummary, ranks: OptionRanks, path: str) -> Iterator[
                 file=path,
                 field=f"options.{option.number}.{key}",
             )
+    if whole:
+        yield Met(f"option {option.number}", "bandwidths and tokens/s above 0 if storage held anything")
     latencies = [
         number(option.raw.get(key)) is not None or (ranks.lacking is None and highest(ranks.trials, measure) is not None)
         for key, measure in _LATENCIES
@@ -235,3 +260,5 @@ def _headline(option: OptionSummary, ranks: OptionRanks, path: str) -> Iterator[
         withheld = ranks.lacking is not None and ranks.lacking.withheld
         what = f"the device latencies of option {option.number}"
         yield NoEvidence(f"neither the summary nor the files of its ranks give {what}", path, withheld)
+    else:
+        yield Met(f"option {option.number}", "device latencies (P95) in the summary or its ranks' files")

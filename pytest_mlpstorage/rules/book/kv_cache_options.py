@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.families import KVCacheEdition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import boolean, number
 from pytest_mlpstorage.results.kv_cache_records import KVCacheSummary
 from pytest_mlpstorage.results.records import KVCacheResult, Leaf, LeafMetadata
@@ -22,12 +23,14 @@ _COMMANDS = "command_output_files"
 
 _SEED, _TRIALS, _CONFIG = "another seed", "another number of trials", "a configuration file of its own"
 
+_NO_SCALING = "no autoscaling"
+
 _FROM_THE_TABLE = "max-concurrent-allocs"
 """The one parameter of an option that nobody may vary."""
 
 
 @rule("6.3.1.1", "kvcacheFixedWorkloadPerOption", subject=KVCacheResult, editions=("3.0",), preflight=True, divisions=(Division.CLOSED,))
-def fixed_workload(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def fixed_workload(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A closed run makes every pass of every option with just the parameters that the edition gives it.
 
     The recorded command lines are compared, not the arguments of the tool, which hold its parser's defaults in every closed run.
@@ -39,15 +42,24 @@ def fixed_workload(result: KVCacheResult, edition: Edition) -> Iterator[Finding 
     leaf, metadata = run
     file = metadata.path or leaf.relpath
     summary = summary_of(result, leaf).record
-    options = cache_book(edition).options
+    options, passes = cache_book(edition).options, passes_of(metadata)
     for number_of_option, option in options.items():
         records = recorded_options(metadata, number_of_option)
-        if not records:
+        lacking = [flag for flag in PARAMETERS if all(flag not in recorded.values for recorded in records)]
+        unsaid = bool(lacking) and all(command.option != number_of_option for command in passes)
+        if unsaid and len(lacking) == len(PARAMETERS):
             yield _not_recorded(leaf, summary, number_of_option, option.name, file)
-        for recorded in records:
-            for difference in differences(recorded, option):
-                yield _differs(difference, f"option {number_of_option} ({option.name})", file)
-    ran = {command.option for command in passes_of(metadata)} | set(summary.options if summary is not None else ())
+        elif unsaid:
+            yield NoEvidence(f"option {number_of_option} has neither a command line nor a record of {', '.join(lacking)}", file)
+        different = [difference for recorded in records for difference in differences(recorded, option)]
+        for difference in different:
+            yield _differs(difference, f"option {number_of_option} ({option.name})", file)
+        if records and not different and not unsaid:
+            given = sum(any(flag in recorded.values for recorded in records) for flag in PARAMETERS)
+            # The older wrapper's command has the number of the option alone: the program then takes its own table.
+            what = f"{given} parameters" if given else "none recorded"
+            yield Met(f"option {number_of_option}: {what}", "recorded parameters as in the edition's option")
+    ran = {command.option for command in passes} | set(summary.options if summary is not None else ())
     for number_of_option in sorted(n for n in ran if n is not None and n not in options):
         yield Finding(
             "an option was run that the edition does not have", measured=number_of_option, required=", ".join(map(str, options)), file=file
@@ -70,7 +82,7 @@ def _differs(difference: Difference, what: str, file: str) -> Finding:
 
 
 @rule("6.3.2.1", "kvcacheClosedSequenceLocks", subject=KVCacheResult, editions=("3.0",), preflight=True, divisions=(Division.CLOSED,))
-def sequence_locks(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def sequence_locks(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A closed run has the edition's seed, number of trials and pause between options, and no configuration file of its own.
 
     What was asked for and what the passes and the summary show are both held against it. The configuration file that lies beside
@@ -83,10 +95,11 @@ def sequence_locks(result: KVCacheResult, edition: Edition) -> Iterator[Finding 
     leaf, metadata = run
     file, cache = metadata.path or leaf.relpath, cache_book(edition)
     summary = summary_of(result, leaf).record
-    for key, sequence_key, what, required in (
-        ("seed", "seed", _SEED, cache.seed),
-        ("trials", "trials", _TRIALS, cache.trials),
-        ("inter_option_delay", "inter_option_delay_s", "another pause between options", cache.inter_option_delay_seconds),
+    locks = (f"seed {cache.seed}", f"{cache.trials} trials", f"{cache.inter_option_delay_seconds} s between options")
+    for key, sequence_key, what, required, lock in (
+        ("seed", "seed", _SEED, cache.seed, locks[0]),
+        ("trials", "trials", _TRIALS, cache.trials, locks[1]),
+        ("inter_option_delay", "inter_option_delay_s", "another pause between options", cache.inter_option_delay_seconds, locks[2]),
     ):
         asked = [(f"args.{key}", metadata.args.get(key)), _sequence(metadata, sequence_key)]
         given = [(field, value) for field, value in asked if value is not None]
@@ -95,6 +108,8 @@ def sequence_locks(result: KVCacheResult, edition: Edition) -> Iterator[Finding 
         for field, value in given:
             if number(value) != required:
                 yield _unlocked(what, value, required, file, field)
+            else:
+                yield Met(lock, ", ".join(locks))
     if summary is not None and summary.trials_per_option != cache.trials:
         yield _unlocked(_TRIALS, summary.trials_per_option, cache.trials, summary.path, "trials_per_option")
     yield from _pass_locks(metadata, cache, file)
@@ -102,6 +117,8 @@ def sequence_locks(result: KVCacheResult, edition: Edition) -> Iterator[Finding 
     for field, value in (*configs, _sequence(metadata, "config")):
         if value:
             yield _unlocked(_CONFIG, value, "none", file, field)
+        else:
+            yield Met("none", "no configuration file of its own")
 
 
 def _sequence(metadata: LeafMetadata, key: str) -> tuple[str, object]:
@@ -113,7 +130,7 @@ def _unlocked(what: str, value: object, required: str | int, file: str, field: s
     return Finding(f"a closed run has {what}", measured=shown(value), required=required, file=file, field=field)
 
 
-def _pass_locks(metadata: LeafMetadata, cache: KVCacheEdition, file: str) -> Iterator[Finding]:
+def _pass_locks(metadata: LeafMetadata, cache: KVCacheEdition, file: str) -> Iterator[Finding | Met]:
     """Seed and configuration of the passes, and how many of them each option had."""
     trials: dict[int, set[int]] = {}
     for command in passes_of(metadata):
@@ -134,10 +151,12 @@ def _pass_locks(metadata: LeafMetadata, cache: KVCacheEdition, file: str) -> Ite
                 file=file,
                 field=_COMMANDS,
             )
+        else:
+            yield Met(f"{len(made)} starts", f"{cache.trials} starts of each option, by its commands")
 
 
 @rule("6.3.2.2", "kvcacheAutoscalingProhibited", subject=KVCacheResult, editions=("3.0",), preflight=True, divisions=(Division.CLOSED,))
-def autoscaling_prohibited(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def autoscaling_prohibited(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """No pass of a closed run scales itself.
 
     The command lines and the ranks' own records are asked. The arguments of the tool say that it was on in every closed run, because
@@ -150,26 +169,40 @@ def autoscaling_prohibited(result: KVCacheResult, edition: Edition) -> Iterator[
     leaf, metadata = run
     file = metadata.path or leaf.relpath
     if cache_book(edition).autoscaling:
+        yield Met("allowed", "asked where the edition forbids autoscaling")
         return
     passes, ranks = passes_of(metadata), rank_results(result, leaf)
     features = metadata.parameters.get("features")
     if not passes and not ranks and not isinstance(features, Mapping):
         yield NoEvidence("neither a command line nor a rank's file shows whether autoscaling was on", file)
-    for command in passes:
-        if "enable-autoscaling" in command.flags:
-            yield Finding("a closed pass was started with autoscaling", measured="--enable-autoscaling", file=file, field=_COMMANDS)
-    for key, value in features.items() if isinstance(features, Mapping) else ():
-        if "autoscal" in str(key).lower() and boolean(value) is not False and value is not None:
-            yield Finding("a closed run has autoscaling on", measured=shown(value), file=file, field=f"parameters.features.{key}")
-    for rank in ranks:
-        if rank.autoscaled:
-            yield Finding("a rank of a closed run scaled itself", file=rank.path, field="summary.autoscaling_stats")
+    scaling = [command for command in passes if "enable-autoscaling" in command.flags]
+    for _ in scaling:
+        yield Finding("a closed pass was started with autoscaling", measured="--enable-autoscaling", file=file, field=_COMMANDS)
+    if passes and not scaling:
+        yield Met(f"none in {len(passes)} commands", _NO_SCALING)
+    recorded = features.items() if isinstance(features, Mapping) else ()
+    on = [(key, value) for key, value in recorded if "autoscal" in str(key).lower() and boolean(value) is not False and value is not None]
+    for key, value in on:
+        yield Finding("a closed run has autoscaling on", measured=shown(value), file=file, field=f"parameters.features.{key}")
+    if isinstance(features, Mapping) and not on:
+        yield Met("none in the recorded features", _NO_SCALING)
+    scaled = [rank for rank in ranks if rank.autoscaled]
+    for rank in scaled:
+        yield Finding("a rank of a closed run scaled itself", file=rank.path, field="summary.autoscaling_stats")
+    if ranks and not scaled:
+        yield Met(f"none in {len(ranks)} files of ranks", _NO_SCALING)
 
 
 @rule("6.6.1", "kvcacheClosedImmutable", subject=KVCacheResult, editions=("3.0",), preflight=True, divisions=(Division.CLOSED,))
-def closed_immutable(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def closed_immutable(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A closed run varies only where it works and on which machines; its passes have no flag beyond those of their option."""
-    for used in _used(result, edition):
+    run = with_metadata(result)
+    if isinstance(run, NoEvidence):
+        yield run
+        return
+    leaf, metadata = run
+    found = list(_used(leaf, metadata, edition))
+    for used in found:
         if isinstance(used, NoEvidence):
             yield used
             continue
@@ -179,19 +212,16 @@ def closed_immutable(result: KVCacheResult, edition: Edition) -> Iterator[Findin
         else:
             why = "may not be varied"
         yield Finding(f"{flag} {why}", measured=value, file=file, field=field)
+    if not found:
+        yield Met(f"no other in {len(passes_of(metadata))} commands", "flags of an option, and such as vary nothing")
 
 
 _Used = tuple[str, "str | None", "str | None", str, str]
 """A flag beyond those of an option, the open argument that allows it, its value, file and field."""
 
 
-def _used(result: KVCacheResult, edition: Edition) -> Iterator[_Used | NoEvidence]:
+def _used(leaf: Leaf, metadata: LeafMetadata, edition: Edition) -> Iterator[_Used | NoEvidence]:
     """Flags of the passes, and overrides, that are neither an option's nor of no consequence. Sorted, each once a pass."""
-    run = with_metadata(result)
-    if isinstance(run, NoEvidence):
-        yield run
-        return
-    leaf, metadata = run
     file, cache = metadata.path or leaf.relpath, cache_book(edition)
     arguments = {flag: name for name, flags in cache.open_flags.items() for flag in flags} | {name: name for name in cache.open_arguments}
     neutral = {*cache.pass_flags, *cache.closed_arguments, *PARAMETERS}
@@ -208,7 +238,7 @@ def _used(result: KVCacheResult, edition: Edition) -> Iterator[_Used | NoEvidenc
 
 
 @rule("6.6.2", "kvcacheOpenAllowances", subject=KVCacheResult, editions=("3.0",), preflight=True, divisions=(Division.OPEN,))
-def open_allowances(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def open_allowances(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """An open run may vary what the edition lists, and what it varied is told; the writes at a time are always those of the option.
 
     What stands in no list is a warning: the rule says what may be varied, and the tool's own open command offers more.
@@ -219,16 +249,26 @@ def open_allowances(result: KVCacheResult, edition: Edition) -> Iterator[Finding
         return
     leaf, metadata = run
     file, cache = metadata.path or leaf.relpath, cache_book(edition)
+    findings: list[Finding] = []
     for number_of_option, option in cache.options.items():
         for recorded in recorded_options(metadata, number_of_option):
-            for difference in differences(recorded, option):
-                yield _varied(difference, f"option {number_of_option} ({option.name})", file, cache)
-    for used in _used(result, edition):
+            different = differences(recorded, option)
+            findings += [_varied(difference, f"option {number_of_option} ({option.name})", file, cache) for difference in different]
+            if _FROM_THE_TABLE in recorded.values and all(difference.flag != _FROM_THE_TABLE for difference in different):
+                yield Met(f"{option.max_concurrent_allocations} in option {number_of_option}", f"{_FROM_THE_TABLE} of the edition's option")
+    for used in _used(leaf, metadata, edition):
         if isinstance(used, NoEvidence):
             yield used
             continue
         flag, argument, value, where, field = used
-        yield _told(f"{flag} is set", value, None, where, field, listed=argument is not None)
+        findings.append(_told(f"{flag} is set", value, None, where, field, listed=argument is not None))
+    yield from findings
+    if all(finding.severity is Severity.INFO for finding in findings):
+        varied = len({finding.message for finding in findings})
+        yield Met(
+            f"{varied} difference{'s' * (varied > 1)}, all listed" if varied else "no difference",
+            "open division: free in what the edition lists",
+        )
 
 
 def _varied(difference: Difference, what: str, file: str, cache: KVCacheEdition) -> Finding:

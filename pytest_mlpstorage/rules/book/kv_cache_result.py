@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.edition import RequiredFiles
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.records import KVCacheResult
 from pytest_mlpstorage.rules.kv_cache_runs import faults, older_summary, published, summary_of, with_metadata
 from pytest_mlpstorage.rules.registry import rule
+from pytest_mlpstorage.rules.wording import shown
 from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
 
 __all__: list[str] = []
@@ -20,7 +22,7 @@ _SUMMARY = "summary.json"
 
 
 @rule("REP-KVC-1", "latestErrorFreeRun", subject=KVCacheResult, editions=("3.0",))
-def published_run(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def published_run(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A result has a run that is free of errors, and publishes the latest such.
 
     A run with a part that failed, a trial that ended with an error, missing files or no summary is not free of errors. The other
@@ -33,6 +35,8 @@ def published_run(result: KVCacheResult, _edition: Edition) -> Iterator[Finding 
     wrong = faults(summary_of(result, leaf).record)
     if wrong:
         yield Finding(f"no run is free of errors; of the latest: {'; '.join(wrong)}", required="a run free of errors", file=leaf.relpath)
+    else:
+        yield Met(f"{shown(leaf.name)} (runs in all: {len(result.runs)})", "the latest run that is free of errors")
     for other in result.runs:
         if other is not leaf:
             why = "; ".join(faults(summary_of(result, other).record)) or "a later one is"
@@ -45,7 +49,7 @@ def published_run(result: KVCacheResult, _edition: Edition) -> Iterator[Finding 
 
 
 @rule("MLPS-FILES-1", "requiredFiles", subject=KVCacheResult, editions=("3.0",))
-def required_files(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def required_files(result: KVCacheResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The published run holds the files that the edition demands of it, and its summary and metadata can be read.
 
     A file that the publisher emptied of its content counts as present. A summary under its older name counts as present with a
@@ -60,6 +64,8 @@ def required_files(result: KVCacheResult, edition: Edition) -> Iterator[Finding 
         present = any(re.search(pattern, name) for name in leaf.files if ("/" in name) == ("/" in pattern))
         if not present and not (older is not None and re.search(pattern, _SUMMARY)):
             yield Finding("a run lacks a file", required=_shape(pattern), file=leaf.relpath)
+        else:
+            yield Met(_shape(pattern), "each kind of file that the edition demands")
     if older is not None and _SUMMARY not in leaf.files:
         # The text of the rules itself says kvcache_run_summary.json; the edition's table, and the official report, summary.json.
         yield Finding(
@@ -75,6 +81,9 @@ def required_files(result: KVCacheResult, edition: Edition) -> Iterator[Finding 
         name = problem.file.rpartition("/")[2]
         if (summary_of(result, leaf).record is None and "summary" in name) or (leaf.metadata is None and "metadata" in name):
             yield Finding(f"a file {problem.message}", file=problem.file)
+    for what, record in (("summary", summary_of(result, leaf).record), ("metadata", leaf.metadata)):
+        if record is not None:
+            yield Met(f"{what} read", "readable where they are there")
 
 
 def _shape(pattern: str) -> str:
@@ -83,11 +92,12 @@ def _shape(pattern: str) -> str:
 
 
 @rule("MLPS-ENGINE-1", "acceptedEngine", subject=KVCacheResult, editions=("3.0",), severity=Severity.INFO, preflight=True)
-def accepted_engine(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def accepted_engine(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """What measured is the official program, whose code image a closed submission demands.
 
-    A native engine is a fair measurement of the same work by another program, so the result is OPEN at best. A profile of it that is
-    other work than the book's is never CLOSED either. A leaf of another tool does not say what measured, and nothing is said of it.
+    A native engine is a fair measurement of the same work by another program, so the result is OPEN at best. A profile that is other
+    work than the book's is never CLOSED either, whatever measured. A leaf of another tool does not say what measured, and nothing is
+    said of it.
     """
     run = with_metadata(result)
     if isinstance(run, NoEvidence):
@@ -97,19 +107,24 @@ def accepted_engine(result: KVCacheResult, _edition: Edition) -> Iterator[Findin
     file = metadata.path or leaf.relpath
     engine = metadata.mlps.get("engine")
     name = engine.get("name") if isinstance(engine, Mapping) else engine
-    if not metadata.mlps or name == _OFFICIAL_ENGINE:
+    if not metadata.mlps:
+        yield Met("a run of another tool", "asked of runs of this suite")
         return
-    if not isinstance(name, str) or not name:
+    profile = engine.get("profile") if isinstance(engine, Mapping) else None
+    other_work = profile not in (None, "", _OFFICIAL_WORK)
+    if name == _OFFICIAL_ENGINE:
+        if not other_work:
+            yield Met(f"engine {_OFFICIAL_ENGINE}", f"engine {_OFFICIAL_ENGINE}")
+    elif not isinstance(name, str) or not name:
         if leaf.planned:
             yield NoEvidence("the plan does not say which engine will measure", file)
         else:
             yield _open("the metadata does not say which engine measured", None, file)
     else:
         yield _open("a native engine measured; CLOSED needs the official code image", name[:80], file)
-    profile = engine.get("profile") if isinstance(engine, Mapping) else None
-    if isinstance(profile, str) and profile and profile != _OFFICIAL_WORK:
+    if other_work:
         yield _open(
-            "the profile is other work than the rule book's, so its figures compare with none of it", profile[:80], file, _OFFICIAL_WORK
+            "the profile is other work than the rule book's, so its figures compare with none of it", shown(profile), file, _OFFICIAL_WORK
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.kv_cache_evidence import EVIDENCE, MEMORY, RankEvidence, evidence_names, folded
 from pytest_mlpstorage.results.records import KVCacheResult, Leaf
@@ -20,7 +21,7 @@ _COUNTED: Final = "kernel_bytes"
 
 
 @rule("MLPS-TRUST-1", "storageWasMeasured", subject=KVCacheResult, editions=("3.0",))
-def storage_was_measured(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def storage_was_measured(result: KVCacheResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """What each client recorded of itself proves that storage was measured, and neither memory nor the client.
 
     Judged by the records that this suite leaves beside the clients' files. What a client found to be an error is one here: reads that
@@ -36,6 +37,7 @@ def storage_was_measured(result: KVCacheResult, _edition: Edition) -> Iterator[F
     mlps = leaf.metadata.mlps if leaf.metadata is not None else {}
     names = evidence_names(leaf.files)
     if not mlps and not names:
+        yield Met("a run of another tool", "asked of runs of this suite")
         return
     evidence: list[RankEvidence] = []
     files = TreeFiles(result.root)
@@ -58,8 +60,9 @@ def _absent(leaf: Leaf, names: Mapping[str, tuple[int, int, int]]) -> Iterator[N
         yield NoEvidence(f"{len(lacking)} clients left no {EVIDENCE}", first)
 
 
-def _findings(leaf: Leaf, evidence: Sequence[RankEvidence], *, native: bool) -> Iterator[Finding]:
+def _findings(leaf: Leaf, evidence: Sequence[RankEvidence], *, native: bool) -> Iterator[Finding | Met]:
     """One finding for what clients say by one check, with the words of the first and the number of those who say it."""
+    sound = bool(evidence)
     by_place = {(one.option, one.trial, one.rank): one for one in evidence}
     for note in folded(evidence):
         places = [place for place in note.places if not (note.check == _COUNTED and by_place[place].memory)]
@@ -67,6 +70,7 @@ def _findings(leaf: Leaf, evidence: Sequence[RankEvidence], *, native: bool) -> 
             continue
         unproved = note.check == _COUNTED and note.level is Severity.WARNING and any(by_place[p].direct == _UNPROVED for p in places)
         says_nothing = note.check == MEMORY or (native and unproved)
+        sound = sound and note.level is Severity.INFO and not says_nothing
         option, trial, rank = places[0]
         yield Finding(
             next(message for message, said_by in note.messages if places[0] in said_by),
@@ -76,6 +80,8 @@ def _findings(leaf: Leaf, evidence: Sequence[RankEvidence], *, native: bool) -> 
             file=f"{leaf.relpath}/option_{option}/trial_{trial}/rank_{rank}/{EVIDENCE}",
             field="notes",
         )
+    if sound:
+        yield Met(f"{len(evidence)} records of clients", "no error and no warning in any client's record")
 
 
 def _engine(mlps: Mapping[str, object]) -> object:

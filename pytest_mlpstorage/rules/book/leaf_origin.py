@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.records import StoredResult
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.rules.wording import shown
@@ -14,16 +15,18 @@ __all__: list[str] = []
 
 
 @rule("MLPS-LEAF-1", "leafIsWhatItSays", subject=StoredResult, editions=("3.0",))
-def leaf_is_what_it_says(result: StoredResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def leaf_is_what_it_says(result: StoredResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The time in a leaf's metadata is the name of the leaf, and no leaf of a submission was marked as an experiment when it ran.
 
     No rule of the book compares the two names, so a difference is a warning; every published leaf agrees. The mark is made by this suite
     alone, in the division whatif, where parameters, sizes and counts may be anything.
     """
+    read = named = timeless = real = 0
     for leaf in result.leaves:
         metadata = leaf.metadata
         if leaf.planned or metadata is None:
             continue
+        read += 1
         file = metadata.path or leaf.relpath
         if metadata.run_datetime is not None and metadata.run_datetime != leaf.name:
             yield Finding(
@@ -35,6 +38,10 @@ def leaf_is_what_it_says(result: StoredResult, _edition: Edition) -> Iterator[Fi
                 file=file,
                 field="run_datetime",
             )
+        elif metadata.run_datetime is None:
+            timeless += 1
+        else:
+            named += 1
         if result.division is not Division.WHATIF and metadata.mlps.get("not_for_submission") is True:
             yield Finding(
                 "a run that was made as an experiment stands in a submission",
@@ -43,3 +50,19 @@ def leaf_is_what_it_says(result: StoredResult, _edition: Edition) -> Iterator[Fi
                 file=file,
                 field="mlps.not_for_submission",
             )
+        else:
+            real += 1
+    if named:
+        yield Met(_runs(named), "named after the time in their metadata")
+    if timeless:
+        yield Met(f"{_runs(timeless)} without a time", "compared where the metadata have one")
+    if real and result.division is not Division.WHATIF:
+        yield Met(_runs(real), "not marked as an experiment")
+    elif read and result.division is Division.WHATIF:
+        yield Met("division whatif", "experiments belong there")
+    if not read:
+        yield Met("no metadata read", "asked where metadata can be read")
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' * (count > 1)}"

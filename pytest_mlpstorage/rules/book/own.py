@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.provenance import UNKNOWN, Provenance
 from pytest_mlpstorage.results.records import CheckpointingResult, Leaf, LeafMetadata, StoredResult, TrainingResult
+from pytest_mlpstorage.results.summary import TrainingMetric
 from pytest_mlpstorage.rules.raw_files import check_leaf
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.rules.runs import with_metadata
@@ -21,7 +23,7 @@ _EVERY_EDITION = ("1.0", "2.0", "3.0")
 _DLIO = "dlio"
 
 
-def _accepted_engine(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def _accepted_engine(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """What measured is what the edition accepts: DLIO of an accepted revision, with its own reader and generator.
 
     Anything else is a fair measurement of something that is not the closed benchmark, so the result is OPEN at best. A leaf
@@ -38,7 +40,8 @@ def _accepted_engine(result: StoredResult, edition: Edition) -> Iterator[Finding
         elif leaf.provenance is not None:
             yield from _foreign_engine(leaf.provenance, edition)
         else:
-            yield from (NoEvidence(p.message, p.file) for p in leaf.problems if p.file.endswith("/provenance.json"))
+            damaged: list[NoEvidence | Met] = [NoEvidence(p.message, p.file) for p in leaf.problems if p.file.endswith("/provenance.json")]
+            yield from damaged or [Met("no record of what measured", "asked of runs that have one")]
 
 
 for _subject in (TrainingResult, CheckpointingResult):
@@ -53,7 +56,7 @@ def _accepted(edition: Edition) -> str:
     return f"one of {len(edition.dlio_revisions)} accepted revisions ({', '.join(sorted({r.version for r in edition.dlio_revisions}))})"
 
 
-def _own_engine(leaf: Leaf, metadata: LeafMetadata, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def _own_engine(leaf: Leaf, metadata: LeafMetadata, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     file = metadata.path or leaf.relpath
     engine = metadata.mlps.get("engine")
     if not isinstance(engine, Mapping):
@@ -70,26 +73,36 @@ def _own_engine(leaf: Leaf, metadata: LeafMetadata, edition: Edition) -> Iterato
     if not edition.accepts_revision(commit):
         shape = f"DLIO {version or 'of unknown version'}{f' ({commit[:12]})' if commit else ', from a package registry or a folder'}"
         yield _open("the DLIO that measured is no accepted revision", file, "mlps.engine.commit", shape, _accepted(edition))
+    else:
+        yield Met(f"DLIO {version[:20]}{' ' if version else ''}({commit[:12]})", _accepted(edition))
     inner = engine.get("engine")
     parts = inner if isinstance(inner, Mapping) else engine
     for part, what in (("reader", "data were read"), ("generator", "data were generated")):
         used = parts.get(part)
-        if used is not None and used != "builtin" and (part == "reader") == (leaf.phase == "run"):
+        if used is None or (part == "reader") != (leaf.phase == "run"):
+            continue
+        if used != "builtin":
             yield _open(f"{what} by a plug-in and not by DLIO's own {part}", file, f"mlps.engine.{part}", shown(used), "builtin")
+        else:
+            yield Met(f"builtin {part}", "DLIO's own reader and generator")
 
 
 def _first(mapping: Mapping[str, Any], *keys: str) -> Any:
     return next((mapping[key] for key in keys if mapping.get(key)), None)
 
 
-def _foreign_engine(stamp: Provenance, edition: Edition) -> Iterator[Finding]:
+def _foreign_engine(stamp: Provenance, edition: Edition) -> Iterator[Finding | Met]:
     commit = stamp.dlio_commit or UNKNOWN
-    if commit != UNKNOWN and not edition.accepts_revision(commit):
+    if commit == UNKNOWN:
+        yield Met("revision unknown", "asked where the record names one")
+    elif not edition.accepts_revision(commit):
         yield _open("the DLIO that measured is no accepted revision", stamp.path, "dlio.commit", commit[:40], _accepted(edition))
+    else:
+        yield Met(f"DLIO {commit[:12]}", _accepted(edition))
 
 
 @rule("MLPS-METRIC-1", "metricsAgreeWithRawFiles", subject=TrainingResult, editions=("3.0",))
-def metrics_agree(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def metrics_agree(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Utilization and throughput of every summary are what the ranks' own files give.
 
     The epochs' values are the mean (utilization) and the sum (throughput) over the ranks, the means those over the epochs:
@@ -102,7 +115,18 @@ def metrics_agree(result: TrainingResult, _edition: Edition) -> Iterator[Finding
         elif run[0].summary is None:
             yield NoEvidence("summary could not be read", run[0].relpath)
         else:
-            yield from check_leaf(run[0], run[1], root=result.root)
+            said = list(check_leaf(run[0], run[1], root=result.root))
+            yield from said or _compared(run[0].summary.metric)
+
+
+def _compared(metric: TrainingMetric) -> Iterator[Met]:
+    """The means of a summary in which nothing differs from the ranks' files, as far as it has the epochs that they were held against."""
+    if metric.au_percent is None or metric.samples_per_second is None:
+        yield Met("no values of epochs", "asked of summaries that have them")
+        return
+    for what, value, unit in (("utilization", metric.au_mean_percent, "%"), ("throughput", metric.mean_samples_per_second, "samples/s")):
+        told = f"{len(metric.au_percent)} epochs" if value is None else f"{value:.5g} {unit}"
+        yield Met(told, f"{what} that the ranks' files give")
 
 
 _PLACEHOLDER = re.compile(
@@ -116,7 +140,7 @@ _PLACEHOLDER = re.compile(
 
 
 @rule("MLPS-NAME-1", "noPlaceholderNames", subject=StoredResult, editions=_EVERY_EDITION, severity=Severity.WARNING, preflight=True)
-def no_placeholder_names(result: StoredResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def no_placeholder_names(result: StoredResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Submitter and system are names of somebody and something, not what an example left to be filled in."""
     for what, name in (("submitter", result.submitter), ("system", result.system)):
         if _PLACEHOLDER.search(name):
@@ -128,3 +152,5 @@ def no_placeholder_names(result: StoredResult, _edition: Edition) -> Iterator[Fi
                 required=f"the name of the {what}",
                 file=result.relpath,
             )
+        else:
+            yield Met(f"{what} {shown(name) or 'not named'}", "names, no placeholders")

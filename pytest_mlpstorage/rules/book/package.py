@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.layout import is_noise
 from pytest_mlpstorage.results.read_submission import POOL, POOL_MARKER
 from pytest_mlpstorage.results.records import Package
@@ -16,7 +17,7 @@ __all__: list[str] = []
 
 
 @rule("2.1.2", "topLevelSubdirectories", subject=Package, editions=("3.0",))
-def top_level_directories(package: Package, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def top_level_directories(package: Package, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """At the top of a package stand ``closed`` or ``open`` or both, in lower case, and pools of code images; no other directory.
 
     A pool is ``code-images``, or a directory that holds the marker file of a pool. Dot entries are tolerated. A ``whatif``
@@ -31,8 +32,8 @@ def top_level_directories(package: Package, edition: Edition) -> Iterator[Findin
         yield Finding("the package holds no division directory", required=" or ".join(divisions), file=package.relpath)
     for name in held:
         if name in divisions or name == POOL or name in marked:
-            continue
-        if name == Division.WHATIF.value:
+            yield Met(str(shown(name)), _allowed(divisions))
+        elif name == Division.WHATIF.value:
             yield Finding(
                 "the package holds experiments, which are no part of a submission",
                 severity=Severity.WARNING,

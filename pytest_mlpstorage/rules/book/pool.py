@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import wall_time
 from pytest_mlpstorage.results.provenance import ALGORITHMS, CODE_HASH, CodeHash, image_name, parse_pointer
 from pytest_mlpstorage.results.read_submission import POINTER, POOL, POOL_MARKER
@@ -20,20 +21,25 @@ from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, S
 __all__: list[str] = []
 
 _POINTER_FORM = f"{ALGORITHMS[0]}:<32 hexadecimal digits>"
+_NO_IMAGE = Met("no code image", "asked of each in a pool")
 _OTHERS = 3
 _GIT_SHA = re.compile(r"[0-9a-f]{40}", re.ASCII)
 
 
 @rule("CHECK-01", "poolPointerResolution", subject=Package, editions=("3.0",))
-def pointer_resolution(package: Package, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def pointer_resolution(package: Package, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every datasize, datagen and run leaf names the code image it was run with, and that image stands in a pool of the package.
 
     The pool is ``code-images``, else the one under the submitter's name. Of a submitter for whom no pool is there at all this is said
     once. What a whatif leaf lacks is said for information.
     """
     without_pool: dict[str, int] = {}
+    resolved: list[str] = []
     for pointer in package.pointers:
         for finding in _pointer(package, pointer, without_pool):
+            if isinstance(finding, Met):
+                resolved.append(str(finding.measured))
+                continue
             if pointer.division is Division.WHATIF:
                 finding = dataclasses.replace(finding, severity=Severity.INFO, category=Category.CLOSED)
             yield finding
@@ -47,9 +53,13 @@ def pointer_resolution(package: Package, _edition: Edition) -> Iterator[Finding 
             required=f"{POOL}/ or {submitter}/ with {POOL_MARKER} at the top of the package",
             file=package.relpath,
         )
+    if all(pointer.division is Division.WHATIF for pointer in package.pointers):
+        yield Met("no leaf in closed or open", "asked of each")
+    elif resolved:
+        yield Met(f"{len(resolved)} leaves naming {len(set(resolved))} images", "each names a code image that stands in a pool")
 
 
-def _pointer(package: Package, pointer: CodePointer, without_pool: dict[str, int]) -> Iterator[Finding]:
+def _pointer(package: Package, pointer: CodePointer, without_pool: dict[str, int]) -> Iterator[Finding | Met]:
     file = f"{pointer.leaf}/{POINTER}"
     if pointer.text is None:
         if pointer.problem:
@@ -78,6 +88,8 @@ def _pointer(package: Package, pointer: CodePointer, without_pool: dict[str, int
             file=f"{images[0].relpath}/{CODE_HASH}",
             field="hash",
         )
+    else:
+        yield Met(images[0].name, "an image that stands in a pool")
 
 
 def _pools_for(package: Package, submitter: str) -> list[ImagePool]:
@@ -97,13 +109,16 @@ def _nearness(pool: ImagePool, submitter: str) -> int:
 
 
 @rule("CHECK-02", "poolImageSelfConsistency", subject=Package, editions=("3.0",))
-def image_self_consistency(package: Package, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def image_self_consistency(package: Package, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A code image is named for the hash that its record states, and that hash is the one of its files.
 
     The record gives hash and algorithm; where its other fields are missing or are no such values, that is a warning.
     """
     left = MAX_BYTES
-    for image in (image for pool in package.pools for image in pool.images):
+    images = [image for pool in package.pools for image in pool.images]
+    if not images:
+        yield _NO_IMAGE
+    for image in images:
         file = f"{image.relpath}/{CODE_HASH}"
         record = image.record
         if record is None:
@@ -121,13 +136,15 @@ def image_self_consistency(package: Package, _edition: Edition) -> Iterator[Find
             name = image_name(str(record.digest))
             if image.name != name:
                 yield Finding("a code image is not named for its hash", measured=shown(image.name), required=name, file=image.relpath)
+            else:
+                yield Met(name, "named for its hash")
             yield from _lesser_fields(record, file)
             hashed = tree_hash(package.root / image.relpath, max_bytes=left)
             left -= hashed.size_bytes
             yield from _contents(image, record, hashed)
 
 
-def _lesser_fields(record: CodeHash, file: str) -> Iterator[Finding]:
+def _lesser_fields(record: CodeHash, file: str) -> Iterator[Finding | Met]:
     # The rule demands a well-formed record. What decides which code ran is the hash; a wrong date must not cost a submission.
     captured, version, sha = record.captured_at, record.mlpstorage_version, record.git_sha
     is_utc = captured is not None and captured.endswith("Z") and wall_time(captured) is not None
@@ -147,9 +164,11 @@ def _lesser_fields(record: CodeHash, file: str) -> Iterator[Finding]:
                 file=file,
                 field=field,
             )
+    if is_utc and version and is_sha:
+        yield Met(f"mlpstorage {shown(version)}", "a record with UTC time, version, commit or null")
 
 
-def _contents(image: CodeImage, record: CodeHash, hashed: TreeHash) -> Iterator[Finding | NoEvidence]:
+def _contents(image: CodeImage, record: CodeHash, hashed: TreeHash) -> Iterator[Finding | NoEvidence | Met]:
     """Compares the record with the hash of the files."""
     if hashed.digest is None:
         if hashed.too_large:
@@ -169,10 +188,12 @@ def _contents(image: CodeImage, record: CodeHash, hashed: TreeHash) -> Iterator[
             required=f"{record.algorithm}:{record.digest}",
             file=image.relpath,
         )
+    else:
+        yield Met(f"{hashed.files} files of the recorded hash", "files of the hash that the record states")
 
 
 @rule("CHECK-03", "poolOrphanCheck", subject=Package, editions=("3.0",))
-def orphan_images(package: Package, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def orphan_images(package: Package, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every code image of a pool is named by at least one leaf in closed or open.
 
     One that only experiments name is a warning, as their directory is: it is left out with them when the rest is submitted.
@@ -184,7 +205,13 @@ def orphan_images(package: Package, _edition: Edition) -> Iterator[Finding | NoE
         if parsed is not None:
             name = image_name(parsed[1])
             named[name] = named.get(name, False) or pointer.division is not Division.WHATIF
-    for image in (image for pool in package.pools for image in pool.images):
+    images = [image for pool in package.pools for image in pool.images]
+    if not images:
+        yield _NO_IMAGE
+    kept = sum(named.get(image.name, False) for image in images)
+    if kept:
+        yield Met(f"{kept} images", "each named by a leaf in closed or open")
+    for image in images:
         if named.get(image.name) is False:
             yield Finding(
                 "a code image is named by experiments only, which are no part of a submission",
@@ -198,11 +225,13 @@ def orphan_images(package: Package, _edition: Edition) -> Iterator[Finding | NoE
 
 
 @rule("CHECK-04", "poolLegacyCheck", subject=Package, editions=("3.0",))
-def legacy_code(package: Package, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def legacy_code(package: Package, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Code stands in pools only: no ``code/`` directory of the older way is left, and a directory of images is marked as a pool.
 
     A marker without any image is a warning.
     """
+    if not package.unhashed_code:
+        yield Met("no code/ directory", "code in pools only")
     for relpath in package.unhashed_code:
         yield Finding(
             "code stands in the package without a hash, as it did before there were pools",
@@ -218,6 +247,8 @@ def legacy_code(package: Package, _edition: Edition) -> Iterator[Finding | NoEvi
                 required=POOL_MARKER,
                 file=pool.relpath,
             )
+        elif pool.images:
+            yield Met(f"{len(pool.images)} images", f"{POOL_MARKER} beside images of code")
         elif pool.marked and not pool.images:
             yield Finding(
                 "a pool holds no code image",

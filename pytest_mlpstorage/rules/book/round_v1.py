@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.read_v1 import summary_names
 from pytest_mlpstorage.results.records import Leaf, Summary, TrainingResult
@@ -21,9 +22,14 @@ __all__: list[str] = []
 
 # The rules that only a person can decide, V1-6 among them (caches cleared between runs, no warm-up), stand in the catalogue.
 
+_ONE_SUMMARY = "one that can be read in each run"
+
+_NOUNS = {"num_accelerators": " accelerators", "num_files_train": " files", "num_samples_per_file": " samples/file"}
+"""What is counted by a field that the runs have in common."""
+
 
 @rule("V1-1", "fiveRuns", subject=TrainingResult, editions=("1.0",))
-def five_runs(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def five_runs(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A result has exactly as many runs as the round demands, and each run has one summary that can be read.
 
     The summary stands in the run's folder, or one level deeper in the folder of a client; nowhere else.
@@ -38,6 +44,8 @@ def five_runs(result: TrainingResult, edition: Edition) -> Iterator[Finding | No
             required=wanted,
             file=result.relpath,
         )
+    else:
+        yield Met(f"{len(result.runs)} runs", f"{wanted} runs")
     for leaf in result.runs:
         names = summary_names(leaf.files)
         if not names:
@@ -50,17 +58,21 @@ def five_runs(result: TrainingResult, edition: Edition) -> Iterator[Finding | No
                     yield Finding(f"a summary {problem.message}", file=problem.file)
         elif len(names) > 1:
             yield from _same_summaries(result, leaf, leaf.summary, names)
+        else:
+            yield Met("1 summary", _ONE_SUMMARY)
 
 
-def _same_summaries(result: TrainingResult, leaf: Leaf, summary: Summary, names: tuple[str, ...]) -> Iterator[Finding]:
+def _same_summaries(result: TrainingResult, leaf: Leaf, summary: Summary, names: tuple[str, ...]) -> Iterator[Finding | Met]:
     """Only one rank writes a summary: a second one is a copy of it, or of another run."""
     files = TreeFiles(result.root)
     if any(files.json_object(leaf.path / name) != summary.raw for name in names[1:]):
         yield Finding("a run has summaries that differ", measured=f"{len(names)} summaries", required="one", file=leaf.relpath)
+    else:
+        yield Met(f"{len(names)} equal summaries", _ONE_SUMMARY)
 
 
 @rule("V1-2", "auExpectation", subject=TrainingResult, editions=("1.0",))
-def utilization_verdict(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def utilization_verdict(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The emulator's own verdict on the utilization of every run is success; one without a verdict did not succeed."""
     for run in with_summary(result):
         if isinstance(run, NoEvidence):
@@ -75,10 +87,12 @@ def utilization_verdict(result: TrainingResult, _edition: Edition) -> Iterator[F
                 file=run[1].path,
                 field="metric.train_au_meet_expectation",
             )
+        else:
+            yield Met(said.strip(), "the emulator's own verdict on each run: success")
 
 
 @rule("V1-7", "auMinimum", subject=TrainingResult, editions=("1.0",))
-def utilization_minimum(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def utilization_minimum(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The mean accelerator utilization of every run is not below the minimum of its model, compared as recorded and never rounded.
 
     A utilization that is missing, no number, below 0 or above 100 % is no measurement and fails.
@@ -96,7 +110,7 @@ def utilization_minimum(result: TrainingResult, edition: Edition) -> Iterator[Fi
             yield from _utilization(summary, least)
 
 
-def _utilization(summary: Summary, least: float) -> Iterator[Finding]:
+def _utilization(summary: Summary, least: float) -> Iterator[Finding | Met]:
     percent = summary.metric.au_mean_percent
     message, required = "", f"at least {least:g} %"
     if percent is None:
@@ -115,10 +129,12 @@ def _utilization(summary: Summary, least: float) -> Iterator[Finding]:
             file=summary.path,
             field="metric.train_au_mean_percentage",
         )
+    else:
+        yield Met(f"{percent} %", required)
 
 
 @rule("V1-4", "identicalRuns", subject=TrainingResult, editions=("1.0",))
-def identical_runs(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def identical_runs(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """All runs of a result have the same model, accelerator, number of accelerators, number of files and samples in a file."""
     told: dict[str, list[tuple[object, str]]] = {}
     for leaf, config in configured_runs(result):
@@ -137,16 +153,20 @@ def identical_runs(result: TrainingResult, _edition: Edition) -> Iterator[Findin
                 yield NoEvidence(f"the summary has no {key}", run[1].path)
             else:
                 told.setdefault(key, []).append((value, run[1].path))
+    alike = []
     for key, values in told.items():
-        yield from _one_value(key, values)
+        counts = Counter(value for value, _ in values)
+        if len(counts) > 1:
+            yield _different(key, values, counts)
+        else:
+            alike.append(f"{shown(values[0][0])}{_NOUNS.get(key, '')}")
+    if alike:
+        yield Met(", ".join(alike), "the same in all runs")
 
 
-def _one_value(key: str, values: list[tuple[object, str]]) -> Iterator[Finding]:
-    counts = Counter(value for value, _ in values)
-    if len(counts) < 2:
-        return
+def _different(key: str, values: list[tuple[object, str]], counts: Counter[object]) -> Finding:
     usual = counts.most_common(1)[0][0]
-    yield Finding(
+    return Finding(
         f"the runs of a result differ in {key}",
         measured=", ".join(f"{shown(value)} ({count} ×)" for value, count in counts.most_common(5)),
         required="the same in all",
@@ -156,7 +176,7 @@ def _one_value(key: str, values: list[tuple[object, str]]) -> Iterator[Finding]:
 
 
 @rule("V1-11", "runGap", subject=TrainingResult, editions=("1.0",))
-def run_gap(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def run_gap(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Runs follow each other: between the end of one and the start of the next is no more time than a run takes in the mean.
 
     Runs are ordered by their start. Two that overlap were not run one after another, which a reviewer should see: a warning.
@@ -174,9 +194,12 @@ def run_gap(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEv
         else:
             timed.append((run[1].start, run[1].end, run[1].path))
     if len(timed) < max(2, len(result.runs)):
+        if len(timed) == len(result.runs) == 1:
+            yield Met("1 run", "asked between two runs")
         return  # a run that is missing here would be a gap, and between fewer than two there is none
     timed.sort()
-    longest = edition.training.run_gap.factor * mean([(end - start).total_seconds() for start, end, _ in timed])
+    factor = edition.training.run_gap.factor
+    longest = factor * mean([(end - start).total_seconds() for start, end, _ in timed])
     for (_, before, _), (start, _, path) in itertools.pairwise(timed):
         idle = (start - before).total_seconds()
         if idle > longest:
@@ -197,3 +220,5 @@ def run_gap(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEv
                 file=path,
                 field="start",
             )
+        else:
+            yield Met(seconds(idle), f"at most {seconds(longest)}, {factor:g} × the mean run, between two runs")

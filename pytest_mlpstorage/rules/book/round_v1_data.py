@@ -10,6 +10,7 @@ from typing import Literal
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.sizing import minimum_files_for_run, record_bytes
 from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.nested import value_at
 from pytest_mlpstorage.results.coerce import integer, native
 from pytest_mlpstorage.results.records import Summary, TrainingResult
@@ -26,7 +27,7 @@ _KILOBYTES = re.compile(r"\s*(\d{1,15})\s*kB\s*", re.ASCII | re.IGNORECASE)
 
 
 @rule("V1-8", "datasetSteps", subject=TrainingResult, editions=("1.0",))
-def dataset_steps(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def dataset_steps(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The data set of every run has files enough for the least number of steps of all its accelerators.
 
     The floor is steps × batch size × accelerators / samples in a file, rounded down; where the workload sets its total number
@@ -41,7 +42,7 @@ def dataset_steps(result: TrainingResult, edition: Edition) -> Iterator[Finding 
 
 
 @rule("V1-9", "datasetMemory", subject=TrainingResult, editions=("1.0",))
-def dataset_memory(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def dataset_memory(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The data set of every run is several times as large as the memory of all hosts, so that it cannot stay in their caches.
 
     The memory of each host counts in whole GiB, rounded down, as submitters had to give it to the tool of that round.
@@ -57,9 +58,13 @@ def dataset_memory(result: TrainingResult, edition: Edition) -> Iterator[Finding
         counted = math.floor(mean_gib) if edition.training.sizing.whole_gib_per_host else mean_gib
         if counted:  # less than one GiB asks for nothing
             yield from _below(run, edition, "memory", memory_gib=counted * (run.summary.num_hosts or 1))
+        else:
+            yield Met(f"{counted:g} whole GiB on a host", "asked where a host has one or more")
 
 
-def _below(run: MeasuredRun, edition: Edition, floor: Literal["steps", "memory"], *, memory_gib: float) -> Iterator[Finding | NoEvidence]:
+def _below(
+    run: MeasuredRun, edition: Edition, floor: Literal["steps", "memory"], *, memory_gib: float
+) -> Iterator[Finding | NoEvidence | Met]:
     summary, config = run.summary.path, run.config.config_file
     counts = (
         (_fewest_files(run), summary, "num_files_train"),
@@ -91,13 +96,16 @@ def _below(run: MeasuredRun, edition: Edition, floor: Literal["steps", "memory"]
         yield Finding(f"the least data set cannot be computed: {error.message}", file=config, field="workload.dataset")
         return
     needed = next(found for found in least.floors if found.name == floor)
+    times, hosts = edition.training.sizing.memory_multiple, run.summary.num_hosts
     if files < needed.files:
         if floor == "steps":
             message = f"the data set has too few files for the least number of steps: {needed.formula}"
         else:
-            times, hosts = edition.training.sizing.memory_multiple, run.summary.num_hosts
             message = f"the data set is smaller than {times} × the memory of all hosts ({memory_gib:g} GiB on {hosts} host(s))"
         yield Finding(message, measured=files, required=needed.files, file=summary, field="num_files_train")
+    else:
+        why = "for the least number of steps" if floor == "steps" else f"{times} × the memory of all hosts ({memory_gib:g} GiB)"
+        yield Met(f"{files} files", f"at least {needed.files} files, {why}")
 
 
 def _configured(run: MeasuredRun, key: str) -> object:
@@ -126,7 +134,7 @@ def _memory_of_a_host(summary: Summary) -> float | Finding | NoEvidence:
 
 
 @rule("V1-10", "identicalHosts", subject=TrainingResult, editions=("1.0",))
-def identical_hosts(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def identical_hosts(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """All hosts of a result have the same memory and the same number of CPUs, in every run.
 
     The mean memory of the hosts is compared with what the first host says of itself, and with the first run; a small
@@ -143,12 +151,15 @@ def identical_hosts(result: TrainingResult, edition: Edition) -> Iterator[Findin
         if not isinstance(memory, float):
             yield memory
             continue
-        yield from _own_memory(summary, memory, tolerance)
+        own = list(_own_memory(summary, memory, tolerance))
+        yield from own
         cpus = _cpus_of_a_host(summary)
         if not isinstance(cpus, float):
             yield cpus
         for key, value in (("host_memory_GB", memory), ("host_cpu_count", cpus)):
-            if isinstance(value, float) and _differ(value, first.setdefault(key, value), tolerance):
+            if not isinstance(value, float):
+                continue
+            if _differ(value, first.setdefault(key, value), tolerance):
                 yield Finding(
                     "the hosts of one run are not those of another",
                     measured=f"{value:.6g}",
@@ -156,6 +167,10 @@ def identical_hosts(result: TrainingResult, edition: Edition) -> Iterator[Findin
                     file=summary.path,
                     field=key,
                 )
+            elif key == "host_cpu_count":
+                yield Met(f"{value:.0f} CPUs", f"CPUs the same on all hosts, between runs ± {tolerance:.0%}")
+            elif not own:
+                yield Met(f"{value:.2f} GiB", f"memory as on the first host and in the first run, ± {tolerance:.0%}")
 
 
 def _differ(value: float, wanted: float, tolerance: float) -> bool:

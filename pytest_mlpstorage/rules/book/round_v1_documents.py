@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import integer, number
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.layout import is_noise
@@ -30,7 +31,7 @@ _OF_MEAN = 1e-9
 
 
 @rule("V1-13", "systemDescription", subject=TrainingResult, editions=("1.0",))
-def system_description(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def system_description(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The system of a result is described: a JSON file of its name that meets the published structure, and a PDF of its name."""
     folders = list(_description_folders(result))
     if not folders and not any("result" in part.lower() for part in Path(result.relpath).parts[:-1]):
@@ -42,7 +43,10 @@ def system_description(result: TrainingResult, edition: Edition) -> Iterator[Fin
     else:
         yield from _structure(result.description, edition)
     beside = [Path(name) for _, names in folders for name in names]
-    if not any(name.stem == result.system and name.suffix.lower() == ".pdf" for name in beside):
+    documents = [name.name for name in beside if name.stem == result.system and name.suffix.lower() == ".pdf"]
+    if documents:
+        yield Met(f"{shown(documents[0])}", "a PDF of its name")
+    else:
         yield Finding("the system has no PDF under its name", required=f"{result.system}.pdf", file=place)
 
 
@@ -57,13 +61,18 @@ def _description_folders(result: TrainingResult) -> Iterator[tuple[str, tuple[st
             return
 
 
-def _structure(described: SystemDescription, edition: Edition) -> Iterator[Finding]:
+def _structure(described: SystemDescription, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     if described.document is None:
         for problem in described.problems:
             yield Finding(f"the system description {problem.message}", file=problem.file)
+        if not described.problems:
+            yield NoEvidence("the system description was removed by its publisher", described.relpath, withheld=True)
         return
     if edition.description_structure is not None:
-        for found in mistakes(described.document, edition.description_structure):
+        wrong = list(mistakes(described.document, edition.description_structure))
+        if not wrong:
+            yield Met(f"{shown(Path(described.relpath).name)}, no mistake", "a JSON file of its name, by the published schema")
+        for found in wrong:
             yield Finding(
                 f"the system description is not as the published schema wants it: {found.message}",
                 measured=found.measured,
@@ -74,7 +83,7 @@ def _structure(described: SystemDescription, edition: Edition) -> Iterator[Findi
 
 
 @rule("V1-14", "reportAgreement", subject=TrainingResult, editions=("1.0",))
-def report_agreement(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def report_agreement(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The report of a result says what its runs give: overall, and for each run.
 
     Its entries may carry the names that run folders had before: each run has one entry with its values, whatever it is called.
@@ -112,15 +121,19 @@ def _identity(leaf: Leaf, summary: Summary) -> dict[str, object]:
     }
 
 
-def _overall(report: RunReport, runs: Sequence[tuple[Leaf, Summary]]) -> Iterator[Finding]:
+def _overall(report: RunReport, runs: Sequence[tuple[Leaf, Summary]]) -> Iterator[Finding | Met]:
     metrics = overall_metrics([summary for _, summary in runs])
     expected: dict[str, object] = {"num_benchmark_runs": len(runs), **_identity(*runs[0]), **metrics}
     near = {key: _OF_MEAN * abs(metrics[key.replace("stdev", "mean")]) for key in metrics if "stdev" in key}
-    for key, value in _differences(report.overall, expected, near):
+    differing = _differences(report.overall, expected, near)
+    if not differing:
+        told = sum(value is not None for value in expected.values())
+        yield Met(f"{told} overall values equal", "what the runs give, but for rounding")
+    for key, value in differing:
         yield _wrong(report, f"overall.{key}", report.overall.get(key), value)
 
 
-def _runs(report: RunReport, runs: Sequence[tuple[Leaf, Summary]]) -> Iterator[Finding]:
+def _runs(report: RunReport, runs: Sequence[tuple[Leaf, Summary]]) -> Iterator[Finding | Met]:
     """Give each run the entry of its name, else any with its values; what is left over on either side disagrees."""
     wanted = {leaf.name: {**_identity(leaf, summary), **_rates(summary)} for leaf, summary in runs}
     left = dict(report.runs)
@@ -131,6 +144,8 @@ def _runs(report: RunReport, runs: Sequence[tuple[Leaf, Summary]]) -> Iterator[F
         other = next((name for name, entry in left.items() if not _differences(entry, wanted[run])), None)
         if other is not None:
             del left[other], wanted[run]
+    if not wanted and not left:
+        yield Met(f"{len(report.runs)} entries", f"one with the values of each of {len(runs)} runs")
     for run, expected in wanted.items():
         entry = left.pop(run, None)
         if entry is None:

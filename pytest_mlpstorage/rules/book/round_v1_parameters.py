@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.nested import dotted
 from pytest_mlpstorage.results.coerce import native
 from pytest_mlpstorage.results.records import Leaf, TrainingResult
@@ -20,7 +21,7 @@ _ABSENT = "absent"
 
 
 @rule("V1-3", "workloadOverride", subject=TrainingResult, editions=("1.0",))
-def workload_override(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def workload_override(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The overrides of every run name one workload, ``<model>_<accelerator>``, that the round has."""
     for leaf, config in configured_runs(result):
         if config is None or config.overrides is None:
@@ -49,7 +50,7 @@ def _no_overrides(leaf: Leaf, config: RunConfig | None) -> Finding | NoEvidence:
     )
 
 
-def _known_workload(result: TrainingResult, edition: Edition, config: RunConfig) -> Iterator[Finding]:
+def _known_workload(result: TrainingResult, edition: Edition, config: RunConfig) -> Iterator[Finding | Met]:
     training = edition.training
     reason = training.why_not(config.model or "", config.accelerator or "", result.division)
     if reason is not None:
@@ -60,38 +61,53 @@ def _known_workload(result: TrainingResult, edition: Edition, config: RunConfig)
             file=config.overrides_file,
             field="workload",
         )
+    else:
+        yield Met(f"{shown(config.workload)}", f"<model>_<accelerator> of the round, in the {result.division.value} division")
 
 
 @rule("V1-5", "allowedParameters", subject=TrainingResult, editions=("1.0",))
-def allowed_parameters(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def allowed_parameters(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A run overrides only parameters that its division allows, or those that the launcher itself sets.
 
     Keys that begin with ``workflow`` are not judged. One that only the open division allows makes a closed result invalid; it
     would be OPEN under the open division.
     """
+    closed = result.division is Division.CLOSED
+    lists = "closed list" if closed else "closed and open list"
     for leaf, config in configured_runs(result):
         if config is None or config.overrides is None:
             yield lacks_overrides(leaf)
             continue
-        for key, value in sorted(config.overrides.items()):
-            category = edition.training.key_category(key)
-            if category is Category.INVALID:
-                yield _refused(config, key, value, "is in no list of parameters that a submission may set")
-            elif category is Category.OPEN and result.division is Division.CLOSED:
-                yield _refused(config, key, value, "is allowed only in the open division: there the result would be OPEN")
-            elif category is Category.OPEN:
-                yield Finding(
-                    f"{key} is set, which only the open division allows",
-                    severity=Severity.INFO,
-                    category=Category.OPEN,
-                    measured=shown(value),
-                    file=config.overrides_file,
-                    field=f"workload.{key}",
-                )
-        for entry in config.foreign:
+        found = list(_overrides(config, config.overrides, edition, closed=closed))
+        yield from found
+        if _harmless(found):
+            yield Met(f"{len(config.overrides)} overrides", f"only keys of the {lists}, the launcher or workflow")
+
+
+def _harmless(found: list[Finding]) -> bool:
+    return all(finding.severity is Severity.INFO for finding in found)
+
+
+def _overrides(config: RunConfig, given: Mapping[str, str], edition: Edition, *, closed: bool) -> Iterator[Finding]:
+    for key, value in sorted(given.items()):
+        category = edition.training.key_category(key)
+        if category is Category.INVALID:
+            yield _refused(config, key, value, "is in no list of parameters that a submission may set")
+        elif category is Category.OPEN and closed:
+            yield _refused(config, key, value, "is allowed only in the open division: there the result would be OPEN")
+        elif category is Category.OPEN:
             yield Finding(
-                "an override is none of the workload", measured=shown(entry), required="workload.<key>=<value>", file=config.overrides_file
+                f"{key} is set, which only the open division allows",
+                severity=Severity.INFO,
+                category=Category.OPEN,
+                measured=shown(value),
+                file=config.overrides_file,
+                field=f"workload.{key}",
             )
+    for entry in config.foreign:
+        yield Finding(
+            "an override is none of the workload", measured=shown(entry), required="workload.<key>=<value>", file=config.overrides_file
+        )
 
 
 def _refused(config: RunConfig, key: str, value: str, why: str) -> Finding:
@@ -99,12 +115,13 @@ def _refused(config: RunConfig, key: str, value: str, why: str) -> Finding:
 
 
 @rule("V1-12", "templateUntouched", subject=TrainingResult, editions=("1.0",))
-def template_untouched(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def template_untouched(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The workload of every run is the released template of its model and accelerator, but for what its overrides changed.
 
     A key that differs without standing in the overrides was edited in the template. That fails even where the key could have
     been overridden: the edit would show nowhere. In the open division a key that only that division allows may differ.
     """
+    apart = "overrides" if result.division is Division.CLOSED else "overrides and the open list"
     for leaf, config in configured_runs(result):
         if config is None or config.parameters is None:
             yield lacks_config(leaf)
@@ -117,7 +134,11 @@ def template_untouched(result: TrainingResult, edition: Edition) -> Iterator[Fin
                     f"there is no released template {shown(config.workload) or 'of an unknown workload'}", config.overrides_file
                 )
             else:
-                yield from _edits(result, edition, config, dict(dotted(template.parameters)))
+                released = dict(dotted(template.parameters))
+                found = list(_edits(result, edition, config, released))
+                yield from found
+                if _harmless(found):
+                    yield Met(f"{len(released.keys() - config.overrides)} parameters", f"the released template's, but for {apart}")
 
 
 def _edits(result: TrainingResult, edition: Edition, config: RunConfig, released: dict[str, object]) -> Iterator[Finding]:

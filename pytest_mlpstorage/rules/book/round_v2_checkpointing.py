@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.families import CheckpointingEdition, CheckpointModel
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.checkpoint_metric import CheckpointMetric, CheckpointPhase
 from pytest_mlpstorage.results.coerce import integer
 from pytest_mlpstorage.results.records import CheckpointingResult, Summary
@@ -22,6 +23,7 @@ from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, S
 __all__: list[str] = []
 
 _MODE, _SUBSET, _WHOLE = "checkpoint.mode", "subset", "default"
+_NOT_ASKED = Met("no run that reads", "asked of runs that read checkpoints")
 
 
 def _model(result: CheckpointingResult, edition: Edition) -> CheckpointModel | None:
@@ -42,7 +44,7 @@ def _count(run: RoundRun, phase: CheckpointPhase) -> int | None:
 
 
 @rule("V2-CKP-check_num_processes", "check_num_processes", subject=CheckpointingResult, editions=("2.0",))
-def number_of_processes(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def number_of_processes(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A closed run has the model's number of ranks, or that of the subset form where it ran in it; there is no third form.
 
     An open run may also have any whole number of the ranks that hold one copy of the model. A closed one that has such a
@@ -65,7 +67,7 @@ def number_of_processes(result: CheckpointingResult, edition: Edition) -> Iterat
 
 def _number_of_processes(
     result: CheckpointingResult, run: RoundRun, book: CheckpointingEdition, model: CheckpointModel
-) -> Iterator[Finding]:
+) -> Iterator[Finding | Met]:
     mode, processes = run.parameter(_MODE), _processes(run) or 0
     subset = mode == _SUBSET
     if not subset and mode not in (None, _WHOLE):
@@ -76,12 +78,15 @@ def _number_of_processes(
     multiple = processes > 0 and processes % model.open_multiple == 0
     # What the closed division accepts the open one accepts too: eight ranks in subset mode are no multiple of a copy of the
     # larger models, and were meant to be run everywhere.
+    also = f", or a multiple of {model.open_multiple}" if result.division is Division.OPEN else ""
+    form = f"{result.model}{' in subset mode' if subset else ''}"
     if processes == closed or (multiple and result.division is Division.OPEN):
+        free = f"{also} in the open division" if also else ""
+        yield Met(f"{processes} ranks", f"{closed} ranks of {form}{free}")
         return
     hint = "; under open/ the result would be OPEN" if multiple else ""
-    also = f", or a multiple of {model.open_multiple}" if result.division is Division.OPEN else ""
     yield Finding(
-        f"a run of {result.model}{' in subset mode' if subset else ''} had another number of ranks{hint}",
+        f"a run of {form} had another number of ranks{hint}",
         measured=processes,
         required=f"{closed}{also}",
         file=run.summary_file,
@@ -90,7 +95,7 @@ def _number_of_processes(
 
 
 @rule("V2-CKP-check_allowed_params", "check_allowed_params", subject=CheckpointingResult, editions=("2.0",))
-def allowed_parameters(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def allowed_parameters(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A run overrides only parameters of the edition's list; the open division has no list of its own and adds none.
 
     Overrides are those that the tool recorded and those that DLIO was given.
@@ -104,14 +109,17 @@ def allowed_parameters(result: CheckpointingResult, edition: Edition) -> Iterato
             continue
         if run.overrides is None:
             yield NoEvidence("nothing says which parameters were overridden", run.leaf.relpath)
-        for override in run.overrides or ():
-            if override.key not in allowed:
-                yield Finding(
-                    f"{override.key} is in no list of parameters that a submission may set",
-                    measured=shown(override.value),
-                    file=override.file,
-                    field=override.field,
-                )
+            continue
+        refused = [override for override in run.overrides if override.key not in allowed]
+        if not refused:
+            yield Met(f"{len(run.overrides)} overrides", "only keys of the closed list, in the open division too")
+        for override in refused:
+            yield Finding(
+                f"{override.key} is in no list of parameters that a submission may set",
+                measured=shown(override.value),
+                file=override.file,
+                field=override.field,
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +183,7 @@ def _gib(value: Fraction) -> str:
 
 
 @rule("V2-CKP-check_clear_cache_requirement", "check_clear_cache_requirement", subject=CheckpointingResult, editions=("2.0",))
-def clear_caches(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def clear_caches(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Checkpoints are read from the storage and not from the memory of the hosts that wrote them.
 
     Hosts with more memory than a multiple of what one of them writes of a checkpoint must have their caches cleared before
@@ -186,7 +194,9 @@ def clear_caches(result: CheckpointingResult, edition: Edition) -> Iterator[Find
     # ranks writes no more than its share of a full run, so the check speaks only of far more memory than its own text means.
     # Its verdict stands, as coded; where the size that the run recorded would have made it speak, the reviewer is told.
     multiple = Fraction(str(checkpointing_of(edition).cache_memory_multiple or 0))
+    asked = False
     for item in _memories(result, edition):
+        asked = True
         if isinstance(item, NoEvidence):
             yield item
             continue
@@ -204,17 +214,26 @@ def clear_caches(result: CheckpointingResult, edition: Edition) -> Iterator[Find
                 file=run.summary_file,
                 field=memory.field,
             )
+        else:
+            unit = memory.what.partition("{} ")[2]
+            limit = f"{_gib(multiple * memory.coded)} {unit}, {float(multiple):g} × what a host writes"
+            yield Met(f"{_gib(memory.gib)} GiB", f"at most {limit}")
+    if not asked:
+        yield _NOT_ASKED
 
 
 @rule("V2-CKPSUB-check_num_runs", "check_num_runs", subject=CheckpointingResult, editions=("2.0",))
-def number_of_checkpoints(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def number_of_checkpoints(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """All runs together write and read as many checkpoints as the edition demands, in any number of invocations.
 
     No more of them than the edition allows write and read at once. A directory without a summary is a run that did not
     finish; it must not stand in a package.
     """
     book, runs = checkpointing_of(edition), run_directories(result)
-    yield from directories_without_run(result, runs)
+    untidy = list(directories_without_run(result, runs))
+    yield from untidy
+    if not untidy:
+        yield Met(f"{len(runs)} directories", "a finished run in each, named as a timestamp")
     counts: list[tuple[int, int]] = []
     for run in runs:
         if run.finished:
@@ -225,6 +244,7 @@ def number_of_checkpoints(result: CheckpointingResult, edition: Edition) -> Iter
             if min(writes, reads) < 0:
                 yield Finding("a run has a negative number of checkpoints", measured=min(writes, reads), required=0, file=run.leaf.relpath)
             counts.append((writes, reads))
+    met: list[str] = []
     for done, total, required in (
         ("written", sum(writes for writes, _ in counts), book.checkpoints_written),
         ("read", sum(reads for _, reads in counts), book.checkpoints_read),
@@ -236,18 +256,25 @@ def number_of_checkpoints(result: CheckpointingResult, edition: Edition) -> Iter
                 required=required,
                 file=result.relpath,
             )
+        else:
+            met.append(f"{total} {done}")
+    if met:
+        yield Met(", ".join(met), f"{book.checkpoints_written} checkpoints written, {book.checkpoints_read} read by all runs")
     both = sum(writes > 0 and reads > 0 for writes, reads in counts)
     if book.combined_runs is not None and both > book.combined_runs:
         yield Finding("too many runs both write and read", measured=both, required=f"at most {book.combined_runs}", file=result.relpath)
+    elif book.combined_runs is not None:
+        yield Met(f"{both} runs do both", f"at most {book.combined_runs} that both write and read")
 
 
 @rule("V2-CKPSUB-check_filesystem_cache", "check_filesystem_cache", subject=CheckpointingResult, editions=("2.0",))
-def caches_of_group(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def caches_of_group(result: CheckpointingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """No run of the result could read checkpoints from memory: the measure of a single run, taken over all of them."""
     multiple = Fraction(str(checkpointing_of(edition).cache_memory_multiple or 0))
-    reading = cached = 0
+    reading = cached = lacking = 0
     for item in _memories(result, edition):
         if isinstance(item, NoEvidence):
+            lacking += 1
             yield item
         else:
             reading += 1
@@ -259,3 +286,7 @@ def caches_of_group(result: CheckpointingResult, edition: Edition) -> Iterator[F
             required="none",
             file=result.relpath,
         )
+    elif reading:
+        yield Met(f"0 of {reading} runs that read", f"none with more than {float(multiple):g} × what a host writes in memory")
+    elif not lacking:
+        yield _NOT_ASKED

@@ -1,27 +1,19 @@
-"""Rules of edition 2.0 on training, as its checker was coded (section 2.10)."""
+"""Rules of edition 2.0 on each run of training, as its checker was coded (section 2.10)."""
 
 from __future__ import annotations
 
-import datetime as dt
-import itertools
 from collections.abc import Iterator
-from fractions import Fraction
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.sizing import minimum_files_for_run, record_bytes
 from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import integer
 from pytest_mlpstorage.results.records import Summary, TrainingResult
 from pytest_mlpstorage.rules.registry import rule
-from pytest_mlpstorage.rules.round_v2_runs import (
-    RoundRun,
-    by_accelerator,
-    directories_without_run,
-    measured_runs,
-    run_directories,
-)
+from pytest_mlpstorage.rules.round_v2_runs import Override, RoundRun, measured_runs
 from pytest_mlpstorage.rules.runs import of_division, required_utilization_percent
-from pytest_mlpstorage.rules.wording import seconds, shown
+from pytest_mlpstorage.rules.wording import shown
 from pytest_mlpstorage.units import GIB
 from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity
 
@@ -32,7 +24,7 @@ __all__: list[str] = []
 
 
 @rule("V2-TRN-check_benchmark_type", "check_benchmark_type", subject=TrainingResult, editions=("2.0",))
-def benchmark_type(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def benchmark_type(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run of a training result is a training run."""
     for run in measured_runs(result):
         if isinstance(run, NoEvidence):
@@ -50,13 +42,15 @@ def benchmark_type(result: TrainingResult, _edition: Edition) -> Iterator[Findin
             yield NoEvidence("nothing says of which benchmark the run is", run.leaf.relpath)
         elif wrong:
             yield Finding("a run is none of training", measured=shown(recorded), required=result.benchmark, file=file, field=field)
+        else:
+            yield Met(f"{field} {shown(recorded)}", "a training run")
 
 
 _SIZE_KEYS = ("dataset.num_files_train", "dataset.num_samples_per_file", "reader.batch_size")
 
 
 @rule("V2-TRN-check_num_files_train", "check_num_files_train", subject=TrainingResult, editions=("2.0",))
-def number_of_files(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def number_of_files(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The data set of every run has the files that the edition demands for its steps and its hosts' memory, nearly.
 
     The checker of the round let pass what comes as near to the floor as the edition's accepted fraction says; an older one did
@@ -71,7 +65,7 @@ def number_of_files(result: TrainingResult, edition: Edition) -> Iterator[Findin
             yield from _number_of_files(run, run.summary, edition)
 
 
-def _number_of_files(run: RoundRun, summary: Summary, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def _number_of_files(run: RoundRun, summary: Summary, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     memory_gib, accelerators = summary.total_host_memory_gib, summary.num_accelerators
     if memory_gib is None or accelerators is None:
         yield NoEvidence(f"the summary has no {'host_memory_GB' if memory_gib is None else 'num_accelerators'}", run.summary_file)
@@ -108,49 +102,62 @@ def _number_of_files(run: RoundRun, summary: Summary, edition: Edition) -> Itera
             file=run.origin("dataset.num_files_train"),
             field="dataset.num_files_train",
         )
+    else:
+        percent = f"{100 * edition.training.sizing.accepted_fraction:g} %"
+        yield Met(f"{files} files", f"at least {floor.accepted_files} files, {percent} of the floor by {floor.binding}")
 
 
 @rule("V2-TRN-check_allowed_params", "check_allowed_params", subject=TrainingResult, editions=("2.0",))
-def allowed_parameters(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def allowed_parameters(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A run overrides only parameters of the closed list, or in the open division of the open list too.
 
     Keys that begin with ``workflow`` are not judged. One that only the open division allows makes a closed result invalid; it
     would be OPEN under ``open/``. Overrides are those that the tool recorded and those that DLIO was given.
     """
+    lists = "closed and open list" if result.division is Division.OPEN else "closed list"
     for run in measured_runs(result):
         if isinstance(run, NoEvidence):
             yield run
-            continue
-        if run.overrides is None:
+        elif run.overrides is None:
             yield NoEvidence("nothing says which parameters were overridden", run.leaf.relpath)
-        for override in run.overrides or ():
-            category = edition.training.key_category(override.key)
-            if category is Category.CLOSED:
-                continue
-            allowed = category is Category.OPEN and result.division is Division.OPEN
-            if allowed:
-                said = "is set, which only the open division allows"
-            elif category is Category.OPEN:
-                said = "is allowed only in the open division: under open/ the result would be OPEN"
-            else:
-                said = "is in no list of parameters that a submission may set"
-            yield Finding(
-                f"{override.key} {said}",
-                severity=Severity.INFO if allowed else Severity.ERROR,
-                category=Category.OPEN if allowed else Category.INVALID,
-                measured=shown(override.value),
-                file=override.file,
-                field=override.field,
-            )
+        else:
+            found = list(_overrides(run.overrides, edition, result.division))
+            yield from found
+            if all(finding.severity is Severity.INFO for finding in found):
+                yield Met(f"{len(run.overrides)} overrides", f"only keys of the {lists} or workflow")
+
+
+def _overrides(given: tuple[Override, ...], edition: Edition, division: Division) -> Iterator[Finding]:
+    for override in given:
+        category = edition.training.key_category(override.key)
+        if category is Category.CLOSED:
+            continue
+        allowed = category is Category.OPEN and division is Division.OPEN
+        if allowed:
+            said = "is set, which only the open division allows"
+        elif category is Category.OPEN:
+            said = "is allowed only in the open division: under open/ the result would be OPEN"
+        else:
+            said = "is in no list of parameters that a submission may set"
+        yield Finding(
+            f"{override.key} {said}",
+            severity=Severity.INFO if allowed else Severity.ERROR,
+            category=Category.OPEN if allowed else Category.INVALID,
+            measured=shown(override.value),
+            file=override.file,
+            field=override.field,
+        )
 
 
 @rule("V2-TRN-check_workflow_parameters", "check_workflow_parameters", subject=TrainingResult, editions=("2.0",))
-def workflow_parameters(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def workflow_parameters(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A run of a model that writes checkpoints while it trains does write them: its ``workflow.checkpoint`` is true."""
     # The code asks whether the command is `run_benchmark`, and real metadata says `run`; but the round's checker made its own
     # word for it from the workflow that DLIO resolved, so every measured training run is meant. The same way decides where
     # metadata and DLIO's configuration differ: what ran is asked.
-    if result.model not in edition.training.checkpoint_required_models:
+    models = edition.training.checkpoint_required_models
+    if result.model not in models:
+        yield Met(f"{shown(result.model)}", f"asked only of {', '.join(models)}")
         return
     for run in measured_runs(result):
         if isinstance(run, NoEvidence):
@@ -164,10 +171,12 @@ def workflow_parameters(result: TrainingResult, edition: Edition) -> Iterator[Fi
             yield Finding(
                 f"a run of {result.model} wrote no checkpoints", measured=shown(value), required="true", file=run.origin(key), field=key
             )
+        else:
+            yield Met(f"{key} true", f"true in each run of {result.model}")
 
 
 @rule("V2-TRN-check_odirect_supported_model", "check_odirect_supported_model", subject=TrainingResult, editions=("2.0",))
-def odirect_model(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def odirect_model(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Only a model that supports it reads past the page cache (``reader.odirect``)."""
     key, models = "reader.odirect", edition.training.odirect_models
     for run in measured_runs(result):
@@ -183,10 +192,12 @@ def odirect_model(result: TrainingResult, edition: Edition) -> Iterator[Finding 
                 file=run.origin(key),
                 field=key,
             )
+        else:
+            yield Met(f"{shown(result.model)}, {key} {'on' if run.parameter(key) else 'off'}", f"on only for {', '.join(models)}")
 
 
 @rule("V2-TRN-check_au_success", "check_au_success", subject=TrainingResult, editions=("2.0",))
-def utilization(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def utilization(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The mean accelerator utilization of every run is not below the edition's minimum for the model, compared as recorded.
 
     One that is missing, no number, or no percentage is no measurement and fails. The emulator's own verdict is not asked.
@@ -208,72 +219,6 @@ def utilization(result: TrainingResult, edition: Edition) -> Iterator[Finding | 
         elif mean < required_percent:
             message = "the accelerator utilization of a run is below the minimum"
         else:
+            yield Met(f"{mean} %", f"at least {required_percent:g} %")
             continue
         yield of_division(Finding(message, measured=mean, required=required_percent, file=run.summary_file, field=field), result)
-
-
-@rule("V2-TRNSUB-check_num_runs", "check_num_runs", subject=TrainingResult, editions=("2.0",))
-def number_of_runs(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
-    """The model has exactly as many finished runs on each accelerator as the edition demands, and nothing else among them.
-
-    A directory without a summary is a run that did not finish; it must not stand in a package.
-    """
-    runs = run_directories(result)
-    yield from directories_without_run(result, runs)
-    required = edition.training.measured_runs
-    groups = by_accelerator(tuple(run for run in runs if run.finished)) or {"": []}
-    for accelerator, group in groups.items():
-        if len(group) != required:
-            where = f" on {accelerator}" if accelerator else ""
-            yield Finding(
-                f"the finished runs{where} are not as many as a result has",
-                measured=len(group),
-                required=required,
-                file=f"{result.relpath}/run",
-            )
-
-
-@rule("V2-TRNSUB-check_inter_test_times", "check_inter_test_times", subject=TrainingResult, editions=("2.0",))
-def times_between_runs(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
-    """Between the end of a run and the start of the next no more time passes than a run takes on the average.
-
-    Runs on one accelerator, in order of their start; times are those of the summaries.
-    """
-    measured: list[RoundRun] = []
-    for run in measured_runs(result):
-        if isinstance(run, NoEvidence):
-            yield run
-        else:
-            measured.append(run)
-    for group in by_accelerator(tuple(measured)).values():
-        yield from _gaps(group, edition)
-
-
-def _gaps(group: list[RoundRun], edition: Edition) -> Iterator[Finding | NoEvidence]:
-    spans: list[tuple[dt.datetime, dt.datetime, str]] = []
-    for run in group:
-        start, end = (run.summary.start, run.summary.end) if run.summary is not None else (None, None)
-        if start is None or end is None or end < start:
-            # A run in an unknown place would make a gap of its neighbours that is none.
-            yield NoEvidence("the summary has no start with an end after it", run.summary_file)
-        else:
-            spans.append((start, end, run.summary_file))
-    if len(spans) != len(group):
-        return
-    spans.sort()
-    gap_rule = edition.training.run_gap
-    limit = Fraction(sum(_microseconds(end - start) for start, end, _ in spans), len(spans) * 10**6) * Fraction(str(gap_rule.factor))
-    for (_, end, _), (start, _, file) in itertools.pairwise(spans):
-        gap = Fraction(_microseconds(start - end), 10**6)
-        if gap > limit or (gap == limit and not gap_rule.equal_passes):
-            yield Finding(
-                "between two runs more time passed than a run takes on the average",
-                measured=seconds(float(gap)),
-                required=f"at most {seconds(float(limit))}",
-                file=file,
-                field="start",
-            )
-
-
-def _microseconds(span: dt.timedelta) -> int:
-    return span // dt.timedelta(microseconds=1)

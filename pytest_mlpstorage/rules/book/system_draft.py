@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.records import SystemDescription
 from pytest_mlpstorage.results.system_draft import MARK, marked_fields
 from pytest_mlpstorage.rules.registry import rule
@@ -17,7 +18,7 @@ _NAMED = 5
 
 
 @rule("MLPS-DRAFT-1", "noUnfilledFields", subject=SystemDescription, editions=("3.0",))
-def no_unfilled_fields(description: SystemDescription, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def no_unfilled_fields(description: SystemDescription, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """No value of a system description is still marked to be filled in, as ``--mlps-describe-system`` marks what it cannot know."""
     # A text field takes any text, so the schema alone would let the mark of one pass.
     marked = list(marked_fields(description.document))
@@ -31,3 +32,7 @@ def no_unfilled_fields(description: SystemDescription, _edition: Edition) -> Ite
             file=description.relpath,
             field=str(shown(marked[0])),
         )
+    elif description.document is None:
+        yield Met("no document", "asked of one that can be read")
+    else:
+        yield Met(f"no value {MARK} …>", "a value for each field")

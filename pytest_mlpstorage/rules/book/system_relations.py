@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from typing import Final
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.system_description import SystemSchema
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import boolean, integer, number
 from pytest_mlpstorage.results.records import SystemDescription
 from pytest_mlpstorage.rules.registry import rule
@@ -33,7 +35,7 @@ _NOT_APPLICABLE = "n/a"
 
 
 @rule("SYS-04", "systemClientSoftware", subject=SystemDescription, editions=("3.0",))
-def client_software(description: SystemDescription, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def client_software(description: SystemDescription, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """What software a client needs and how it is installed are both said, or both do not apply. Officially 2.1.7."""
     read = read_block(description, edition)
     if isinstance(read, NoEvidence):
@@ -45,13 +47,17 @@ def client_software(description: SystemDescription, edition: Edition) -> Iterato
     for key, word in words.items():
         if word is None:
             yield not_known(description, f"{path}.{key}")
-    if None not in words.values() and (words["client_footprint"] == _NOT_APPLICABLE) != (words["client_installation"] == _NOT_APPLICABLE):
+    if None in words.values():
+        return
+    if (words["client_footprint"] == _NOT_APPLICABLE) != (words["client_installation"] == _NOT_APPLICABLE):
         measured = " and ".join(f"{key} {word}" for key, word in words.items())
         yield found(description, Problem(path, "only one of the two does not apply", measured, f"both or neither {_NOT_APPLICABLE}"))
+    else:
+        yield Met(" and ".join(f"{key} {shown(word)}" for key, word in words.items()), f"both or neither {_NOT_APPLICABLE}")
 
 
 @rule("SYS-06", "systemRemapTime", subject=SystemDescription, editions=("3.0",))
-def remap_time(description: SystemDescription, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def remap_time(description: SystemDescription, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A remap takes no time exactly where several hosts can write and read at once; else its seconds are said.
 
     Officially 4.7.3.
@@ -76,10 +82,13 @@ def remap_time(description: SystemDescription, edition: Edition) -> Iterator[Fin
         message = "a remap time is given although hosts can write and read at once" if both else "no remap time is given"
         required = "0 s" if both else "more than 0 s, or hosts that can write and read at once"
         yield found(description, Problem(f"{path}.remap_time_in_seconds", message, f"{shown(seconds)} s", required))
+    else:
+        limit = "0 s, as hosts can" if both else "more than 0 s, as hosts cannot"
+        yield Met(f"{shown(seconds)} s", f"{limit} write and read at once")
 
 
 @rule("SYS-10", "systemOnPremisesData", subject=SystemDescription, editions=("3.0",))
-def on_premises(description: SystemDescription, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def on_premises(description: SystemDescription, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """On premises every node, client and switch has rack units and power, and the rack units of the solution are summed up.
 
     Officially 2.1.7.
@@ -98,6 +107,8 @@ def on_premises(description: SystemDescription, edition: Edition) -> Iterator[Fi
         yield from _needed(description, block, ("total_rack_units",), schema.root)
         for path, switch in entries(block, "product_switches", schema.root):
             yield from _needed(description, switch, ("rack_units", "power"), path)
+    else:
+        yield Met(f"deployment {CLOUD}", f"asked of deployment {ONPREM}")
 
 
 def _of_deployment(description: SystemDescription, edition: Edition, wanted: str) -> tuple[SystemSchema, Block] | NoEvidence | None:
@@ -111,14 +122,25 @@ def _of_deployment(description: SystemDescription, edition: Edition, wanted: str
     return read if said == wanted else None
 
 
-def _needed(description: SystemDescription, block: Block, keys: tuple[str, ...], path: str) -> Iterator[Finding]:
+_NEEDED: Final = {
+    "rack_units": "rack units of each node, client and switch",
+    "power": "power of each",
+    "total_rack_units": "total_rack_units",
+}
+
+
+def _needed(description: SystemDescription, block: Block, keys: tuple[str, ...], path: str) -> Iterator[Finding | Met]:
     for key in keys:
         if is_absent(block.get(key)):
             yield found(description, Problem(f"{path}.{key}", "a field that a deployment on premises needs is not there"))
+        else:
+            given = shown(block[key])
+            measured = {"power": "power described", "rack_units": f"{given} U", "total_rack_units": f"{given} U in total"}
+            yield Met(measured[key], _NEEDED[key])
 
 
 @rule("SYS-11", "systemCloudData", subject=SystemDescription, editions=("3.0",))
-def cloud(description: SystemDescription, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def cloud(description: SystemDescription, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """In a cloud nobody knows racks and power: no switches, no rack supplies, no rack units or power of a node or client.
 
     Officially 2.1.7.
@@ -135,10 +157,12 @@ def cloud(description: SystemDescription, edition: Edition) -> Iterator[Finding 
                 yield chassis
             else:
                 yield from unwanted(description, chassis, ("rack_units", "power"), f"{path}.chassis", "in a cloud")
+    else:
+        yield Met(f"deployment {ONPREM}", f"asked of deployment {CLOUD}")
 
 
 @rule("SYS-12", "systemRackUnitsSum", subject=SystemDescription, editions=("3.0",))
-def rack_units_sum(description: SystemDescription, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def rack_units_sum(description: SystemDescription, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The rack units of the solution are those of its nodes and switches, each times its number; clients do not count.
 
     Officially 2.1.7.
@@ -150,6 +174,8 @@ def rack_units_sum(description: SystemDescription, edition: Edition) -> Iterator
     schema, block = read
     total = _exact(block.get("total_rack_units"))
     if total is None:
+        if block.get("total_rack_units") is None:
+            yield Met("no total_rack_units", "asked where they are given")
         return
     # In a cloud a node has no rack units, so it adds none.
     absent = Fraction(0) if as_words(block.get("deployment")) == CLOUD else None
@@ -171,6 +197,8 @@ def rack_units_sum(description: SystemDescription, edition: Edition) -> Iterator
                 _written(sum(known, Fraction(0))),
             ),
         )
+    else:
+        yield Met(f"{_written(total)} rack units", f"{_written(sum(known, Fraction(0)))} rack units, the sum of nodes and switches")
 
 
 def _exact(value: object) -> Fraction | None:
@@ -195,7 +223,7 @@ _LARGE = 10**15
 
 
 @rule("SYS-13", "systemActivePowerSupplies", subject=SystemDescription, editions=("3.0",))
-def active_supplies(description: SystemDescription, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def active_supplies(description: SystemDescription, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """No power block needs more active supplies than it has. Officially 2.1.7."""
     read = read_block(description, edition)
     if isinstance(read, NoEvidence):
@@ -204,13 +232,14 @@ def active_supplies(description: SystemDescription, edition: Edition) -> Iterato
     schema, block = read
     holders = [(f"{path}.chassis", at(node, "chassis")) for path, node in nodes_of(block, schema)]
     holders += entries(block, "product_switches", schema.root)
-    for path, holder in holders:
-        power = at(holder, "power")
-        if isinstance(power, Mapping):
-            yield from _active(description, power, f"{path}.power")
+    powers = [(f"{path}.power", power) for path, holder in holders if isinstance(power := at(holder, "power"), Mapping)]
+    for path, power in powers:
+        yield from _active(description, power, path)
+    if not powers:
+        yield Met("no power described", "asked where it is")
 
 
-def _active(description: SystemDescription, power: Block, path: str) -> Iterator[Finding | NoEvidence]:
+def _active(description: SystemDescription, power: Block, path: str) -> Iterator[Finding | NoEvidence | Met]:
     needed = integer(power.get("min_psus_active"))
     listed = power.get("psus_configured")
     counts = [integer(at(supply, "unit_count")) for supply in listed] if isinstance(listed, (list, tuple)) else [None]
@@ -222,3 +251,5 @@ def _active(description: SystemDescription, power: Block, path: str) -> Iterator
         yield found(
             description, Problem(field, "more supplies must be active than there are", shown(needed), f"at most {shown(sum(known))}")
         )
+    else:
+        yield Met(f"{shown(needed)} of {shown(sum(known))} supplies must be active", "at most as many as there are")

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.columns import COLUMNS
 from pytest_mlpstorage.results.manifest import CURRENT_LAYOUT
 from pytest_mlpstorage.results.records import Leaf, StoredResult
@@ -15,24 +16,40 @@ from pytest_mlpstorage.rules.published import ROUNDING, PublishedRow, figure, pu
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.rules.wording import shown
 from pytest_mlpstorage.units import GIB, MIB
-from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
+from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity, amounts
 
 __all__: list[str] = []
 
 _EVERY_EDITION = ("1.0", "2.0", "3.0")
 _ACCELERATOR = "Training - Accelerator Type"
 _READ_BANDWIDTH = "Read B/W (GiB/s)"
+_AGREES = Met("a figure", "the same in table and runs")
+"""Of one figure; how many there were is told of all together."""
 
 
 @rule("MLPS-TABLE-1", "tableAgreesWithRuns", subject=StoredResult, editions=_EVERY_EDITION)
-def table_agrees_with_runs(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def table_agrees_with_runs(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A figure in a table of the tree is the one that the run files give, but for rounding to two decimals.
 
     Tables are results.json and results.csv in the result's directory, at its submission and at the top of the tree. A row of the
     official table is compared with the metrics of the result, a row on one run with what that run's summary says; a figure that
     this summary lacks, and that of another run has, is none that the run gives. Where there is no table, nothing is published that
-    could be wrong.
+    could be wrong. Where the two disagree nobody knows which of them is wrong: a run's files may have been changed as well.
     """
+    agreed, differs = 0, False
+    for said in _said_of_tables(result, edition):
+        if isinstance(said, Met):
+            agreed += 1
+            continue
+        differs = True
+        yield said
+    if agreed:
+        yield Met(f"{agreed} figure{'s' * (agreed > 1)}", f"as the runs give them, within {ROUNDING}")
+    elif not differs:
+        yield Met("no figure of it in a table", "compared where a table has one")
+
+
+def _said_of_tables(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     if edition.name != CURRENT_LAYOUT:  # in the current edition RPT-01 and the rules on files speak of it
         for path in unreadable_tables(result):
             yield Finding("a table of results cannot be read", severity=Severity.WARNING, category=Category.CLOSED, file=path)
@@ -71,7 +88,7 @@ def _unconverted(metrics: Mapping[str, Metric], row: PublishedRow) -> Iterator[t
                 yield column, (value, value * MIB / GIB)
 
 
-def _of_result(row: PublishedRow, metrics: Mapping[str, tuple[Metric, ...]]) -> Iterator[Finding | NoEvidence]:
+def _of_result(row: PublishedRow, metrics: Mapping[str, tuple[Metric, ...]]) -> Iterator[Finding | Met]:
     """``metrics``: what the runs give for a column, which one of several ways to write it must agree with."""
     for column in (*COLUMNS, _READ_BANDWIDTH):
         given, recomputed = row.values.get(column), metrics.get(column)
@@ -79,9 +96,11 @@ def _of_result(row: PublishedRow, metrics: Mapping[str, tuple[Metric, ...]]) -> 
             continue
         first, *others = recomputed
         if isinstance(first, str):
-            if str(given).strip().lower() != first.lower():
-                yield _differs(row, column, shown(given) or "none", first)
-        elif not any(isinstance(other, float) and not list(_compared(row, column, given, other)) for other in others):
+            same = str(given).strip().lower() == first.lower()
+            yield _AGREES if same else _differs(row, column, shown(given) or "none", first)
+        elif any(isinstance(other, float) and _agrees(given, other) for other in others):
+            yield _AGREES
+        else:
             yield from _compared(row, column, given, first)
 
 
@@ -91,7 +110,7 @@ def _recorded(leaf: Leaf) -> Mapping[str, Any] | None:
     return recorded if isinstance(recorded, Mapping) else None
 
 
-def _of_run(row: PublishedRow, leaf: Leaf, measured: Collection[str]) -> Iterator[Finding | NoEvidence]:
+def _of_run(row: PublishedRow, leaf: Leaf, measured: Collection[str]) -> Iterator[Finding | NoEvidence | Met]:
     """``measured``: names of figures that the summaries of the result's runs have."""
     listed = _listed(row)
     if not listed:
@@ -104,9 +123,7 @@ def _of_run(row: PublishedRow, leaf: Leaf, measured: Collection[str]) -> Iterato
         original, field = recorded.get(name), f"metrics.{name}"
         if original is None and name in measured and given not in (None, "", []):
             # A table has columns that no summary knows, of which nothing is said.
-            yield _differs(
-                row, field, f"{len(given)} values" if isinstance(given, list) else _told(given), "a figure in the summary of the run"
-            )
+            yield _differs(row, field, f"{len(given)} values" if isinstance(given, list) else _told(given), "none")
             continue
         pairs: Iterable[tuple[Any, Any]] = [(given, original)]
         if isinstance(given, list) and isinstance(original, list):
@@ -127,11 +144,14 @@ def _listed(row: PublishedRow) -> Mapping[str, Any]:
     return {key.removeprefix("metrics."): value for key, value in row.values.items() if isinstance(key, str) and key.startswith("metrics.")}
 
 
-def _compared(row: PublishedRow, field: str, given: Any, recomputed: float) -> Iterator[Finding]:
+def _agrees(given: Any, recomputed: float) -> bool:
     published = figure(given)
     # A hair's breadth more than half of the last digit, for what binary fractions do to decimals.
-    if published is None or not abs(published - recomputed) <= ROUNDING * (1 + 1e-9) + abs(recomputed) * 1e-12:
-        yield _differs(row, field, _told(given), recomputed)
+    return published is not None and abs(published - recomputed) <= ROUNDING * (1 + 1e-9) + abs(recomputed) * 1e-12
+
+
+def _compared(row: PublishedRow, field: str, given: Any, recomputed: float) -> Iterator[Finding | Met]:
+    yield _AGREES if _agrees(given, recomputed) else _differs(row, field, _told(given), recomputed)
 
 
 def _told(given: Any) -> float | str:
@@ -140,11 +160,13 @@ def _told(given: Any) -> float | str:
     return published if published is not None else repr(given)[:80]
 
 
-def _differs(row: PublishedRow, field: str, measured: float | str, required: float | str) -> Finding:
+def _differs(row: PublishedRow, field: str, published: float | str, by_the_runs: float | str) -> Finding:
+    # Both stand on the measured side: to call one of them the required one would blame the other.
+    table, runs = amounts(published, by_the_runs)
     return Finding(
-        "a table publishes a figure that the runs do not give",
-        measured=measured,
-        required=required,
+        "a table and the runs disagree on a figure, and either may be wrong",
+        measured=f"{table} in the table, {runs} by the runs",
+        required="the same in both, but for rounding to two decimals",
         file=row.file,
         field=f"{row.at}, {field}",
     )

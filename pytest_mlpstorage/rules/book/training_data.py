@@ -9,6 +9,7 @@ from fractions import Fraction
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.sizing import minimum_files_for_run, record_bytes
 from pytest_mlpstorage.errors import ConfigurationError
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import integer
 from pytest_mlpstorage.results.records import LeafMetadata, TrainingResult
 from pytest_mlpstorage.rules.record_size import record_keys
@@ -24,7 +25,7 @@ _SIZE_KEYS = ("dataset.num_files_train", "dataset.num_samples_per_file", "reader
 
 
 @rule("3.1.1", "trainingVerifyDatasizeUsage", subject=TrainingResult, editions=("3.0",), preflight=True)
-def datasize_usage(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def datasize_usage(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run records how it was called and what data set it was given, so that it can be held against its datasize record.
 
     That there is such a record is asked by the rule on datasize records.
@@ -37,8 +38,11 @@ def datasize_usage(result: TrainingResult, _edition: Edition) -> Iterator[Findin
         file, dataset = metadata.path or leaf.relpath, metadata.parameters.get("dataset")
         if not metadata.args:
             yield Finding("the metadata does not record the command line", required="args", file=file, field="args")
-        flat = any(str(key).startswith("dataset.") for key in metadata.parameters)
-        if not flat and not (isinstance(dataset, Mapping) and dataset):
+        else:
+            yield Met(f"{len(metadata.args)} arguments", "the command line's arguments")
+        flat = sum(str(key).startswith("dataset.") for key in metadata.parameters)
+        nested = len(dataset) if isinstance(dataset, Mapping) else 0
+        if not flat and not nested:
             yield Finding(
                 "the metadata does not record the data set's parameters",
                 measured=shown(dataset),
@@ -46,10 +50,12 @@ def datasize_usage(result: TrainingResult, _edition: Edition) -> Iterator[Findin
                 file=file,
                 field="parameters.dataset",
             )
+        else:
+            yield Met(f"{flat + nested} parameters", "the data set's parameters")
 
 
 @rule("3.1.2", "trainingRecalculateDatasetSize", subject=TrainingResult, editions=("3.0",), preflight=True)
-def dataset_size(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def dataset_size(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The data set of every run is large enough for the steps and the client memory that the edition demands.
 
     The floor is computed anew from what the run itself recorded: accelerators and host memory of its summary, batch size,
@@ -62,7 +68,7 @@ def dataset_size(result: TrainingResult, edition: Edition) -> Iterator[Finding |
             yield from _dataset_size(run, edition)
 
 
-def _dataset_size(run: Run, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def _dataset_size(run: Run, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     memory_gib, accelerators = run.summary.total_host_memory_gib, run.summary.num_accelerators
     if memory_gib is None or accelerators is None:
         yield NoEvidence(f"the summary has no {'host_memory_GB' if memory_gib is None else 'num_accelerators'}", run.summary_file)
@@ -96,7 +102,8 @@ def _dataset_size(run: Run, edition: Edition) -> Iterator[Finding | NoEvidence]:
         return
     # While the round ran, a data set that lacked one file was let pass (the tool rounded down where the rule rounds up).
     tolerated = edition.profile.missing_files if edition.profile is not None else 0
-    if files < floor.accepted_files - tolerated:
+    least = floor.accepted_files - tolerated
+    if files < least:
         formula = next(f.formula for f in floor.floors if f.name == floor.binding)
         yield Finding(
             f"the data set has too few files; the floor by {floor.binding} is {formula}",
@@ -105,10 +112,13 @@ def _dataset_size(run: Run, edition: Edition) -> Iterator[Finding | NoEvidence]:
             file=run.metadata_file,
             field="parameters.dataset.num_files_train",
         )
+    else:
+        below = f", {tolerated} fewer tolerated" if tolerated else ""
+        yield Met(f"{files} files", f"at least {least} files, the floor by {floor.binding}{below}")
 
 
 @rule("3.2.1", "trainingDatagenMinimumSize", subject=TrainingResult, editions=("3.0",))
-def datagen_size(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def datagen_size(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every data generation made at least as many bytes of data as the first run reads: files × samples a file × record.
 
     A workload without a data generation is only warned of here.
@@ -145,6 +155,9 @@ def datagen_size(result: TrainingResult, _edition: Edition) -> Iterator[Finding 
                 file=generation.metadata.path or generation.relpath,
                 field="parameters.dataset",
             )
+        else:
+            # Both rounded the same way, so that what is enough never looks like less.
+            yield Met(f"{math.ceil(made)} bytes", f"at least {math.ceil(needed)} bytes, as the first run reads")
 
 
 def _data_bytes(metadata: LeafMetadata) -> Fraction | None:

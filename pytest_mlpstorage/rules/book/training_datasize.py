@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import integer
 from pytest_mlpstorage.results.records import Leaf, TrainingResult
 from pytest_mlpstorage.rules.datasize_records import DatasizeRecord, data_directory, datasize_records, paired
@@ -26,7 +27,7 @@ def _warned(token: str, message: str, *, file: str, field: str) -> Finding:
 
 
 @rule("3.3.1", "trainingRunDataMatchesDatasize", subject=TrainingResult, editions=("3.0",))
-def run_data_matches_datasize(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def run_data_matches_datasize(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The data that every run read are those that were sized and generated for it.
 
     There is a datasize record that tells files, folders and bytes, one for each data directory, and a data generation. A run
@@ -91,7 +92,7 @@ def _reused(records: Sequence[DatasizeRecord]) -> Iterator[Finding]:
         first.setdefault(record.data_dir, record)
 
 
-def _against_datasize(run: Run, records: Sequence[DatasizeRecord]) -> Iterator[Finding | NoEvidence]:
+def _against_datasize(run: Run, records: Sequence[DatasizeRecord]) -> Iterator[Finding | NoEvidence | Met]:
     if not records:
         return
     directory = data_directory(run.metadata)
@@ -118,9 +119,11 @@ def _against_datasize(run: Run, records: Sequence[DatasizeRecord]) -> Iterator[F
             file=run.summary_file,
             field="num_files_train",
         )
+    elif record.files is not None:
+        yield Met(f"{run.summary.num_files_train} files", f"at least {record.files} files, as sized")
 
 
-def _against_datagen(run: Run, generations: Sequence[Leaf]) -> Iterator[Finding | NoEvidence]:
+def _against_datagen(run: Run, generations: Sequence[Leaf]) -> Iterator[Finding | NoEvidence | Met]:
     if not generations:
         return
     latest = max(generations, key=lambda leaf: leaf.name)
@@ -138,3 +141,5 @@ def _against_datagen(run: Run, generations: Sequence[Leaf]) -> Iterator[Finding 
             file=run.summary_file,
             field="num_files_train",
         )
+    else:
+        yield Met(f"{run.summary.num_files_train} files", f"at most {made} files, as generated")

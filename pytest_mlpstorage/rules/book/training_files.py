@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.base import known
 from pytest_mlpstorage.editions.edition import RequiredFiles
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.records import Leaf, TrainingResult
 from pytest_mlpstorage.rules.leaf_files import damaged_records, dlio_config_findings, missing_files, unreadable_records
 from pytest_mlpstorage.rules.registry import rule
@@ -34,7 +35,7 @@ def _runs(result: TrainingResult) -> Iterator[Leaf | NoEvidence]:
 
 
 @rule("2.1.14", "datagenFiles", subject=TrainingResult, editions=("3.0",))
-def datagen_files(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def datagen_files(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every data generation holds its logs, DLIO's configuration, and metadata that can be read.
 
     A file that the publisher emptied of its content counts as present.
@@ -51,7 +52,7 @@ def datagen_files(result: TrainingResult, edition: Edition) -> Iterator[Finding 
 
 
 @rule("2.1.15", "datagenDlioConfig", subject=TrainingResult, editions=("3.0",))
-def datagen_dlio_config(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def datagen_dlio_config(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """``dlio_config/`` of every data generation holds exactly the three files that DLIO writes there."""
     for leaf in _generations(result):
         if isinstance(leaf, NoEvidence):
@@ -61,7 +62,7 @@ def datagen_dlio_config(result: TrainingResult, edition: Edition) -> Iterator[Fi
 
 
 @rule("2.1.19", "runFiles", subject=TrainingResult, editions=("3.0",))
-def run_files(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def run_files(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run holds the files of a finished run, and its summary and metadata can be read.
 
     A file that the publisher emptied of its content counts as present. What this rule reports as missing or unreadable
@@ -77,7 +78,7 @@ def run_files(result: TrainingResult, edition: Edition) -> Iterator[Finding | No
 
 
 @rule("2.1.20", "runDlioConfig", subject=TrainingResult, editions=("3.0",))
-def run_dlio_config(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def run_dlio_config(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """``dlio_config/`` of every run holds exactly the three files that DLIO writes there."""
     for leaf in _runs(result):
         if isinstance(leaf, NoEvidence):
@@ -87,7 +88,7 @@ def run_dlio_config(result: TrainingResult, edition: Edition) -> Iterator[Findin
 
 
 @rule("DG-TRN-2", "datagenLeafCompleteness", subject=TrainingResult, editions=("3.0",), severity=Severity.WARNING)
-def datagen_completeness(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def datagen_completeness(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A data generation says of itself that it generated data, and how many files; one that does not is a warning."""
     # What the official report calls a complete leaf is not published. These are the two things without which a leaf in
     # datagen/ shows nothing of the data that the runs read.
@@ -100,6 +101,8 @@ def datagen_completeness(result: TrainingResult, _edition: Edition) -> Iterator[
             file, command = leaf.metadata.path or leaf.relpath, leaf.metadata.command
             if command is None or command.strip().lower() != "datagen":
                 yield _incomplete("the metadata is not that of a data generation", command, "datagen", file, "command")
+            else:
+                yield Met(f"command {shown(command.strip())}", "command datagen")
             files = leaf.metadata.parameter_number("dataset.num_files_train")
             if files is None or files < 1:
                 given = leaf.metadata.parameter("dataset.num_files_train")
@@ -110,6 +113,8 @@ def datagen_completeness(result: TrainingResult, _edition: Edition) -> Iterator[
                     file,
                     "parameters.dataset.num_files_train",
                 )
+            else:
+                yield Met(f"{files:.15g} files", "at least 1 file")
 
 
 def _incomplete(message: str, measured: object, required: str, file: str, field: str) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import number
 from pytest_mlpstorage.results.records import Leaf, LeafMetadata, Summary, TrainingResult
 from pytest_mlpstorage.rules.registry import rule
@@ -14,11 +15,13 @@ from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
 
 __all__: list[str] = []
 
+_ON_ONE_HOST = "asked of runs on one host"
+
 
 @rule(
     "3.3.3", "trainingSingleHostSimulatedAccelerators", subject=TrainingResult, editions=("3.0",), severity=Severity.WARNING, preflight=True
 )
-def single_host_accelerators(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def single_host_accelerators(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A run on one host emulates at least as many accelerators as the edition names; fewer is a warning."""
     least = edition.training.min_accelerators_single_host
     for run in with_summary(result):
@@ -38,6 +41,15 @@ def single_host_accelerators(result: TrainingResult, edition: Edition) -> Iterat
                 file=summary.path,
                 field="num_accelerators",
             )
+        elif summary.num_hosts != 1:
+            yield Met(_counted(summary.num_hosts, "host"), _ON_ONE_HOST)
+        else:
+            demanded = "no least number known" if least is None else f"at least {least} on one host"
+            yield Met(_counted(summary.num_accelerators, "accelerator"), demanded)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _without_count(leaf: Leaf, summary: Summary) -> NoEvidence:
@@ -46,7 +58,7 @@ def _without_count(leaf: Leaf, summary: Summary) -> NoEvidence:
 
 
 @rule("3.3.4", "trainingSingleHostClientLimit", subject=TrainingResult, editions=("3.0",), preflight=True)
-def single_host_client_limit(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def single_host_client_limit(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A run that says it ran on one host was also started for one host only."""
     for run in runs_of(result):
         if isinstance(run, NoEvidence):
@@ -56,7 +68,7 @@ def single_host_client_limit(result: TrainingResult, _edition: Edition) -> Itera
         if run.summary.num_hosts is None:
             yield NoEvidence("the summary has no num_hosts", run.summary_file)
         elif run.summary.num_hosts != 1:
-            continue
+            yield Met(_counted(run.summary.num_hosts, "host"), _ON_ONE_HOST)
         elif hosts is None:
             yield NoEvidence("the metadata has no args.hosts", run.metadata_file)
         elif len(hosts) > 1:
@@ -67,6 +79,8 @@ def single_host_client_limit(result: TrainingResult, _edition: Edition) -> Itera
                 file=run.metadata_file,
                 field="args.hosts",
             )
+        else:
+            yield Met(f"{_counted(len(hosts), 'host')} in args.hosts", "1 host, as the summary counts")
 
 
 def _hosts(metadata: LeafMetadata) -> list[str] | None:
@@ -81,7 +95,7 @@ def _hosts(metadata: LeafMetadata) -> list[str] | None:
 
 
 @rule("3.3.6", "trainingIdenticalAcceleratorsPerNode", subject=TrainingResult, editions=("3.0",), preflight=True)
-def identical_accelerators_per_node(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def identical_accelerators_per_node(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every host emulates the same number of accelerators, so the number of accelerators is a multiple of the hosts."""
     for run in with_summary(result):
         if isinstance(run, NoEvidence):
@@ -107,10 +121,13 @@ def identical_accelerators_per_node(result: TrainingResult, _edition: Edition) -
                 file=summary.path,
                 field="num_accelerators",
             )
+        else:
+            spread = f"{_counted(accelerators, 'accelerator')} on {_counted(hosts, 'host')}"
+            yield Met(f"{spread}, {accelerators // hosts} each" if hosts > 1 else spread, "the same number on every host")
 
 
 @rule("3.3.7", "trainingNodeCapabilityConsistency", subject=TrainingResult, editions=("3.0",), severity=Severity.WARNING, preflight=True)
-def node_capability(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def node_capability(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The hosts of a run are alike: memory and cores do not differ by more than the edition's ratio, and the tool saw no difference.
 
     The first run of several hosts speaks for all. What differs is a warning.
@@ -128,6 +145,8 @@ def node_capability(result: TrainingResult, edition: Edition) -> Iterator[Findin
         if leaf.summary is not None and (leaf.summary.num_hosts or 0) > 1:
             lacking.append(NoEvidence("the metadata does not describe the hosts", metadata.path or leaf.relpath))
     yield from lacking
+    if not lacking:
+        yield Met("no run that records several hosts", "asked of runs on several hosts")
 
 
 def _recorded_hosts(metadata: LeafMetadata) -> list[Mapping[str, object]]:
@@ -139,7 +158,7 @@ _COMPARED = (("memory", "total", "memory", "bytes of memory"), ("cpu", "num_core
 """Group and key of a host's record, and what they are called."""
 
 
-def _unlike(hosts: Sequence[Mapping[str, object]], metadata: LeafMetadata, edition: Edition, file: str) -> Iterator[Finding]:
+def _unlike(hosts: Sequence[Mapping[str, object]], metadata: LeafMetadata, edition: Edition, file: str) -> Iterator[Finding | Met]:
     ratio = edition.training.node_capability_ratio
     for group, key, name, unit in _COMPARED:
         groups = (host.get(group) for host in hosts)
@@ -152,8 +171,13 @@ def _unlike(hosts: Sequence[Mapping[str, object]], metadata: LeafMetadata, editi
                 file=file,
                 field=f"system_info.hosts.{group}.{key}",
             )
+        elif ratio is not None and values:
+            low, high = (f"{value:.15g}" for value in (min(values), max(values)))
+            yield Met(f"{low} {unit}" if low == high else f"{low} to {high} {unit}", f"the largest at most {ratio:g} × the smallest")
     issues = (metadata.system_info or {}).get("host_consistency_issues")
-    if isinstance(issues, (list, tuple)) and issues:
+    if not isinstance(issues, (list, tuple)):  # what is no list, and yet says something, is one difference
+        issues = [issues] if issues else []
+    if issues:
         yield _unlike_finding(
             f"the tool saw that the hosts are not alike: {shown(issues[0])}",
             measured=f"{len(issues)} differences",
@@ -161,6 +185,8 @@ def _unlike(hosts: Sequence[Mapping[str, object]], metadata: LeafMetadata, editi
             file=file,
             field="system_info.host_consistency_issues",
         )
+    else:
+        yield Met(f"{len(hosts)} hosts without a recorded difference", "no difference that the tool recorded")
 
 
 def _unlike_finding(message: str, *, measured: str, required: str, file: str, field: str) -> Finding:

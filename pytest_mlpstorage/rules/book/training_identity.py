@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.base import nearest
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import boolean, number
 from pytest_mlpstorage.results.records import LeafMetadata, StoredResult, TrainingResult
 from pytest_mlpstorage.rules.registry import rule
@@ -22,7 +23,7 @@ def _same(one: str, other: str) -> bool:
 
 
 @rule("RC-TRN-1", "check_benchmark_type", subject=TrainingResult, editions=("3.0",), preflight=True)
-def benchmark_type(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def benchmark_type(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run says of itself that it is a run of the training benchmark."""
     for run in with_metadata(result):
         if isinstance(run, NoEvidence):
@@ -37,10 +38,12 @@ def benchmark_type(result: TrainingResult, _edition: Edition) -> Iterator[Findin
                 file=metadata.path or leaf.relpath,
                 field="benchmark_type",
             )
+        else:
+            yield Met(f"benchmark {shown(metadata.benchmark_type.strip())}", f"benchmark {result.benchmark}")
 
 
 @rule("RC-TRN-2", "check_model_recognized", subject=TrainingResult, editions=("3.0",), preflight=True)
-def model_recognized(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def model_recognized(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run and data generation names a model that its division accepts, and it is the one that its directory is named for."""
     # DG-TRN-1 asks the same of data generations.
     yield from (run for run in with_metadata(result) if isinstance(run, NoEvidence))
@@ -50,6 +53,9 @@ def model_recognized(result: TrainingResult, edition: Edition) -> Iterator[Findi
         finding = _unaccepted(leaf.metadata.model, result, edition)
         if finding is not None:
             yield dataclasses.replace(finding, file=leaf.metadata.path or leaf.relpath, field="model")
+        else:
+            required = f"{shown(result.model)}, as the directory, and accepted in {result.division.value}"
+            yield Met(f"model {shown(str(leaf.metadata.model).strip())}", required)
 
 
 def _unaccepted(model: str | None, result: TrainingResult, edition: Edition) -> Finding | None:
@@ -69,7 +75,7 @@ def _unaccepted(model: str | None, result: TrainingResult, edition: Edition) -> 
 
 
 @rule("RC-TRN-6", "check_odirect_supported_model", subject=TrainingResult, editions=("3.0",), preflight=True)
-def odirect_supported(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def odirect_supported(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Direct I/O is switched on only for models whose reader can do it."""
     able = edition.training.odirect_models
     for run in with_metadata(result):
@@ -78,7 +84,8 @@ def odirect_supported(result: TrainingResult, edition: Edition) -> Iterator[Find
             continue
         leaf, metadata = run
         value = metadata.parameter("reader.odirect")
-        if _switched_on(value) and not any(_same(metadata.model or result.model, model) for model in able):
+        on, model = _switched_on(value), metadata.model or result.model
+        if on and not any(_same(model, other) for other in able):
             yield Finding(
                 "direct I/O is switched on for a model that is not allowed it",
                 measured=shown(value),
@@ -86,6 +93,8 @@ def odirect_supported(result: TrainingResult, edition: Edition) -> Iterator[Find
                 file=metadata.path or leaf.relpath,
                 field="parameters.reader.odirect",
             )
+        else:
+            yield Met(f"direct I/O on, {shown(model.strip())}" if on else "direct I/O off", f"direct I/O off, or model {' or '.join(able)}")
 
 
 def _switched_on(value: object) -> bool:
@@ -96,7 +105,7 @@ def _switched_on(value: object) -> bool:
 
 
 @rule("ACC-TRN", "acceptedAccelerator", subject=TrainingResult, editions=("3.0",), preflight=True)
-def accepted_accelerator(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def accepted_accelerator(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run emulates an accelerator that its division accepts."""
     accepted = edition.training.accelerators_for(result.division)
     for run in with_metadata(result):
@@ -115,10 +124,12 @@ def accepted_accelerator(result: TrainingResult, edition: Edition) -> Iterator[F
                 file=metadata.path or leaf.relpath,
                 field="accelerator",
             )
+        else:
+            yield Met(str(shown(name.strip())), f"in {result.division.value}: {' or '.join(accepted)}")
 
 
 @rule("SUB-2", "check_run_consistency", subject=StoredResult, editions=("3.0",), preflight=True)
-def run_consistency(result: StoredResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def run_consistency(result: StoredResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """All runs of a result have the same model, and emulate the same accelerator where they emulate one.
 
     A result is one row of the table: one workload on one emulated accelerator. Runs that differ are two incomplete results.
@@ -143,3 +154,7 @@ def run_consistency(result: StoredResult, _edition: Edition) -> Iterator[Finding
                 file=other.path or result.relpath,
                 field=field,
             )
+        elif named:
+            yield Met(f"{field} {shown(named[0][0])} in {len(named)} run{'s' if len(named) != 1 else ''}", f"one {field}")
+        elif read:
+            yield Met(f"no {field} recorded", f"one {field}, where runs name it")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import boolean, integer, native
 from pytest_mlpstorage.results.records import Leaf, LeafMetadata, TrainingResult
 from pytest_mlpstorage.rules.registry import rule
@@ -21,6 +22,8 @@ __all__: list[str] = []
 # Conflict C-7: `checkpoint.checkpoint_folder` may be set. The rule's table leaves it out, but every workload that writes
 # checkpoints must put them somewhere, the official code accepts it, and it changes no work. It stands in the edition's list.
 
+_CLOSED_LIST = "only those of the closed list, or set by the tool"
+
 _OBJECT_STORAGE_FREE = ("local_fs",)
 """Values of ``storage.storage_type`` that are no object storage."""
 
@@ -28,13 +31,14 @@ _OBJECT_STORAGE_FREE = ("local_fs",)
 @rule(
     "3.6.2", "trainingClosedSubmissionParameters", subject=TrainingResult, editions=("3.0",), preflight=True, divisions=(Division.CLOSED,)
 )
-def closed_parameters(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def closed_parameters(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A closed run overrides only parameters of the closed list, or those that the tool itself sets.
 
     Only the keys of the recorded overrides are judged; keys that begin with ``workflow`` are not. One that the open
     division allows makes the result invalid here; it would be OPEN under ``open/``.
     """
     lacking: list[NoEvidence] = []
+    allowed: set[str] = set()
     for leaf, metadata, key, value in _overrides(result, lacking):
         category = edition.training.key_category(key)
         if category is Category.OPEN:
@@ -42,19 +46,26 @@ def closed_parameters(result: TrainingResult, edition: Edition) -> Iterator[Find
         elif category is Category.INVALID:
             yield _refused(leaf, metadata, key, value, "is in no list of parameters that a submission may set")
         else:
-            yield from _conditions(result, edition, leaf, metadata, key, value)
+            wrong = list(_conditions(result, edition, leaf, metadata, key, value))
+            yield from wrong
+            allowed |= set() if wrong else {key}
     yield from lacking
+    if allowed or not lacking:
+        yield Met(f"overridden and allowed: {len(allowed)}", _CLOSED_LIST)
 
 
 @rule("3.6.3", "trainingOpenSubmissionParameters", subject=TrainingResult, editions=("3.0",), preflight=True, divisions=(Division.OPEN,))
-def open_parameters(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def open_parameters(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """An open run overrides only parameters of the closed and the open list, or those that the tool itself sets."""
     lacking: list[NoEvidence] = []
+    allowed: set[str] = set()
+    freed: set[str] = set()
     for leaf, metadata, key, value in _overrides(result, lacking):
         category = edition.training.key_category(key)
         if category is Category.INVALID:
             yield _refused(leaf, metadata, key, value, "is in no list of parameters that a submission may set, open or closed")
         elif category is Category.OPEN:
+            freed.add(key)
             yield Finding(
                 f"{key} is set, which only the open division allows",
                 severity=Severity.INFO,
@@ -64,8 +75,14 @@ def open_parameters(result: TrainingResult, edition: Edition) -> Iterator[Findin
                 field=f"override_parameters.{key}",
             )
         else:
-            yield from _conditions(result, edition, leaf, metadata, key, value)
+            wrong = list(_conditions(result, edition, leaf, metadata, key, value))
+            yield from wrong
+            allowed |= set() if wrong else {key}
     yield from lacking
+    if allowed or not lacking:
+        yield Met(f"overridden and allowed: {len(allowed)}", _CLOSED_LIST)
+    if freed:
+        yield Met(f"overridden and refused in closed: {len(freed)}", "open division: those of the open list too")
 
 
 def _overrides(result: TrainingResult, lacking: list[NoEvidence]) -> Iterator[tuple[Leaf, LeafMetadata, str, Any]]:

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.layout import output_name
 from pytest_mlpstorage.results.records import TrainingResult
 from pytest_mlpstorage.rules.filesystems import filesystem_findings
@@ -18,7 +19,7 @@ __all__: list[str] = []
 
 
 @rule("3.4.1", "trainingMlpstoragePathArgs", subject=TrainingResult, editions=("3.0",), preflight=True)
-def path_arguments(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def path_arguments(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Data directory and results directory are both given and are not the same.
 
     Two spellings of one path (``/data`` and ``/data/``) are the same directory.
@@ -41,10 +42,13 @@ def path_arguments(result: TrainingResult, _edition: Edition) -> Iterator[Findin
                 file=file,
                 field="args.results_dir",
             )
+        elif data and results:
+            yield Met(f"data in {shown(data)}", "a data directory")
+            yield Met(f"results in {shown(results)}", "another directory for results")
 
 
 @rule("3.4.2", "trainingMlpstorageFilesystemCheck", subject=TrainingResult, editions=("3.0",))
-def separate_filesystems(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def separate_filesystems(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run shows that its data and its results lie on different filesystems.
 
     The evidence is a record of a probe with hard links, or the listing of ``df`` that older tools left in the log. Object

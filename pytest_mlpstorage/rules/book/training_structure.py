@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.base import nearest
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import wall_time
 from pytest_mlpstorage.results.layout import PHASES, is_noise
 from pytest_mlpstorage.results.records import Listing, TrainingResult
@@ -24,7 +25,7 @@ def _directories(listing: Listing) -> list[str]:
 
 
 @rule("2.1.11", "trainingWorkloads", subject=TrainingResult, editions=("3.0",), preflight=True)
-def training_workloads(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def training_workloads(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every directory in ``training/`` is named for a model that the division accepts, in exactly that spelling."""
     accepted = edition.training.models_for(result.division)
     if result.model not in accepted:
@@ -35,10 +36,12 @@ def training_workloads(result: TrainingResult, edition: Edition) -> Iterator[Fin
             required=" or ".join(accepted),
             file=result.relpath,
         )
+    else:
+        yield Met(result.model, f"in {result.division.value}: {' or '.join(accepted)}")
 
 
 @rule("2.1.12", "trainingPhases", subject=TrainingResult, editions=("3.0",))
-def training_phases(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def training_phases(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The directory of a workload holds exactly ``datasize``, ``datagen`` and ``run``; files beside them are allowed."""
     held = _directories(result.entries)
     for phase in PHASES:
@@ -53,10 +56,12 @@ def training_phases(result: TrainingResult, _edition: Edition) -> Iterator[Findi
                 required=", ".join(PHASES),
                 file=f"{result.relpath}/{name}",
             )
+    if set(held) == set(PHASES):
+        yield Met(", ".join(f"{name}/" for name in sorted(held)), f"exactly {', '.join(f'{phase}/' for phase in sorted(PHASES))}")
 
 
 @rule("2.1.13", "datagenTimestamp", subject=TrainingResult, editions=("3.0",))
-def datagen_timestamp(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def datagen_timestamp(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """``datagen/`` holds exactly one directory, and it is named ``YYYYMMDD_HHMMSS``."""
     if "datagen" not in result.entries.directories:
         yield NoEvidence("there is no datagen/", result.relpath)
@@ -66,19 +71,23 @@ def datagen_timestamp(result: TrainingResult, edition: Edition) -> Iterator[Find
     yield from _misnamed(names, place, "datagen/", edition)
     if len(names) != 1:
         yield Finding("datagen/ does not hold the directory of exactly one data generation", measured=len(names), required=1, file=place)
+    else:
+        yield Met("1 directory", "exactly 1 directory")
 
 
 @rule("2.1.16", "runResultsJson", subject=TrainingResult, editions=("3.0",))
-def run_results_json(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def run_results_json(result: TrainingResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """``run/`` is there and holds one file ``results.json``, the table of its runs."""
     if "run" not in result.entries.directories:
         yield Finding("there is no run/, and so no table of its runs", required="run/results.json", file=result.relpath)
     elif "results.json" not in result.run_listing.files:
         yield Finding("run/ holds no table of its runs", required="results.json", file=f"{result.relpath}/run")
+    else:
+        yield Met("run/ holds results.json", "one results.json in run/")
 
 
 @rule("2.1.17", "runTimestamps", subject=TrainingResult, editions=("3.0",))
-def run_timestamps(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def run_timestamps(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every directory in ``run/`` is named ``YYYYMMDD_HHMMSS``, and there are exactly as many as the edition demands.
 
     The warm-up is one of them, the earliest. Only directories are counted: ``run/`` also holds ``results.json``.
@@ -89,27 +98,34 @@ def run_timestamps(result: TrainingResult, edition: Edition) -> Iterator[Finding
     names = _directories(result.run_listing)
     yield from _misnamed(names, place, "run/", edition)
     required = edition.training.run_directories
+    split = f"{edition.training.warmup_runs} warm-up + {edition.training.measured_runs} measured"
     if len(names) != required:
-        split = f"{edition.training.warmup_runs} warm-up + {edition.training.measured_runs} measured"
         yield Finding(
             f"run/ does not hold the run directories of a complete result ({split})", measured=len(names), required=required, file=place
         )
+    else:
+        yield Met(f"{len(names)} directories", f"exactly {required} ({split})")
 
 
-def _misnamed(names: list[str], place: str, where: str, edition: Edition) -> Iterator[Finding]:
+def _misnamed(names: list[str], place: str, where: str, edition: Edition) -> Iterator[Finding | Met]:
     pattern = re.compile(edition.timestamp_pattern, re.ASCII)
+    misnamed = 0
     for name in names:
         if not pattern.fullmatch(name):
+            misnamed += 1
             yield Finding(
                 f"a directory in {where} is not named as a timestamp",
                 measured=shown(name),
                 required="YYYYMMDD_HHMMSS",
                 file=f"{place}/{name}",
             )
+    if names and not misnamed:
+        first, last = min(names), max(names)
+        yield Met(first if first == last else f"{first} to {last}", "named YYYYMMDD_HHMMSS")
 
 
 @rule("2.1.18", "runTimestampGap", subject=TrainingResult, editions=("3.0",))
-def run_timestamp_gap(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def run_timestamp_gap(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The runs follow one another without a break in which another run would have found room.
 
     Directories are named for the start of a run, so two neighbours must lie closer together than twice the duration of the
@@ -137,6 +153,9 @@ def run_timestamp_gap(result: TrainingResult, edition: Edition) -> Iterator[Find
     if not durations:
         return
     limit = gap.factor * min(durations)
+    demanded = f"{'at most' if gap.equal_passes else 'less than'} {seconds(limit)}, {gap.factor:g} × the {gap.of} run"
+    if len(result.runs) == 1:
+        yield Met("1 run", "asked of neighbouring runs")
     for earlier, later in zip(result.runs, result.runs[1:], strict=False):
         one, two = wall_time(earlier.name), wall_time(later.name)
         if one is None or two is None:
@@ -148,6 +167,8 @@ def run_timestamp_gap(result: TrainingResult, edition: Edition) -> Iterator[Find
             yield Finding(
                 f"two neighbouring runs lie too far apart: {earlier.name} and {later.name}",
                 measured=seconds(apart),
-                required=f"less than {seconds(limit)}, {gap.factor:g} × the {gap.of} run",
+                required=demanded,
                 file=later.relpath,
             )
+        else:
+            yield Met(seconds(apart), demanded)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.records import Summary, TrainingResult
 from pytest_mlpstorage.rules.aggregate import aggregate_training
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.rules.runs import is_warmup, of_division, required_utilization_percent, with_summary
 from pytest_mlpstorage.rules.wording import shown
-from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
+from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity, amounts
 
 __all__: list[str] = []
 
 
 @rule("3.3.2", "trainingAcceleratorUtilizationCheck", subject=TrainingResult, editions=("3.0",))
-def accelerator_utilization(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def accelerator_utilization(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run, the warm-up too, kept its emulated accelerators as busy as the edition demands of the model.
 
     The emulator's own verdict is ``success``, and the mean utilization is not below the minimum, compared as recorded and
@@ -25,8 +27,6 @@ def accelerator_utilization(result: TrainingResult, edition: Edition) -> Iterato
     number, below 0 or above 100 % is no measurement and fails.
     """
     required_percent = required_utilization_percent(edition, result.model)
-    if edition.profile is not None and not edition.profile.au_minimum:
-        required_percent = None  # while the round ran, the emulator's verdict decided alone for every model
     for run in with_summary(result):
         if isinstance(run, NoEvidence):
             yield run
@@ -36,12 +36,15 @@ def accelerator_utilization(result: TrainingResult, edition: Edition) -> Iterato
         # It fails here as the text stands; only the relaxed profile of the round makes it a warning.
         warmup = is_warmup(result, leaf, edition)
         who = "the warm-up run" if warmup else "a measured run"
-        for finding in (
+        for said in (
             *_utilization_mean(summary, who, required_percent),
             *_utilization_verdict(summary, who),
             *_utilization_epochs(summary),
         ):
-            yield dataclasses.replace(of_division(finding, result), part="warm-up" if warmup else "")
+            if isinstance(said, Met):
+                yield said
+            else:
+                yield dataclasses.replace(of_division(said, result), part="warm-up" if warmup else "")
 
 
 def _metric(summary: Summary, key: str) -> object:
@@ -49,7 +52,7 @@ def _metric(summary: Summary, key: str) -> object:
     return metric.get(key) if isinstance(metric, Mapping) else None
 
 
-def _utilization_mean(summary: Summary, who: str, required_percent: float | None) -> Iterator[Finding]:
+def _utilization_mean(summary: Summary, who: str, required_percent: float | None) -> Iterator[Finding | Met]:
     field = "metric.train_au_mean_percentage"
     mean = summary.metric.au_mean_percent
     if mean is None:
@@ -69,9 +72,18 @@ def _utilization_mean(summary: Summary, who: str, required_percent: float | None
             file=summary.path,
             field=field,
         )
+    elif required_percent is None:
+        yield Met(_percent(mean, 0), "0 to 100 % mean utilization, no minimum in force")
+    else:
+        yield Met(_percent(mean, required_percent), f"at least {required_percent:g} % mean utilization")
 
 
-def _utilization_verdict(summary: Summary, who: str) -> Iterator[Finding]:
+def _percent(value: float, limit: float) -> str:
+    """A percentage with no more digits than people read, unless they would put it onto a limit that it is not on."""
+    return f"{amounts(value, limit)[0]} %"
+
+
+def _utilization_verdict(summary: Summary, who: str) -> Iterator[Finding | Met]:
     said = summary.metric.au_meets_expectation
     if said != "success":
         yield Finding(
@@ -81,9 +93,11 @@ def _utilization_verdict(summary: Summary, who: str) -> Iterator[Finding]:
             file=summary.path,
             field="metric.train_au_meet_expectation",
         )
+    else:
+        yield Met("success", "the emulator's verdict: success")
 
 
-def _utilization_epochs(summary: Summary) -> Iterator[Finding]:
+def _utilization_epochs(summary: Summary) -> Iterator[Finding | Met]:
     field = "metric.train_au_percentage"
     values = summary.metric.au_percent
     if values is None:
@@ -111,13 +125,31 @@ def _utilization_epochs(summary: Summary) -> Iterator[Finding]:
                 file=summary.path,
                 field=field,
             )
+        else:
+            yield Met(_percent(value, 100), "0 to 100 % in every epoch")
 
 
 @rule("3.3.8", "trainingResultAggregation", subject=TrainingResult, editions=("3.0",))
-def result_aggregation(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
-    """The measured runs can be reduced to one figure: each has its values of every epoch."""
-    for run in with_summary(result):
-        if isinstance(run, NoEvidence):
-            yield run
-    for problem in aggregate_training(result, edition).problems:
+def result_aggregation(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
+    """The measured runs can be reduced to one figure: each has its values of every epoch, and their means are numbers.
+
+    Where the number of runs leaves open which of them are measured, or none is, no figure can be formed. That the number is wrong
+    is what the rule on the directories finds; here it is no evidence.
+    """
+    lacking = [run for run in with_summary(result) if isinstance(run, NoEvidence)]
+    yield from lacking
+    aggregate = aggregate_training(result, edition)
+    for problem in aggregate.problems:
         yield Finding(problem.message, file=problem.file, field=problem.field)
+    if aggregate.problems or lacking:
+        return
+    beyond = [name for name, value in aggregate.metrics.items() if not math.isfinite(value)]
+    for name in beyond:
+        yield Finding(f"the measured runs give no finite {name}", file=f"{result.relpath}/run")
+    if not aggregate.metrics:
+        made, wanted = len(result.runs), edition.training.run_directories
+        why = f"with {made} runs instead of {wanted} it is not known which of them count"
+        why = why if aggregate.leaves else "there is no measured run"
+        yield NoEvidence(f"the runs are reduced to no figure: {why}", f"{result.relpath}/run")
+    elif not beyond:
+        yield Met(f"{len(aggregate.leaves)} measured runs with both", "utilization and throughput per epoch in each measured run")

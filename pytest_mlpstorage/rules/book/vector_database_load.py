@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.base import Unknown
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.records import VectorDatabaseResult
 from pytest_mlpstorage.results.vector_records import Given, VectorRecord
 from pytest_mlpstorage.rules.registry import rule
@@ -19,7 +20,7 @@ _POSITIVE = "a whole number above 0"
 
 
 @rule("5.1.1", "vdbDatasetScale", subject=VectorDatabaseResult, editions=("3.0",))
-def dataset_scale(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def dataset_scale(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run says how many vectors of how many dimensions it searched, and that is one of the edition's scales.
 
     The table of scales was never published: while it is unknown any scale passes, and the finding says which it was.
@@ -41,7 +42,7 @@ def _positive(value: int | None) -> bool:
     return value is not None and value > 0
 
 
-def _scale(record: VectorRecord, edition: Edition) -> Iterator[Finding]:
+def _scale(record: VectorRecord, edition: Edition) -> Iterator[Finding | Met]:
     vectors, dimension = (record.given(key) for key in ("num_vectors", "dimension"))
     measured = f"{vectors.integer} × {dimension.integer}"
     scales = vector_book(edition).scales
@@ -54,6 +55,7 @@ def _scale(record: VectorRecord, edition: Edition) -> Iterator[Finding]:
             file=vectors.file,
             field=vectors.field,
         )
+        yield Met(f"{shown(vectors.integer)} vectors of {shown(dimension.integer)} dimensions", "both above 0 (no scales were published)")
     elif (vectors.integer, dimension.integer) not in scales:
         yield Finding(
             "the data set has none of the edition's scales",
@@ -62,10 +64,14 @@ def _scale(record: VectorRecord, edition: Edition) -> Iterator[Finding]:
             file=vectors.file,
             field=vectors.field,
         )
+    else:
+        yield Met(
+            f"{shown(vectors.integer)} vectors of {shown(dimension.integer)} dimensions", f"one of the edition's {len(scales)} scales"
+        )
 
 
 @rule("5.1.2", "vdbDimensionConsistency", subject=VectorDatabaseResult, editions=("3.0",))
-def dimension_consistency(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def dimension_consistency(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The vectors that were loaded have as many dimensions as those that every run searched."""
     loaded = yield from _loaded(result, "dimension")
     for given in given_by(run_records(result), "dimension"):
@@ -81,6 +87,8 @@ def dimension_consistency(result: VectorDatabaseResult, _edition: Edition) -> It
                 file=given.file,
                 field=given.field,
             )
+        elif loaded:
+            yield Met(f"{shown(given.integer)} dimensions searched", f"{shown(given.integer)} dimensions, as were loaded")
 
 
 def _loaded(result: VectorDatabaseResult, key: str) -> Generator[NoEvidence, None, list[Given]]:
@@ -95,7 +103,7 @@ def _loaded(result: VectorDatabaseResult, key: str) -> Generator[NoEvidence, Non
 
 
 @rule("5.2.1", "vdbCollectionPopulated", subject=VectorDatabaseResult, editions=("3.0",))
-def collection_populated(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def collection_populated(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """As many vectors were inserted as were declared. Fewer fail; more are a warning.
 
     A load that left no summary says only how many were asked for, which is no evidence that they arrived.
@@ -116,7 +124,7 @@ def collection_populated(result: VectorDatabaseResult, _edition: Edition) -> Ite
             yield from _populated(inserted, declared)
 
 
-def _populated(inserted: Given, declared: Given) -> Iterator[Finding]:
+def _populated(inserted: Given, declared: Given) -> Iterator[Finding | Met]:
     count, wanted = inserted.integer or 0, declared.integer or 0
     if count < wanted:
         yield Finding(
@@ -134,10 +142,12 @@ def _populated(inserted: Given, declared: Given) -> Iterator[Finding]:
             file=inserted.file,
             field=inserted.field,
         )
+    else:
+        yield Met(f"{shown(count)} vectors inserted", f"{shown(wanted)} vectors, as declared")
 
 
 @rule("5.2.2", "vdbIndexBuildCompleted", subject=VectorDatabaseResult, editions=("3.0",))
-def index_build_completed(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def index_build_completed(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The load names the index that it built, and every run searched that one.
 
     The text also asks for a record of the compaction, of which no form was ever published; it is not looked for. A load that
@@ -162,3 +172,5 @@ def index_build_completed(result: VectorDatabaseResult, _edition: Edition) -> It
             yield Finding(
                 "a run searched another index than was built", measured=shown(given.raw), required=other, file=given.file, field=given.field
             )
+        elif built:
+            yield Met(f"{shown(given.raw)} searched", f"{built[0].text}, as was built")

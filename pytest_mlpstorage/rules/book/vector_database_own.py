@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import number
 from pytest_mlpstorage.results.records import Leaf, VectorDatabaseResult
 from pytest_mlpstorage.results.vector_limits import Threshold, by_id, recorded
 from pytest_mlpstorage.results.vector_records import value_at
 from pytest_mlpstorage.rules.registry import RuleFunction, rule
 from pytest_mlpstorage.rules.vector_own import LOAD_CHECKS, OWN, RUN_CHECKS, Check, spread
+from pytest_mlpstorage.rules.vector_own_met import FOREIGN, LOADS_MET, RUNS_MET, Telling, spread_met
 from pytest_mlpstorage.verdict import Division, Finding, NoEvidence, Severity
 
 __all__: list[str] = []
@@ -67,38 +69,44 @@ def _held(division: Division, limit: Threshold, found: Callable[[Threshold], Ite
         yield dataclasses.replace(finding, message=f"{OWN}{told}", severity=severity)
 
 
-def _of_runs(result: VectorDatabaseResult, id: str) -> Iterator[Finding | NoEvidence]:
-    return _of(result, result.runs, id, RUN_CHECKS)
+def _of_runs(result: VectorDatabaseResult, id: str) -> Iterator[Finding | NoEvidence | Met]:
+    return _of(result, result.runs, id, RUN_CHECKS[id], RUNS_MET[id])
 
 
-def _of_loads(result: VectorDatabaseResult, id: str) -> Iterator[Finding | NoEvidence]:
-    return _of(result, result.datagen, id, LOAD_CHECKS)
+def _of_loads(result: VectorDatabaseResult, id: str) -> Iterator[Finding | NoEvidence | Met]:
+    return _of(result, result.datagen, id, LOAD_CHECKS[id], LOADS_MET[id])
 
 
-def _of(result: VectorDatabaseResult, leaves: Iterable[Leaf], id: str, checks: Mapping[str, Check]) -> Iterator[Finding | NoEvidence]:
-    check = checks[id]
-    for item in _said(leaves):
+def _of(result: VectorDatabaseResult, leaves: Iterable[Leaf], id: str, check: Check, tell: Telling) -> Iterator[Finding | NoEvidence | Met]:
+    said = [*_said(leaves)]
+    if not said:
+        yield FOREIGN
+    for item in said:
         if isinstance(item, NoEvidence):
             yield item
             continue
         file, summary = item
-        yield from _held(result.division, recorded(summary, id), functools.partial(check, summary=summary, file=file))
+        limit = recorded(summary, id)
+        findings = [*_held(result.division, limit, functools.partial(check, summary=summary, file=file))]
+        yield from findings
+        if all(finding.severity is Severity.INFO for finding in findings):
+            yield from tell(limit, summary)
 
 
 @_own("MLPS-VDB-01", "leastRecall")
-def recall(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def recall(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The phase of every run that gave the figures found at least 90 % of the exact neighbours."""
     yield from _of_runs(result, "MLPS-VDB-01")
 
 
 @_own("MLPS-VDB-02", "leastQueries")
-def queries(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def queries(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The phase of every run that gave the figures made at least 10 000 searches that succeeded, of all processes together."""
     yield from _of_runs(result, "MLPS-VDB-02")
 
 
 @_own("MLPS-VDB-03", "searchesReadStorage")
-def reads(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def reads(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A search read at least 4 KiB from storage on average, in every phase of every run, by the counters of the engine's processes.
 
     An index that is read through the operating system's memory must do so in the cold phase; that its later searches do not is
@@ -108,51 +116,60 @@ def reads(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding |
 
 
 @_own("MLPS-VDB-04", "noFailedSearches")
-def failures(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def failures(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """No search failed, came back with fewer neighbours than it was asked for, or with ids that are wrong, in any phase of any run."""
     yield from _of_runs(result, "MLPS-VDB-04")
 
 
 @_own("MLPS-VDB-05", "leastContrast")
-def contrast(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def contrast(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The vectors that were loaded tell a neighbour from any other: the mean distance is 1.5 times that of the last neighbour."""
     yield from _of_loads(result, "MLPS-VDB-05")
 
 
 @_own("MLPS-VDB-06", "indexBeyondMemory")
-def working_set(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def working_set(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """An index that is read through the operating system's memory was at least twice as large as that memory, where its host is known."""
     yield from _of_runs(result, "MLPS-VDB-06")
 
 
 @_own("MLPS-VDB-07", "spreadOfRates")
-def spread_of_rates(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def spread_of_rates(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The rates of the runs have a coefficient of variation of at most 10 %."""
-    rates, summary = [], None
+    rates, summary, lacking = [], None, False
     for item in _said(result.runs):
         if isinstance(item, NoEvidence):
             yield item
             return
-        summary = item[1]
+        file, summary = item
         if (rate := number(summary.get("throughput_qps"))) is not None:
             rates.append(rate)
-    yield from _held(result.division, recorded(summary, "MLPS-VDB-07"), lambda limit: spread(limit, rates, f"{result.relpath}/run"))
+        else:
+            lacking = True
+            yield NoEvidence("the summary has no usable throughput_qps", file)
+    limit = recorded(summary, "MLPS-VDB-07")
+    findings = [*_held(result.division, limit, lambda limit: spread(limit, rates, f"{result.relpath}/run"))]
+    yield from findings
+    if summary is None:
+        yield FOREIGN
+    elif not findings and not lacking:
+        yield spread_met(limit, rates)
 
 
 @_own("MLPS-VDB-08", "coldPhaseProved")
-def cold_proof(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def cold_proof(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every cold phase is proved: its index was seen to be out of memory before it was opened, or each search reads past memory."""
     yield from _of_runs(result, "MLPS-VDB-08")
 
 
 @_own("MLPS-VDB-09", "rowsAreWhole")
-def rows(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def rows(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The collection held every vector once, by the word of its engine after the load."""
     yield from _of_loads(result, "MLPS-VDB-09")
 
 
 @_own("MLPS-VDB-10", "parametersTookEffect")
-def parameters(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def parameters(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The engine used the parameters that it was asked for, as far as it says what it uses. An error where something is claimed."""
     yield from _of_loads(result, "MLPS-VDB-10")
     yield from _of_runs(result, "MLPS-VDB-10")

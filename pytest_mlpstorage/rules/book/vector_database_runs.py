@@ -7,15 +7,16 @@ from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.base import Unknown
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import number
 from pytest_mlpstorage.results.layout import is_noise
 from pytest_mlpstorage.results.records import Leaf, LeafMetadata, VectorDatabaseResult
 from pytest_mlpstorage.results.vector_records import CONFIG, MEAN_RECALL, RECALL, VERDICT, Given, ResultVerdict, recall_fraction
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.rules.runs import with_metadata
-from pytest_mlpstorage.rules.vector_runs import absent, run_recall, run_records, vector_book, vector_files
+from pytest_mlpstorage.rules.vector_runs import absent, at_least, run_recall, run_records, vector_book, vector_files
 from pytest_mlpstorage.rules.wording import shown
-from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
+from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity, amounts
 
 __all__: list[str] = []
 
@@ -27,7 +28,7 @@ def _unpublished(message: str, measured: str | int | float | None, given: Given)
 
 
 @rule("5.3.1", "vdbRunCount", subject=VectorDatabaseResult, editions=("3.0",), preflight=True)
-def run_count(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def run_count(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """There are exactly as many runs as the edition demands. Every directory in ``run/`` counts that does not begin with a dot.
 
     One that is not named as a timestamp is no run and fails: nobody reads it.
@@ -35,18 +36,18 @@ def run_count(result: VectorDatabaseResult, edition: Edition) -> Iterator[Findin
     place = f"{result.relpath}/run"
     names = [name for name in result.run_listing.directories if not name.startswith(".") and not is_noise(name)]
     pattern = re.compile(edition.timestamp_pattern, re.ASCII)
-    for name in names:
-        if not pattern.fullmatch(name):
-            yield Finding(
-                "a directory in run/ is not named as a timestamp", measured=name, required="YYYYMMDD_HHMMSS", file=f"{place}/{name}"
-            )
+    strange = [name for name in names if not pattern.fullmatch(name)]
+    for name in strange:
+        yield Finding("a directory in run/ is not named as a timestamp", measured=name, required="YYYYMMDD_HHMMSS", file=f"{place}/{name}")
     required = vector_book(edition).runs
     if len(names) != required:
         yield Finding("run/ does not hold the runs of a complete result", measured=len(names), required=required, file=place)
+    elif not strange:
+        yield Met(f"{len(names)} runs", f"exactly {required} runs, named YYYYMMDD_HHMMSS")
 
 
 @rule("5.3.2", "vdbRecallReported", subject=VectorDatabaseResult, editions=("3.0",))
-def recall_reported(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def recall_reported(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run says how many of the exact neighbours it found, as a fraction above 0 and at most 1.
 
     It stands in the summary or in ``recall_stats.json``. One that cannot be read as a number is no evidence. The least recall
@@ -80,12 +81,15 @@ def recall_reported(result: VectorDatabaseResult, edition: Edition) -> Iterator[
             )
         elif isinstance(least, Unknown):
             yield _unpublished(f"the recall cannot be judged: {least.unknown}", average, given)
+            yield Met(amounts(recall, None)[0], "a recall above 0 and at most 1 (no minimum was published)")
         elif average is None or average < least:
             yield Finding("the recall of a run is below the minimum", measured=average, required=least, file=given.file, field=given.field)
+        else:
+            yield at_least(average, least, "a mean recall of at least")
 
 
 @rule("5.3.3", "vdbQueryCountMinimum", subject=VectorDatabaseResult, editions=("3.0",))
-def query_count(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def query_count(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run says how many queries it made: as a count, or as a rate with the time that it lasted.
 
     The least number was never published: while it is unknown any passes, and the finding says which it was.
@@ -98,19 +102,22 @@ def query_count(result: VectorDatabaseResult, edition: Edition) -> Iterator[Find
         _leaf, record = run
         counted, rate, seconds = (record.given(key) for key in ("query_count", "throughput_qps", "total_time_seconds"))
         queries = counted.number
-        if counted.raw is None and rate.number is not None and seconds.number is not None:
-            queries = rate.number * seconds.number
+        if counted.raw is None and rate.number is not None and seconds.number is not None and rate.number > 0:
+            queries = number(rate.number * seconds.number)  # two numbers whose product is beyond any say nothing
         least = vectors.minimum_queries
         if queries is None or queries <= 0:
             yield absent(counted, "a run does not say how many queries it made", "query_count, or throughput_qps and total_time_seconds")
         elif isinstance(least, Unknown):
             yield _unpublished(f"the number of queries cannot be judged: {least.unknown}", round(queries), counted)
+            yield Met(f"{queries:.10g} queries", "a count above 0 (no minimum was published)")
         elif queries < least:
             yield Finding("a run made too few queries", measured=queries, required=least, file=counted.file, field=counted.field)
+        else:
+            yield at_least(queries, least, "a number of queries of at least")
 
 
 @rule("5.3.4", "vdbMetricsReported", subject=VectorDatabaseResult, editions=("3.0",))
-def metrics_reported(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def metrics_reported(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run reports its rate and its latencies, each a number above 0.
 
     A key that holds no number reports nothing, and neither a rate nor a latency of a run that was made is 0 or less.
@@ -124,10 +131,13 @@ def metrics_reported(result: VectorDatabaseResult, edition: Edition) -> Iterator
             given = record.given(key)
             if given.number is None or given.number <= 0:
                 yield absent(given, f"a run does not report {key}", "a number above 0")
+            else:
+                unit = key.rpartition("_")[2]
+                yield Met(f"{amounts(given.number, None)[0]} {unit}", f"figures in {unit} above 0")
 
 
 @rule("5.3.5", "vdbGroundTruthIntegrity", subject=VectorDatabaseResult, editions=("3.0",))
-def ground_truth(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def ground_truth(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The exact answers that every run was compared with were complete: ``result_verdict.json`` says so.
 
     The verdict in that file is not asked, only how the exact answers came about. A file without such a part is a warning.
@@ -149,7 +159,7 @@ def ground_truth(result: VectorDatabaseResult, edition: Edition) -> Iterator[Fin
             yield from _ground_truth(ResultVerdict.from_json(side.raw, side.path), least)
 
 
-def _ground_truth(verdict: ResultVerdict, least: float) -> Iterator[Finding]:
+def _ground_truth(verdict: ResultVerdict, least: float) -> Iterator[Finding | Met]:
     if not verdict.flat_setup:
         yield Finding(
             "a run does not say how its exact answers came about",
@@ -170,6 +180,8 @@ def _ground_truth(verdict: ResultVerdict, least: float) -> Iterator[Finding]:
             file=verdict.path,
             field="flat_setup.ok",
         )
+    else:
+        yield Met("not given" if verdict.ok_given is None else "true", "flat_setup.ok: true or not given")
     coverage = verdict.coverage.number
     if coverage is None or coverage < least:
         yield Finding(
@@ -179,10 +191,12 @@ def _ground_truth(verdict: ResultVerdict, least: float) -> Iterator[Finding]:
             file=verdict.path,
             field="flat_setup.coverage",
         )
+    else:
+        yield at_least(coverage, least, "a coverage of at least")
 
 
 @rule("RC-VDB-1", "check_benchmark_type", subject=VectorDatabaseResult, editions=("3.0",), preflight=True)
-def benchmark_type(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def benchmark_type(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run was one of the vector database benchmark by its own metadata."""
     for run in with_metadata(result):
         if isinstance(run, NoEvidence):
@@ -198,21 +212,28 @@ def benchmark_type(result: VectorDatabaseResult, _edition: Edition) -> Iterator[
                 file=metadata.path or leaf.relpath,
                 field="benchmark_type",
             )
+        else:
+            yield Met(str(shown(metadata.benchmark_type)), f"{result.benchmark} or vectordb")
 
 
 @rule("RC-VDB-2", "check_runtime", subject=VectorDatabaseResult, editions=("3.0",), preflight=True)
-def minimum_runtime(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def minimum_runtime(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run that ended by time was asked to last as long as the edition demands.
 
     A run that says nothing of it ran as long as the tool does by default; one that ended by a number of queries has no such time.
     """
-    least = vector_book(edition).minimum_runtime_seconds
+    vectors = vector_book(edition)
+    least = vectors.minimum_runtime_seconds
+    asked = f"at least {least} seconds, of a run that ends by time"
     for run in with_metadata(result):
         if isinstance(run, NoEvidence):
             yield run
             continue
         given = _runtime(result, *run)
-        if given is not None and (given.number is None or given.number < least):
+        if given is None:
+            by_count = number(run[1].args.get("queries")) is not None
+            yield Met("ends by queries" if by_count else f"no time given (default {vectors.default_runtime_seconds} seconds)", asked)
+        elif given.number is None or given.number < least:
             yield Finding(
                 "a run was asked to last too short a time",
                 measured=shown(given.raw),
@@ -220,6 +241,8 @@ def minimum_runtime(result: VectorDatabaseResult, edition: Edition) -> Iterator[
                 file=given.file,
                 field=given.field,
             )
+        else:
+            yield Met(f"{given.number:.10g} seconds", asked)
 
 
 def _runtime(result: VectorDatabaseResult, leaf: Leaf, metadata: LeafMetadata) -> Given | None:

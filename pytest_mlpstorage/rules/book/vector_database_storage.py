@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.records import LeafMetadata, VectorDatabaseResult
 from pytest_mlpstorage.rules.filesystems import filesystem_findings, uses_object_storage
 from pytest_mlpstorage.rules.registry import rule
@@ -28,12 +29,13 @@ def _data_argument(metadata: LeafMetadata) -> str:
 
 
 @rule("5.4.1", "vdbPathArgs", subject=VectorDatabaseResult, editions=("3.0",), preflight=True)
-def path_arguments(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def path_arguments(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The directory of the database and the results directory are both given and are not the same.
 
     A database on object storage has no such directory. Two spellings of one path are the same directory.
     """
     if uses_object_storage(result):
+        yield Met("object storage", "asked where data lie on a filesystem")
         return
     for run in with_metadata(result):
         if isinstance(run, NoEvidence):
@@ -56,10 +58,12 @@ def path_arguments(result: VectorDatabaseResult, _edition: Edition) -> Iterator[
                 file=file,
                 field="args.results_dir",
             )
+        elif data and results:
+            yield Met(f"{argument} and results_dir differ", "two directories, both given")
 
 
 @rule("5.4.2", "vdbFilesystemCheck", subject=VectorDatabaseResult, editions=("3.0",))
-def filesystem_check(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence]:
+def filesystem_check(result: VectorDatabaseResult, _edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """The database lay on another filesystem than the results, by what every run itself recorded.
 
     That is ``fs_separation.json``, or a listing of ``df`` in the run's log. A database on object storage has no filesystem.
@@ -74,11 +78,13 @@ def filesystem_check(result: VectorDatabaseResult, _edition: Edition) -> Iterato
 
 
 @rule("5.5.1", "vdbObjectStorageBackend", subject=VectorDatabaseResult, editions=("3.0",))
-def object_storage_backend(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def object_storage_backend(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A database that its system description puts on object storage says in every run which kind it used, and the edition knows it."""
     if not uses_object_storage(result):
+        yield Met("no object storage described", "asked of a database on object storage")
         return
     vectors = vector_book(edition)
+    known = " or ".join((*vectors.object_backends, *(f"{prefix}*" for prefix in vectors.object_backend_prefixes)))
     for run in run_records(result):
         if isinstance(run, NoEvidence):
             yield run
@@ -86,5 +92,6 @@ def object_storage_backend(result: VectorDatabaseResult, edition: Edition) -> It
         given = run[1].given("database.storage_backend")
         named = (given.text or "").lower()
         if named not in vectors.object_backends and not named.startswith(vectors.object_backend_prefixes):
-            known = " or ".join((*vectors.object_backends, *(f"{prefix}*" for prefix in vectors.object_backend_prefixes)))
             yield absent(given, "a run names no kind of object storage as its backend", known)
+        else:
+            yield Met(str(shown(given.raw)), known)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.edition import RequiredFiles
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.results.coerce import boolean, native
 from pytest_mlpstorage.results.records import Leaf, LeafMetadata, VectorDatabaseResult
 from pytest_mlpstorage.results.vector_records import CONFIG, STATISTICS, VERDICT
@@ -20,7 +21,7 @@ __all__: list[str] = []
 
 
 @rule("5.6.2", "vdbClosedDatabaseBackend", subject=VectorDatabaseResult, editions=("3.0",), preflight=True, divisions=(Division.CLOSED,))
-def closed_database(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def closed_database(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every run of a closed result searched the database of the closed division, under just that name."""
     allowed = vector_book(edition).databases_closed
     for run in run_records(result):
@@ -32,10 +33,12 @@ def closed_database(result: VectorDatabaseResult, edition: Edition) -> Iterator[
             yield absent(given, "a closed run does not name its database", " or ".join(allowed))
         elif given.raw not in allowed:
             yield absent(given, "a closed run searched another database: under open/ the result would be OPEN", " or ".join(allowed))
+        else:
+            yield Met(str(shown(given.raw)), f"the database of the closed division: {' or '.join(allowed)}")
 
 
 @rule("5.6.3", "vdbClosedIndexTypes", subject=VectorDatabaseResult, editions=("3.0",), preflight=True, divisions=(Division.CLOSED,))
-def closed_index(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def closed_index(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A closed result is of an index of the closed division, which is the name of its directory and that of every run, in upper case."""
     # Conflict C-3: the diagram of the rules puts the index right below vector_database/, the tool puts the engine between.
     # Both are read; the index is the last level of the path in either.
@@ -47,6 +50,8 @@ def closed_index(result: VectorDatabaseResult, edition: Edition) -> Iterator[Fin
             required=" or ".join(allowed),
             file=result.relpath,
         )
+    else:
+        yield Met(f"directory {result.index}", " or ".join(allowed))
     for run in run_records(result):
         if isinstance(run, NoEvidence):
             yield run
@@ -56,25 +61,29 @@ def closed_index(result: VectorDatabaseResult, edition: Edition) -> Iterator[Fin
             yield absent(given, "a closed run does not name the index that it searched", result.index)
         elif given.raw != result.index:
             yield absent(given, "a run searched another index than the directory is named after", result.index)
+        else:
+            yield Met(f"{shown(given.raw)} searched", "the index of the directory's name")
 
 
 @rule(
     "5.6.4", "vdbClosedSubmissionParameters", subject=VectorDatabaseResult, editions=("3.0",), preflight=True, divisions=(Division.CLOSED,)
 )
-def closed_parameters(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def closed_parameters(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A closed load or run overrides only parameters of the closed list. Only the keys of the recorded overrides are judged."""
     vectors = vector_book(edition)
-    for override in _overrides(result):
+    overrides = [*_overrides(result)]
+    for override in overrides:
         if isinstance(override, NoEvidence):
             yield override
         elif override.key in vectors.open_keys:
             yield override.refused("is allowed only in the open division: under open/ the result would be OPEN")
         elif override.key not in vectors.closed_keys:
             yield override.refused("is in no list of parameters that a submission may set")
+    yield from _within(vectors.closed_keys, overrides, f"only the {len(vectors.closed_keys)} parameters of the closed list")
 
 
 @rule("5.6.5", "vdbOpenSubmissionParameters", subject=VectorDatabaseResult, editions=("3.0",), preflight=True, divisions=(Division.OPEN,))
-def open_parameters(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def open_parameters(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """An open load or run of the closed division's database overrides only parameters of the closed and the open list.
 
     Its index is one that the rules name for that database. Another database has parameters and indexes of its own, which no list
@@ -109,13 +118,18 @@ def open_parameters(result: VectorDatabaseResult, edition: Edition) -> Iterator[
             # Only the text limits the indexes; the official code does not look.
             message = f"the index of a run is none that the rules name for {database.text}"
             yield absent(index, message, " or ".join(vectors.index_types_open))
+        else:
+            yield Met(f"{index.raw} in {database.text}", f"one of the {len(vectors.index_types_open)} indexes named for it")
     if foreign:
         return
-    for override in _overrides(result):
+    overrides = [*_overrides(result)]
+    lists = (*vectors.closed_keys, *vectors.open_keys)
+    for override in overrides:
         if isinstance(override, NoEvidence):
             yield override
-        elif override.key not in (*vectors.closed_keys, *vectors.open_keys):
+        elif override.key not in lists:
             yield override.refused("is in no list of parameters that a submission may set, open or closed")
+    yield from _within(lists, overrides, f"open division: only the {len(set(lists))} parameters of both lists")
 
 
 class _Override:
@@ -126,6 +140,13 @@ class _Override:
 
     def refused(self, why: str) -> Finding:
         return Finding(f"{self.key} {why}", measured=shown(self.value), file=self.file, field=f"override_parameters.{self.key}")
+
+
+def _within(allowed: Sequence[str], overrides: Sequence[_Override | NoEvidence], required: str) -> Iterator[Met]:
+    """How many parameters a result overrides, all its loads and runs together, where it may override each of them."""
+    if all(isinstance(one, _Override) and one.key in allowed for one in overrides):
+        keys = {one.key for one in overrides if isinstance(one, _Override)}
+        yield Met(f"{len(keys)} parameter{'s' if len(keys) > 1 else ''} overridden" if keys else "no parameter overridden", required)
 
 
 def _overrides(result: VectorDatabaseResult) -> Iterator[_Override | NoEvidence]:
@@ -146,7 +167,7 @@ def _overrides(result: VectorDatabaseResult) -> Iterator[_Override | NoEvidence]
 
 
 @rule("MLPS-ENGINE-1", "acceptedEngine", subject=VectorDatabaseResult, editions=("3.0",), severity=Severity.INFO, preflight=True)
-def accepted_engine(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def accepted_engine(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """What was measured is the database of the closed division.
 
     Any other is a fair measurement of something that is not the closed benchmark, so the result is OPEN at best.
@@ -167,10 +188,14 @@ def accepted_engine(result: VectorDatabaseResult, edition: Edition) -> Iterator[
                 file=given.file,
                 field=given.field,
             )
+        elif given.text is not None:
+            yield Met(given.text, f"the database of the closed division: {' or '.join(allowed)}")
+        else:
+            yield Met("no database named", "asked where one is named")
 
 
 @rule("MLPS-FILES-1", "requiredFiles", subject=VectorDatabaseResult, editions=("3.0",))
-def required_files(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence]:
+def required_files(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """Every load and run holds the files that the edition demands of it, and its summary and metadata can be read.
 
     A file that the publisher emptied of its content counts as present. The official tool writes no summary where it runs on one
@@ -178,15 +203,32 @@ def required_files(result: VectorDatabaseResult, edition: Edition) -> Iterator[F
     took such results. What is missing or unreadable here is no evidence for the other rules.
     """
     # The rules list these files per leaf without an id of their own; the verdict file has one (5.3.5), the metadata too (LEAF-01).
+    wanted: dict[str, None] = {}
+    whole = 0
     for leaf in result.leaves:
-        required = edition.required_files.get(f"vector_database/{leaf.phase}")
-        for pattern in required.any_of if isinstance(required, RequiredFiles) else ():
-            if re.search(pattern, VERDICT) is None and not any(re.search(pattern, name) for name in leaf.files if "/" not in name):
-                yield _missing(result, leaf, pattern)
-        for problem in leaf.problems:
-            name = problem.file.rpartition("/")[2]
-            if (leaf.summary is None and name.endswith("summary.json")) or (leaf.metadata is None and "metadata" in name):
-                yield Finding(f"a file {problem.message}", file=problem.file)
+        patterns = _required(leaf, edition)
+        lacking = [*_lacking(result, leaf, patterns)]
+        yield from lacking
+        wanted.update((readable(pattern), None) for pattern in patterns)
+        whole += not lacking
+    if whole:
+        yield Met(f"{whole} loads and runs", f"{', '.join(wanted) or 'no file'} in each, no record damaged")
+
+
+def _required(leaf: Leaf, edition: Edition) -> list[str]:
+    required = edition.required_files.get(f"vector_database/{leaf.phase}")
+    patterns = required.any_of if isinstance(required, RequiredFiles) else ()
+    return [pattern for pattern in patterns if re.search(pattern, VERDICT) is None]
+
+
+def _lacking(result: VectorDatabaseResult, leaf: Leaf, patterns: list[str]) -> Iterator[Finding]:
+    for pattern in patterns:
+        if not any(re.search(pattern, name) for name in leaf.files if "/" not in name):
+            yield _missing(result, leaf, pattern)
+    for problem in leaf.problems:
+        name = problem.file.rpartition("/")[2]
+        if (leaf.summary is None and name.endswith("summary.json")) or (leaf.metadata is None and "metadata" in name):
+            yield Finding(f"a file {problem.message}", file=problem.file)
 
 
 def _missing(result: VectorDatabaseResult, leaf: Leaf, pattern: str) -> Finding:

@@ -1,15 +1,19 @@
 """Facts go into an item's properties and come out the same."""
 
+import dataclasses
 import math
 
 import pytest
 from training_tree import TrainingTree
 
+from pytest_mlpstorage.met import Met
 from pytest_mlpstorage.report import records
+from pytest_mlpstorage.results.places import SubjectPlace
 from pytest_mlpstorage.rules import edition_of, rules_for, weighed
 from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
 
 FINDING = Finding("below", Severity.ERROR, Category.INVALID, 88.1, 90.0, "run/summary.json", "metric.au", "3.3.2", 6)
+REMARK = Finding("so it is", severity=Severity.INFO, category=Category.CLOSED)
 
 
 def test_a_finding_survives_the_way_through_json():
@@ -47,6 +51,29 @@ def test_the_first_finding_does_not_overwrite_what_is_there():
         (records.MEASURED, "88.1"),
         (records.REQUIRED, "90.0"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ((Met("97 %", "at least 90 %"), Met("95 %", "at least 90 %")), ("95 to 97 %", "at least 90 %")),
+        ((Met("97 %", "at least 90 %"), NoEvidence("gone", "x")), ("", "")),
+        ((Met("97 %", "at least 90 %"), FINDING), ("88.1", "90.0")),
+        ((Met("97 %", "at least 90 %"), dataclasses.replace(REMARK, measured=3)), ("97 %", "at least 90 %")),
+        ((dataclasses.replace(REMARK, measured=3),), ("3", "")),
+        ((Met("97 %", "at least 90 %"), dataclasses.replace(REMARK, measured=3, required=4)), ("3", "4")),
+        ((Met("97 %", "at least 90 %"), REMARK), ("97 %", "at least 90 %")),
+        ((Met("97 %", "at least 90 %"), dataclasses.replace(REMARK, severity=Severity.WARNING)), ("", "")),
+    ],
+)
+def test_a_rule_that_is_met_hands_over_what_it_measured_and_what_is_required(said, told, tmp_path):
+    subject = TrainingTree.write(tmp_path).read()
+    rule = dataclasses.replace(rules_for(subject)[0], function=lambda *_: iter(said))
+    evaluation, properties = rule.evaluate(subject, edition_of(subject)), []
+    records.record_rule(properties, SubjectPlace("training", "a", subject.division, subject.edition), evaluation, evaluation.findings)
+    back = records.facts(properties)
+    assert (back.measured, back.required) == told
+    assert len(dict(properties)) == len(properties)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Rules by sections of the book, and what came of each."""
 
+import dataclasses
+
 import pytest
 from training_tree import TrainingTree
 
@@ -64,6 +66,8 @@ def test_each_rule_of_each_edition_has_a_section():
         ("closed", (WARNING,), (), "warned"),
         ("closed", (INFO, OPEN), (), "noted"),
         ("whatif", (DEMOTED, WARNING), (), "would fail"),
+        ("whatif", (DEMOTED,), (GONE,), "would fail"),
+        ("whatif", (WARNING,), (GONE,), "not verified"),
         ("closed", (DEMOTED,), (), "noted"),
         ("whatif", (OPEN,), (), "noted"),
     ],
@@ -77,6 +81,28 @@ def test_the_gravest_finding_is_told_with_how_many_there_are():
     row = RuleRow.of("X", "name", "closed", (INFO, WARNING, BAD), ())
     assert (row.measured, row.required, row.message) == ("1", "2", "bad (×3)")
     assert RuleRow.of("X", "name", "closed", (), (GONE,)).message == "the file is gone"
+
+
+@pytest.mark.parametrize(
+    ("findings", "told"),
+    [
+        ((), ("97 %", "at least 90 %")),
+        ((INFO,), ("97 %", "at least 90 %")),
+        ((dataclasses.replace(INFO, measured=1),), ("97 %", "at least 90 %")),
+        ((dataclasses.replace(INFO, measured=1, required=2),), ("1", "2")),
+        ((BAD,), ("1", "2")),
+        ((DEMOTED,), ("", "")),
+        ((WARNING,), ("", "")),
+        ((OPEN,), ("", "")),
+    ],
+)
+def test_a_rule_that_is_met_tells_what_it_measured_and_what_is_required(findings, told):
+    row = RuleRow.of("X", "name", "closed", findings, (), ("97 %", "at least 90 %"))
+    assert (row.measured, row.required) == told
+
+
+def test_what_was_met_is_not_told_of_a_rule_that_lacks_evidence():
+    assert RuleRow.of("X", "name", "closed", (), (GONE,), ("97 %", "at least 90 %")).measured == ""
 
 
 def test_an_item_that_only_a_person_can_decide_says_so():

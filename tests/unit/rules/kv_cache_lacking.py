@@ -11,6 +11,12 @@ def without_commands(tree):
     tree.edit_metadata(lambda m: m.update(command_output_files=[]))
 
 
+def recorded_alone(tree, number, **parameters):
+    """Record parameters of one option, and no command line of any."""
+    without_commands(tree)
+    tree.edit_metadata(lambda m: m["parameters"].update(options={str(number): parameters}))
+
+
 LACKING = (
     *((id, without_metadata, "metadata could not be read") for id in ("6.3.1.1", "6.3.2.1", "6.3.2.2", "6.3.3.1", "6.3.3.2", "6.4.1", "6.6.1")),
     ("MLPS-ENGINE-1", without_metadata, "metadata could not be read"),
@@ -50,4 +56,11 @@ LACKING = (
     ("6.4.1", lambda t: (t.leaf / "fs_separation.json").write_text("{"), "does not say whether"),
     ("6.4.1", lambda t: (t.leaf / "fs_separation.json").write_text("PRUNED BY STAFF"), "does not say whether"),
     ("6.6.1", without_commands, "no command line of a pass is recorded"),
+    *(("6.3.1.1", lambda t, n=number: recorded_alone(t, n), f"no command line of option {number} is recorded") for number in (1, 2, 3)),
+    ("6.3.1.1", lambda t: recorded_alone(t, 2, foreign=1), "no command line of option 2 is recorded"),
+    (
+        "6.3.1.1",
+        lambda t: recorded_alone(t, 2, num_users=100, duration=300),
+        "option 2 has neither a command line nor a record of model, gpu-mem-gb, cpu-mem-gb, max-concurrent-allocs, generation-mode",
+    ),
 )  # fmt: skip

@@ -14,8 +14,16 @@ from pytest_mlpstorage.verdict import Finding, amounts
     [
         (19.65438650504595, 90.0, ("19.6544", "90.0")),
         (0.5166000000000001, None, ("0.5166", "")),
-        # Beside words nobody knows on which side of a limit it would fall.
+        ("6.780038 s", "at most 5 s", ("6.78004 s", "at most 5 s")),
+        ("6.780038 s", "at most 460.302888 s, 1 × the mean run", ("6.78004 s", "at most 460.303 s, 1 × the mean run")),
+        ("460.302887 s", "less than 460.302888 s", ("460.302887 s", "less than 460.302888 s")),
+        (89.1234567, "at least 90 %", ("89.1235", "at least 90 %")),
         (89.99999987, "at least 90 %", ("89.99999987", "at least 90 %")),
+        # Beside a range, another unit, or words nobody knows on which side of a limit it would fall.
+        (100.00000001, "0 to 100", ("100.00000001", "0 to 100")),
+        ("1.00000001 min", "at most 60 s", ("1.00000001 min", "at most 60 s")),
+        ("6.780038 s", "any time", ("6.780038 s", "any time")),
+        ("6.780038 s, 2.1234567 times", None, ("6.78004 s, 2.1234567 times", "")),
         ("-12.3456789", 3, ("-12.3457", "3")),
         # What would be put onto the limit, or over it, is left whole.
         (89.99999999, 90, ("89.99999999", "90")),
@@ -26,6 +34,7 @@ from pytest_mlpstorage.verdict import Finding, amounts
         (123456.78901234, 5, ("123456.78901234", "5")),
         (0.12345, 1e-07, ("0.12345", "1e-07")),
         ("0.1234567 GiB", float("nan"), ("0.1234567 GiB", "nan")),
+        ("9" * 400, "8.1234567", ("9" * 400, "8.12346")),
         (None, None, ("", "")),
         (0, "", ("0", "")),
     ],

@@ -108,6 +108,11 @@ def _uncounted(tree):
 LACKING = [
     ("4.3.1", lambda t: t.metric(checkpoint_size_GB=0), "the summary has no usable metric.checkpoint_size_GB"),
     ("4.3.1", lambda t: t.summary(host_memory_GB=[]), "the summary has no usable host_memory_GB"),
+    ("4.3.1", lambda t: t.metric(checkpoint_size_GB=-1), "the summary has no usable metric.checkpoint_size_GB"),
+    ("4.3.1", lambda t: t.summary(host_memory_GB=[0]), "the summary has no usable host_memory_GB"),
+    ("4.3.1", lambda t: t.summary(host_memory_GB=[-1]), "the summary has no usable host_memory_GB"),
+    ("4.3.1", lambda t: t.summary(num_hosts=2, host_memory_GB=[24, -1]), "the summary has no usable host_memory_GB"),
+    ("4.3.1", lambda t: t.summary(num_hosts=2, host_memory_GB=[1e308, 1e308]), "the summary has no usable host_memory_GB"),
     ("4.3.1", lambda t: t.summary(num_hosts=0), "the summary has no usable num_hosts"),
     ("4.3.1", lambda t: t.summary(num_hosts=-1), "the summary has no usable num_hosts"),
     ("4.3.4", lambda t: t.summary(num_accelerators=None), "the summary has no num_accelerators"),

@@ -44,6 +44,7 @@ def test_a_valid_tree_passes(module, rule_id, bend, tmp_path):
     evaluation = evaluate(module, rule_id, tmp_path, bend)
     assert [f.line() for f in evaluation.findings if f.severity.value != "info" or rule_id in ("MLPS-ENGINE-1", "MLPS-DESC-1")] == []
     assert evaluation.lacking == ()
+    assert all(evaluation.met), f"{rule_id} passes, and does not tell what it measured and what is required: {evaluation.met}"
 
 
 @pytest.mark.parametrize(("module", "rule_id", "example"), cases("FAILING"))

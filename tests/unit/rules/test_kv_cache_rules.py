@@ -251,7 +251,7 @@ def test_the_published_partial_failure_is_an_error(tree):
 
 
 @pytest.mark.parametrize(
-    ("profile", "findings"), [("mlc-v3", 1), ("serving", 2), ("replay", 2), ("", 1), (None, 1), (["serving"], 1), (7, 1)]
+    ("profile", "findings"), [("mlc-v3", 1), ("serving", 2), ("replay", 2), ("", 1), (None, 1), (["serving"], 2), (7, 2)]
 )
 def test_other_work_is_told_beside_the_engine(tree, profile, findings):
     tree.edit_metadata(lambda m: m.update(mlps={"engine": {"name": "native", "profile": profile}}))

@@ -35,6 +35,7 @@ def test_each_short_name_is_of_one_kind_of_result_and_can_be_typed():
     ("name", "short", "part"),
     [
         (AU, "train_au", ""),
+        (f"{AU} on h100", "train_au", "h100"),
         ("Read B/W (MiB/s) on h100", "train_read_bandwidth", "h100"),
         ("train_throughput_mean_MB_per_second", "train_read_bandwidth", ""),
         ("KVCache llama3.1-8b Storage + Mem - Read B/W (GiB/s)", "kv_read_bandwidth", "llama3.1-8b Storage + Mem"),

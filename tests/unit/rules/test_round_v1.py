@@ -211,6 +211,16 @@ def test_a_report_that_the_publisher_removed_is_withheld(tree):
     assert [(lack.file, lack.withheld) for lack in evaluation.lacking] == [(group("mlperf_storage_report.json"), True)]
 
 
+def test_a_description_that_the_publisher_removed_is_withheld(tree):
+    tree.description.write_text("PRUNED BY STAFF")
+    evaluation = evaluate(tree.read())["V1-13"]
+    assert evaluation.findings == ()
+    place = tree.description.relative_to(tree.root).as_posix()
+    assert [(lack.reason, lack.file, lack.withheld) for lack in evaluation.lacking] == [
+        ("the system description was removed by its publisher", place, True)
+    ]
+
+
 def test_the_descriptions_of_systems_may_lie_outside_the_tree_that_is_judged(tree):
     read = read_tree(tree.submission / "results")
     (place,) = read.result_places

@@ -17,6 +17,7 @@ from pytest_mlpstorage.rules.pictures import pictures_of
 from pytest_mlpstorage.rules.training_pictures import training_activities, training_pictures
 
 sys.path.append(str(Path(__file__).parent))
+from round_v2_tree import RoundTree
 from training_tree import COMPUTE_SECONDS, EPOCHS, FIRST_STEP_SECONDS, RANKS, STEPS, WALL_SECONDS, TrainingTree
 
 BOOK = edition("3.0")
@@ -80,6 +81,30 @@ def test_a_model_without_a_limit_is_drawn_without_one(tree, monkeypatch):
     assert (picture.charts[0].limit, picture.charts[0].note) == (None, "")
     assert "The warm-up (hollow marks) enters no figure." in picture.says
     assert picture.says[0] == "Accelerators were busy 97.2 % of the time (mean of 5 runs)."
+
+
+def test_a_profile_without_a_minimum_draws_none(tree):
+    (picture,) = training_pictures(tree.read(), BOOK.relaxed())
+    assert (picture.charts[0].limit, picture.charts[0].note) == (None, "")
+    assert not any("demands" in line for line in picture.says)
+
+
+def test_where_no_run_tells_its_utilization_it_is_said_that_none_is_asked_for(tree):
+    tree.edit_summary(lambda s: s["metric"].pop("train_au_mean_percentage"))
+    (picture,) = training_pictures(tree.read(), BOOK.relaxed())
+    assert picture.says[0] == "No least utilization is in force for this model."
+
+
+def test_each_accelerator_of_round_2_has_a_mean_of_its_own(tmp_path):
+    tree = RoundTree.training(tmp_path, runs=8)
+    for run in range(8):
+        tree.metadata(lambda m, run=run: m["args"].update(accelerator_type="a100" if run < 5 else "h100"), run=run)
+        tree.metric(run=run, train_au_mean_percentage=99.0 if run < 5 else 91.0)
+    (picture,) = training_pictures(tree.read(), edition("2.0"))
+    assert picture.says[:2] == (
+        "Accelerators were busy 99 % of the time (mean of 5 runs on a100; the edition demands 90 % of each run).",
+        "Accelerators were busy 91 % of the time (mean of 3 runs on h100; the edition demands 90 % of each run).",
+    )
 
 
 def test_the_steps_of_the_ranks_are_a_rate_over_time(tree):

@@ -101,6 +101,39 @@ def test_a_data_generation_without_records_hides_no_other(tree):
     assert [len(asked(tree, rule_id).findings) for rule_id in ("3.2.1", "DG-TRN-2")] == [1, 2]
 
 
+def test_a_gap_of_just_the_limit_is_judged_and_worded_as_the_edition_has_it(tree):
+    tree.rename_run(5, "20260713_083800")
+    result, book = tree.read(), edition_of(tree.read())
+    gap = book.training.run_gap.model_copy(update={"equal_passes": True})
+    lenient = book.model_copy(update={"training": book.training.model_copy(update={"run_gap": gap})})
+    rule = next(rule for rule in rules_for(result) if rule.id == "2.1.18")
+    (strict,) = rule.evaluate(result, book).findings
+    assert (strict.measured, strict.required) == ("480 s", "less than 480 s, 2 × the shortest run")
+    assert rule.evaluate(result, lenient).findings == ()
+    tree.rename_run(5, "20260713_083801")
+    (finding,) = rule.evaluate(tree.read(), lenient).findings
+    assert (finding.measured, finding.required) == ("481 s", "at most 480 s, 2 × the shortest run")
+
+
+@pytest.mark.parametrize(
+    ("kept", "lacking"), [(6, ()), (3, ()), (2, ()), (1, ("the runs are reduced to no figure: there is no measured run",))]
+)
+def test_a_result_that_claims_nothing_is_reduced_whatever_its_number_of_runs(tmp_path, kept, lacking):
+    tree = TrainingTree.write(tmp_path / "tree", division="whatif", runs=kept)
+    evaluation = asked(tree, "3.3.8")
+    assert evaluation.findings == ()
+    assert tuple(item.reason for item in evaluation.lacking) == lacking
+    if not lacking:
+        assert evaluation.met[0] == f"{kept - 1} measured runs with both"
+
+
+def test_runs_that_are_reduced_to_no_figure_are_not_told_as_reduced(tmp_path):
+    tree = TrainingTree.write(tmp_path / "tree", runs=5)
+    assert asked(tree, "3.3.8").met == ("", "")
+    tree.edit_metric(run=2, train_au_percentage=[])
+    assert [finding.message for finding in asked(tree, "3.3.8").findings] == ["the list of values per epoch of a measured run is empty"]
+
+
 def test_equal_findings_of_all_runs_are_one_with_their_count(tree):
     tree.edit_summary(lambda s: s.pop("num_files_eval"))
     assert [f.count for f in asked(tree, "3.3.1").findings] == [6]

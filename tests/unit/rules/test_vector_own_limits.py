@@ -46,6 +46,12 @@ WEIGHTS = [
     ),
     (examples.residence("memory"), "MLPS-VDB-03", Severity.INFO),
     (examples.residence("memory", examples.whatif()), "MLPS-VDB-03", Severity.INFO),
+    (examples.run("phases", []), "MLPS-VDB-03", Severity.ERROR),
+    (examples.residence("page-cache", examples.run("phases", [])), "MLPS-VDB-03", Severity.ERROR),
+    (examples.residence("memory", examples.run("phases", [])), "MLPS-VDB-03", Severity.INFO),
+    (examples.run("phases", []), "MLPS-VDB-04", Severity.ERROR),
+    (examples.steady("failed", None, 0), "MLPS-VDB-04", Severity.ERROR),
+    (examples.rates(0, 0, 0, 0, 0), "MLPS-VDB-07", Severity.INFO),
     (examples.whatif(examples.steady("queries", 5, min_queries=examples.limit(1))), "MLPS-VDB-02", Severity.INFO),
     (
         examples.residence(
@@ -66,6 +72,24 @@ def test_a_finding_weighs_as_it_was_recorded_and_never_much_less_than_by_default
     assert {finding.severity for finding in told} == {severity}
     assert {finding.category for finding in told} == {Category.CLOSED}
     assert all(finding.message.startswith("own threshold: ") for finding in told)
+
+
+def test_a_run_without_a_rate_is_no_evidence_of_how_far_the_rates_lie_apart(tree):
+    def asked():
+        subject = tree.read()
+        rule = next(rule for rule in rules_for(subject) if rule.id == "MLPS-VDB-07")
+        return rule.evaluate(subject, edition_of(subject))
+
+    examples.rates(100, "fast", 100, 100, None)(tree)
+    evaluation = asked()
+    assert evaluation.findings == ()
+    assert evaluation.met == ("", "")
+    assert [(item.reason, item.file.rpartition("/")[2]) for item in evaluation.lacking] == [
+        ("the summary has no usable throughput_qps", "summary.json")
+    ] * 2
+    examples.rates(100, None, 150, 100, 100)(tree)
+    evaluation = asked()
+    assert len(evaluation.findings) == len(evaluation.lacking) == 1
 
 
 def test_an_own_limit_fails_its_item_and_costs_no_verdict(tree):

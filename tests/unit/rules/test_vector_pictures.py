@@ -68,6 +68,25 @@ def test_cold_and_steady_of_each_run_stand_beside_each_other_with_the_own_limit(
     )
 
 
+@pytest.mark.parametrize(
+    ("residence", "about"),
+    [("disk", ["read", "write"]), ("page-cache", ["read", "aside"]), ("memory", ["aside", "aside"]), (["x"], ["read", "write"])],
+)
+def test_a_phase_whose_reads_the_rule_does_not_weigh_stands_aside_from_the_limit(ours, residence, about):
+    for run in range(2):
+        ours.edit("summary.json", lambda s: s["mlps"].update(engine={"residence": residence}), run=run)
+    _, reads = shown(ours).charts
+    assert [group.about for group in reads.groups] == about
+    assert [group.name.endswith("(no limit)") for group in reads.groups] == [one == "aside" for one in about]
+    assert [group.about for group in shown(ours).charts[0].groups] == ["read", "write"]
+
+
+def test_runs_that_are_not_drawn_are_told(ours, monkeypatch):
+    assert not any("are shown" in sentence for sentence in shown(ours).says)
+    monkeypatch.setattr("pytest_mlpstorage.rules.vector_pictures._MOST_RUNS", 1)
+    assert shown(ours).says[-1] == "Of 2 runs the first 1 are shown, and the means here are theirs."
+
+
 def test_times_of_each_phase_have_their_points_or_the_reason_why_not(ours):
     ours.edit("summary.json", lambda s: s["mlps"]["phases"][0].update(latency_ms={"mean": 1.0}), run=1)
     picture = shown(ours)

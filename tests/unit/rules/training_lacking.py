@@ -1,6 +1,7 @@
 """Trees in which a record that a rule on training must read is not there, and the words in which the rule says so."""
 
 import json
+import shutil
 
 from training_tree import FILES
 
@@ -21,6 +22,12 @@ def metadata_of(leaf):
 
 def no_runs(tree):
     (tree.result_dir / "run").rename(tree.root / "gone")
+
+
+def keep(tree, number):
+    """Leave so many of the first runs."""
+    for run in tree.runs[number:]:
+        shutil.rmtree(run)
 
 
 def no_generation(tree):
@@ -97,6 +104,13 @@ LACKING = [
     ("3.3.7", unlike_by_count, "the metadata does not describe the hosts"),
     ("3.3.7", lambda t: metadata_of(t.runs[0]).unlink(), "metadata could not be read"),
     ("3.3.8", lambda t: t.remove("summary.json"), "summary could not be read"),
+    ("3.3.8", lambda t: keep(t, 5), "the runs are reduced to no figure: with 5 runs instead of 6 it is not known which of them count"),
+    ("3.3.8", lambda t: keep(t, 1), "the runs are reduced to no figure: there is no measured run"),
+    (
+        "3.3.8",
+        lambda t: shutil.copytree(t.runs[5], t.runs[5].with_name("20260713_090000")),
+        "the runs are reduced to no figure: with 7 runs",
+    ),
     ("3.4.1", lambda t: metadata_of(t.runs[0]).unlink(), "metadata could not be read"),
     ("3.4.2", lambda t: metadata_of(t.runs[0]).unlink(), "metadata could not be read"),
     ("3.4.2", lambda t: prune(t.runs[0] / "fs_separation.json"), "fs_separation.json could not be read (pruned"),

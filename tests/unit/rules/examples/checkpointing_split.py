@@ -104,7 +104,7 @@ FAILING = {
         (lambda t: t.move(TO_LIMIT + 0.001, run=1), "too much time passed between writing and reading; measured 30.001 s; required at most 30 s"),
         (lambda t: t.move(TO_LIMIT + 1, run=1), ":invocation_start_time"),
         (lambda t: (t.forget_clock(), t.move(TO_LIMIT, run=1)), "measured 42 s"),
-        (lambda t: (t.forget_clock(run=0), t.move(TO_LIMIT, run=1)), "measured 35.999999 s"),
+        (lambda t: (t.forget_clock(run=0), t.move(TO_LIMIT, run=1)), "measured 36 s"),
         (lambda t: (t.forget_clock(run=0), _look(t, "2026-07-21T00:08:19Z"), t.move(TO_LIMIT, run=1)), "measured 35 s"),
         (lambda t: t.move(-GAP_SECONDS - 1, run=1), "by their clocks the reading run began before the writing one ended; measured -1 s"),
         (lambda t: t.move(-100, run=1), "read while they were still written"),

@@ -35,7 +35,10 @@ def _native(tree):
 
 def _options(tree, **values):
     """Record the parameters of the third option as the newest releases do, beside the commands."""
-    own = {"model": "llama3.1-70b-instruct", "num_users": 70, "duration": 300, "gpu_mem_gb": 0, "generation_mode": "none", **values}
+    own = {
+        "model": "llama3.1-70b-instruct", "num_users": 70, "duration": 300, "gpu_mem_gb": 0, "cpu_mem_gb": 0, "max_concurrent_allocs": 4,
+        "generation_mode": "none", **values,
+    }  # fmt: skip
     tree.edit_metadata(lambda m: m["parameters"].update(options={"3": own}))
 
 
@@ -71,6 +74,8 @@ PASSING = {
         lambda t: t.command("--duration 300", "--duration=300.0"),
         lambda t: t.command("--num-users", "--num_users"),
         lambda t: (_without_commands(t), _options(t)),
+        # What the commands say need not be said again.
+        lambda t: t.edit_metadata(lambda m: m["parameters"].update(options={"1": {}, "2": {"model": "llama3.1-8b"}, "3": []})),
         lambda t: t.edit_metadata(lambda m: [c.update(command=c["command"].replace("option_", "o_")) for c in m["command_output_files"]]),
         lambda t: t.command("/py", "'/py"),
     ],
@@ -131,6 +136,15 @@ FAILING = {
         ),
         (lambda t: (_older(t), t.command("--option 3", "--option 4", passes=(8,))), "measured 4; required 1, 2, 3"),
         (lambda t: t.edit_summary(lambda s: s["options"].update({"5": s["options"]["1"]})), "measured 5"),
+        (
+            lambda t: (
+                _without_commands(t),
+                t.edit_summary(lambda s: s["options"].pop("3")),
+                t.remove_ranks(),
+                t.edit_metadata(lambda m: m["parameters"].update(options={"3": {}})),
+            ),
+            "option 3 (Large Model (70B)) was not run",
+        ),
     ],
     "6.3.2.1": [
         (lambda t: t.args(seed=43), "another seed; measured 43; required 42"),
@@ -204,6 +218,15 @@ FAILING = {
         ),
         (lambda t: t.edit_metadata(lambda m: m.update(mlps={"step": "x"})), "does not say which engine"),
         (lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": ["official"]})), "does not say which engine"),
+        (
+            lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": {"name": "official", "profile": "replay"}})),
+            "the profile is other work than the rule book's, so its figures compare with none of it; measured replay; required mlc-v3",
+        ),
+        (
+            lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": {"name": "official", "profile": ["mlc-v3"]}})),
+            "the profile is other work than the rule book's, so its figures compare with none of it; measured a list of 1 values",
+        ),
+        (lambda t: t.edit_metadata(lambda m: m.update(mlps={"engine": {"name": "official", "profile": 3}})), "measured 3; required mlc-v3"),
     ],
 }
 

@@ -127,8 +127,13 @@ PASSING = {
         # The average run takes 240 s and ends 60 s before the next.
         lambda t: t.move(4, 180),
         lambda t: t.move(0, -180),
+        # One begins as the one before ends.
+        lambda t: t.move(4, -60),
         second_accelerator(1),
-        several(lambda t: t.summary(run=0, start="2025-06-19T23:00:00", end="2025-06-19T23:04:00"), lambda t: t.move(0, -53_580)),
+        # Two at once, on two accelerators.
+        second_accelerator(5),
+        # The first by name ran last.
+        lambda t: t.move(0, 1500),
     ],
 }
 
@@ -251,5 +256,10 @@ FAILING = {
         (lambda t: t.summary(run=2, end="2025-06-19T08:10:00"), "required at most 192 s"),
         (lambda t: t.summary(run=0, start="2025-06-19T23:00:00", end="2025-06-19T23:04:00"), "more time passed"),
         (several(second_accelerator(5), lambda t: t.move(9, 500)), "measured 560 s"),
+        (lambda t: t.move(0, 420), "measured -120 s"),
+        (lambda t: t.move(4, -61), "starts before the one before it has ended; measured -1 s; required at least 0 s"),
+        (several(second_accelerator(5), lambda t: t.move(9, -60.5)), "measured -0.5 s"),
+        # A run inside another: none of the two follows the other, and what comes after it is no gap.
+        (lambda t: t.summary(run=1, end="2025-06-19T08:14:00"), "measured -240 s"),
     ],
 }

@@ -19,7 +19,7 @@ PASSING = {
         lambda t: _foreign(t, {"dlio": {"commit": "f6796ed281e39ccc83a450e2b1f21b9c909d8fd0"}}),
         lambda t: _foreign(t, {"dlio": {"commit": "unknown"}}),
     ],
-    "MLPS-METRIC-1": [valid],
+    "MLPS-METRIC-1": [valid, lambda t: t.parameter("reader", "batch_size", 10**399)],
     "MLPS-NAME-1": [valid],
 }
 
@@ -41,6 +41,8 @@ FAILING = {
         (lambda t: (t.runs[3] / "2_output.json").write_text("{"), "a file is no JSON"),
         (lambda t: (t.runs[3] / "2_output.json").write_text("[]"), "a file holds a JSON list, not an object; in closed/"),
         (lambda t: (t.runs[3] / "2_per_epoch_stats.json").write_text(""), "2_per_epoch_stats.json"),
+        # The samples of all steps are then more than a float holds.
+        (lambda t: t.parameter("reader", "batch_size", 10**308), "is not what its own times give"),
     ],
     "MLPS-NAME-1": [(lambda t: _rename(t, "your-organisation-here"), "placeholder"), (lambda t: _rename(t, "CHANGE-ME"), "placeholder")],
 }

@@ -50,8 +50,11 @@ PASSING = {
         lambda t: (_hosts(t, (1, 1), run=0), _hosts(t, (1, 1), (1, 1), run=1), _hosts(t, (1, 1), (9, 9), run=2)),
         lambda t: t.edit_metadata(lambda m: m.update(system_info={"hosts": {"a": 1}})),
         lambda t: t.edit_metadata(lambda m: m.update(system_info={"hosts": ["a", "b"]})),
-        lambda t: t.edit_metadata(
-            lambda m: m.update(system_info={"hosts": [{"memory": 1}, {"cpu": None}], "host_consistency_issues": "x"})
+        *(
+            lambda t, nothing=nothing: t.edit_metadata(
+                lambda m: m.update(system_info={"hosts": [{"memory": 1}, {"cpu": None}], "host_consistency_issues": nothing})
+            )
+            for nothing in (None, [], "", {})
         ),
     ],
 }
@@ -83,5 +86,10 @@ FAILING = {
         (lambda t: _hosts(t, (100, 10), (100, 10), issues=[{"kernel": 1}]), "not alike: an object of 1 keys"),
         (lambda t: _hosts(t, (100, 10), (151, 10), run=5), "bytes of memory"),
         (lambda t: _hosts(t, (1, 1), (1, 2)), "measured 1 to 2 cores"),
+        # Differences that are no list are differences all the same.
+        (lambda t: _hosts(t, (100, 10), (100, 10), issues="kernel differs"), "not alike: kernel differs; measured 1 differences"),
+        (lambda t: _hosts(t, (100, 10), (100, 10), issues={"kernel": ["5", "6"]}), "not alike: an object of 1 keys"),
+        (lambda t: _hosts(t, (100, 10), (100, 10), issues=True), "not alike: True"),
+        (lambda t: _hosts(t, (100, 10), (100, 10), issues=2), "not alike: 2; measured 1 differences; required none"),
     ],
 }

@@ -63,5 +63,10 @@ FAILING = {
         (lambda t: t.edit_metric(run=3, train_au_percentage=[]), "is empty"),
         (lambda t: t.edit_metric(run=3, train_throughput_samples_per_second=[]), "is empty"),
         (lambda t: t.edit_metric(run=3, train_throughput_samples_per_second=[math.nan]), "no number"),
+        # Each rate is a number, and their sum is beyond what a float holds.
+        (
+            lambda t: t.edit_metric(train_throughput_samples_per_second=[1e308, 1e308]),
+            "the measured runs give no finite train_mean_of_throughput_samples_per_second",
+        ),
     ],
 }

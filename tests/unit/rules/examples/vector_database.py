@@ -171,6 +171,15 @@ FAILING = {
         (lambda t: t.summary(query_count=0), "measured 0"),
         (valid, "no minimum query count"),
         (lambda t: t.edit("summary.json", lambda s: s.pop("query_count")), "measured 8594"),
+        # Their product is beyond any number of queries.
+        (
+            lambda t: t.edit("summary.json", lambda s: (s.pop("query_count"), s.update(throughput_qps=1e308, total_time_seconds=1e308))),
+            "does not say how many queries",
+        ),
+        (
+            lambda t: t.edit("summary.json", lambda s: (s.pop("query_count"), s.update(throughput_qps=-10.0, total_time_seconds=-60.0))),
+            "does not say how many queries",
+        ),
     ],
     "5.3.4": [
         (lambda t: t.edit("summary.json", lambda s: s.pop("throughput_qps"), run=0), "does not report throughput_qps"),

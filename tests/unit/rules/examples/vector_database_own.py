@@ -133,7 +133,7 @@ PASSING = {
         foreign(steady("failed", 3)),
         steady("failures", []),
         both(steady("failed", 3, failed_max=limit(3)), whatif()),
-        steady("failed", None),
+        steady("failed", "0"),
     ],
     "MLPS-VDB-05": [valid, foreign(load("dataset.contrast", 1.0)), load("dataset.contrast", None), load("dataset", [])],
     "MLPS-VDB-06": [
@@ -146,7 +146,7 @@ PASSING = {
         residence("page-cache", run("memory.limit", 2**40)),
         foreign(residence("page-cache", run("memory.index_bytes", 1))),
     ],
-    "MLPS-VDB-07": [valid, rates(100, 100, 100, 100, 120), foreign(rates(1, 2, 3, 4, 5)), rates(0, 0, 0, 0, 0)],
+    "MLPS-VDB-07": [valid, rates(100, 100, 100, 100, 120), foreign(rates(1, 2, 3, 4, 5)), rates(*[1e308] * 5), rates(*[5e-324] * 5)],
     "MLPS-VDB-08": [
         valid,
         foreign(run("cold_proof", UNPROVED)),
@@ -193,11 +193,22 @@ FAILING = {
         (residence("memory"), "whatever searches of the cold phase read: the index is memory-resident, and its figures are no verdict on storage"),
         (residence("memory", cold("read_4kib_per_query", 0.0)), "read less from storage than 1 × 4 KiB each: the index is memory-resident"),
         (residence(["disk"], steady("read_4kib_per_query", 0.0)), "the steady phase read less"),
+        (run("phases", []), "nothing is known of what searches read (no phase is recorded); required 1.0"),
+        (run("phases", "none", 2), "mlps.phases"),
+        (run("phases", ["cold", None]), "nothing is known of what searches read (no phase is recorded)"),
+        (residence("memory", run("phases", [])), "no phase is recorded): the index is memory-resident"),
+        (residence("page-cache", run("phases", [])), "nothing is known of what searches read (no phase is recorded)"),
     ],
     "MLPS-VDB-04": [
         (both(steady("failed", 1, 2), steady("failures", {"short": 1}, 2)), "failed or came back short (1 short); measured 1; required at most 0"),
         (both(cold("failed", 2), cold("errors", {"it raised": 2})), "of the cold phase failed or came back short (): it raised"),
         (steady("failed", 3, failed_max=limit(5)), "(it was measured with failed_max 5)"),
+        (run("phases", []), "nothing is known of failed searches (no phase is recorded); required at most 0"),
+        (run("phases", None, 2), "nothing is known of failed searches (no phase is recorded)"),
+        (steady("failed", None, 2), "nothing is known of failed searches of the steady phase; required at most 0"),
+        (cold("failed", "many"), "nothing is known of failed searches of the cold phase; measured many; required at most 0"),
+        (steady("failed", -1), "nothing is known of failed searches of the steady phase; measured -1"),
+        (steady("failed", 0.5), "nothing is known of failed searches of the steady phase; measured 0.5"),
     ],
     "MLPS-VDB-05": [
         (load("dataset.contrast", 1.499), "hardly differ from other vectors, so recall tells little; measured 1.499; required 1.5"),
@@ -210,6 +221,11 @@ FAILING = {
     "MLPS-VDB-07": [
         (rates(100, 100, 100, 100, 150), "the rates of the runs lie far apart (coefficient of variation); measured 0.182; required at most 0.1"),
         (rates(100, 150, None, None, None), "measured 0.2;"),
+        # Sums and squares of such rates are beyond what a float holds, or below; how far they lie apart is not.
+        (rates(1e308, 1e308, 1e308, 1e308, 1e307), "lie far apart (coefficient of variation); measured 0.439; required at most 0.1"),
+        (rates(1e-200, 1e-200, 1e-200, 1e-200, 3e-200), "measured 0.571"),
+        (rates(0, 0, 0, 0, 0), "the rates of the runs are not above 0 on average, so that nothing tells how far they lie apart; measured 0.0"),
+        (rates(-100, -100, -100, -100, 100), "not above 0 on average, so that nothing tells how far they lie apart; measured -60.0"),
     ],
     "MLPS-VDB-08": [
         (run("cold_proof", UNPROVED), "the cold phase is not verified: cold: not verified, its server ran all the time"),
