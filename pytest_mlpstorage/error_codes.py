@@ -28,6 +28,7 @@ CODE: Final = re.compile(r"\bMLPS-E[1-6]\d\d\b")
 INDEX: Final = "README.md"
 _TABLE: Final = Path(__file__).with_name("error_codes.yaml")
 _ALL: Final = "all"
+_NEAR: Final = 2
 _FIELDS: Final = {"title": str, "means": str, "remedies": list, "example": str}
 _WRITE: Final = "python -m pytest_mlpstorage.error_codes docs/errors"
 
@@ -125,8 +126,9 @@ def explain(asked: str) -> str:
     code = f"MLPS-E{word.removeprefix('MLPS-').removeprefix('E')}"
     if code in known:
         return page(known[code])
-    near = difflib.get_close_matches(code, known, n=1, cutoff=0.8)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    begun = [one for one in known if one.startswith(code)] if word.removeprefix("MLPS-").removeprefix("E") else []
+    near = begun[:_NEAR] or difflib.get_close_matches(code, known, n=1, cutoff=0.85)
+    hint = f"; did you mean {' or '.join(near)}?" if near else f", which lists all {len(known)} from {min(known)} to {max(known)}"
     raise ConfigurationError(f"--mlps-explain={asked}: allowed a code such as MLPS-E320, or all{hint}", code="MLPS-E130")
 
 

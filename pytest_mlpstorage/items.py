@@ -16,6 +16,7 @@ from pytest_mlpstorage.errors import ConfigurationError, FileSystemError, MLPSto
 from pytest_mlpstorage.report import records
 from pytest_mlpstorage.report.compare_told import compared_findings
 from pytest_mlpstorage.report.compare_with import Comparer
+from pytest_mlpstorage.report.notes import note_lines
 from pytest_mlpstorage.results.layout import parse_result_path
 from pytest_mlpstorage.session import BenchmarkSession
 from pytest_mlpstorage.units import format_bytes, format_seconds
@@ -183,9 +184,8 @@ class BenchmarkItem:
         self._property(records.FINDINGS, [records.finding_object(f) for f in findings])
         self._about(path or who)
         told = {finding: finding.line() for finding in findings} | dict(lines or {})
-        for finding in findings:
-            if finding.severity is not Severity.ERROR:
-                self.write_line(f"{who}: {finding.severity.value}: {told[finding]}")
+        for line in note_lines(who, findings, told, every=self.node.config.get_verbosity() > 0):
+            self.write_line(line)
         if bad := [f for f in findings if self._fails(f)]:
             records.add_first_finding(self.node.user_properties, bad[0])
             pytest.fail("\n".join(told[f] for f in bad), pytrace=False)

@@ -48,6 +48,9 @@ _OUTCOMES: Final[Mapping[Outcome, tuple[str, str, str]]] = {
 }
 """Color, mark and words of each outcome."""
 
+_BY_ID: Final[Mapping[Outcome, str]] = {"passed": "Passed", "human": "For a person to decide"}
+"""Outcomes whose rules are told by their ids alone on a page of very many cards."""
+
 _RULE: Final = re.compile(r"^(.{0,80}?)\[([^\]]{1,60})\] ", re.DOTALL)
 _PLACE: Final = re.compile(r"; in ([^;]+)$")
 
@@ -67,17 +70,18 @@ def figures_html(facts: ResultFacts) -> str:
 
 
 def _tile(entry: Headline, value: float, limit: Limit | None, name: str, spread: Spread | None) -> str:
-    notes = [spread_text(name, spread)]
-    if limit is not None:
-        kept = value >= limit.value if limit.least else value <= limit.value
-        kind, mark = ("good", "✓") if kept else ("bad", "✗")
-        words = f"{limit.words} {entry.unit}".rstrip()
-        notes.insert(0, f'<span class="mlps-text-{kind}">{mark} {escaped(words)}</span> ({escaped(limit.rule)})')
-        notes[1] = escaped(notes[1])
-    else:
-        notes = [escaped(notes[0])]
+    notes = [_limit_html(entry, value, limit), escaped(spread_text(name, spread))]
     told = "".join(f"<small>{note}</small>" for note in notes if note)
     return f"<div><dt>{escaped(entry.label)}</dt><dd><b>{escaped(value_text(entry, value, limit))}</b>{told}</dd></div>"
+
+
+def _limit_html(entry: Headline, value: float, limit: Limit | None) -> str:
+    """Whether a figure keeps its limit, and whose that is; nothing without one."""
+    if limit is None:
+        return ""
+    kind, mark = ("good", "✓") if limit.keeps(value) else ("bad", "✗")
+    words = f"{limit.words} {entry.unit}".rstrip()
+    return f'<span class="mlps-text-{kind}">{mark} {escaped(words)}</span> ({escaped(limit.rule)})'
 
 
 _Known = tuple[Headline, str, str]
@@ -109,9 +113,10 @@ def _parts_table(group: Sequence[_Known], facts: ResultFacts, *, captioned: bool
 def _part_cell(name: str | None, entry: Headline, facts: ResultFacts) -> str:
     if name is None:
         return '<td class="mlps-n">none</td>'
-    spread = spread_text(name, facts.spreads.get(name))
-    below = f'<br><small class="mlps-soft">{escaped(spread)}</small>' if spread else ""
-    return f'<td class="mlps-n"><b>{escaped(value_text(entry, facts.figures[name]))}</b>{below}</td>'
+    value, limit = facts.figures[name], facts.limits.get(name)
+    notes = (_limit_html(entry, value, limit), escaped(spread_text(name, facts.spreads.get(name))))
+    below = "".join(f'<br><small class="mlps-soft">{note}</small>' for note in notes if note)
+    return f'<td class="mlps-n"><b>{escaped(value_text(entry, value, limit))}</b>{below}</td>'
 
 
 def others_html(metrics: Mapping[str, Any], shown: Iterable[str]) -> str:
@@ -126,7 +131,7 @@ def others_html(metrics: Mapping[str, Any], shown: Iterable[str]) -> str:
     )
     head = '<thead><tr><th scope="col">Figure</th><th scope="col" class="mlps-n">Value</th><th scope="col">Official name</th></tr></thead>'
     summary = f"<summary>{len(left)} more figure{'' if len(left) == 1 else 's'}</summary>"
-    return f'<details>{summary}<div class="mlps-scroll"><table>{head}<tbody>{rows}</tbody></table></div></details>'
+    return f'<details class="mlps-more">{summary}<div class="mlps-scroll"><table>{head}<tbody>{rows}</tbody></table></div></details>'
 
 
 def _order(name: str) -> tuple[int, str]:
@@ -147,7 +152,7 @@ def meanings_html(names: Iterable[str]) -> str:
     )
     head = "".join(f'<th scope="col">{word}</th>' for word in ("Figure", "Unit", "What it means", "How it is formed", "Rule or source"))
     return (
-        '<details class="mlps"><summary>What the figures mean</summary><div class="mlps-scroll">'
+        '<details class="mlps mlps-more"><summary>What the figures mean</summary><div class="mlps-scroll">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>"
     )
 
@@ -186,8 +191,8 @@ def reasons_html(shown: Sequence[str], folded: Sequence[str] = (), *, what: str 
     first = {rule[2] if (rule := _RULE.match(line)) is not None else line: line for line in reversed(shown)}
     ones = [line for line in dict.fromkeys(shown) if line in first.values()]
     open_lines, more = ones[:_SHOWN], [*ones[_SHOWN:], *(line for line in shown if line not in ones), *folded]
-    details = f"<details><summary>{len(more)} more {what}{'' if len(more) == 1 else 's'}</summary>{_list(more)}</details>" if more else ""
-    return _list(open_lines) + details
+    summary = f"<summary>{len(more)} more {what}{'' if len(more) == 1 else 's'}</summary>"
+    return _list(open_lines) + (f'<details class="mlps-more">{summary}{_list(more)}</details>' if more else "")
 
 
 def _list(lines: Sequence[str]) -> str:
@@ -244,22 +249,20 @@ def _section(title: str, rows: Sequence[RuleRow], *, short: bool) -> str:
         if counts[outcome]
         for kind, mark, words in [_OUTCOMES[outcome]]
     )
-    apart = ("passed", "human") if short else ("passed",)
+    apart = _BY_ID if short else {}
     shown = "".join(map(_rule, (row for row in rows if row.outcome not in apart)))
     head = "".join(f'<th scope="col">{word}</th>' for word in ("Rule", "Outcome", "Measured", "Required", "What was found"))
-    passed = ", ".join(
-        escaped(row.id) if short else f"<b>{escaped(row.id)}</b>&nbsp;{escaped(row.name)}" for row in rows if row.outcome == "passed"
+    # The filters find in the names below the results what the ids stand for.
+    also = "".join(
+        f'<p class="mlps-ids">{words}: {", ".join(escaped(row.id) for row in rows if row.outcome == outcome)}</p>'
+        for outcome, words in apart.items()
+        if counts[outcome]
     )
-    people = ", ".join(escaped(row.id) for row in rows if row.outcome == "human") if short else ""
     table = (
         f'<div class="mlps-scroll"><table class="mlps-stack"><thead><tr>{head}</tr></thead><tbody>{shown}</tbody></table></div>'
         if shown
         else ""
     )
-    # The filters find there what the ids stand for.
-    paragraph = '<p class="mlps-ids">' if short else "<p>"
-    also = f"{paragraph}Passed, with nothing to tell: {passed}</p>" if passed else ""
-    also += f"{paragraph}For a person to decide: {people}</p>" if people else ""
     return f"<details><summary>{escaped(title)}: {told}</summary>{table}{also}</details>"
 
 

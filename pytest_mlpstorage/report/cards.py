@@ -131,9 +131,9 @@ def _few(result: JudgedResult) -> str:
     facts = result.facts
     figures = facts.figures if facts is not None else result.written["metrics"]
     if any((known := headline_of(name)) is not None and known[1] for name in figures):
-        told = figures_of({**result.written, "metrics": figures})
+        told = figures_of({**result.written, "metrics": figures}, limits=result.limits)
     else:
-        told = [f"{label} {text}" for label, text in told_headlines(figures, limits=facts.limits if facts is not None else None)]
+        told = [f"{label} {text}" for label, text in told_headlines(figures, limits=result.limits)]
     more = f"; … {len(told) - _HEADLINES} more" if len(told) > _HEADLINES else ""
     return "; ".join(map(escaped, told[:_HEADLINES])) + more
 

@@ -126,6 +126,7 @@ def steps_to(highest: float, most: int = 4) -> list[float]:
     return [index * step for index in range(max(math.ceil(highest / step - 1e-9), 1) + 1)]
 
 
-def figure(drawn: str, caption: str) -> str:
-    """A chart with what it shows below it."""
-    return f"<figure>{drawn}<figcaption>{escaped(caption)}</figcaption></figure>"
+def figure(drawn: str, caption: str, *, tall: bool = False) -> str:
+    """A chart with what it shows below it; ``tall``: of which two fit on a sheet of paper only where they are drawn smaller."""
+    begin = '<figure class="mlps-tall">' if tall else "<figure>"
+    return f"{begin}{drawn}<figcaption>{escaped(caption)}</figcaption></figure>"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_mlpstorage.report.compare import Comparison
+from pytest_mlpstorage.report.headline_text import Limit
 from pytest_mlpstorage.report.held_against import undoubted
 from pytest_mlpstorage.report.reasons import reasons
 from pytest_mlpstorage.report.records import Facts, facts, finding_from
@@ -66,6 +67,11 @@ class JudgedResult:
     def told(self) -> Mapping[str, Any]:
         """``written`` for people: with the headlines that were read of the result besides, such as rates that only our program knows."""
         return self.written if self.facts is None else {**self.written, "metrics": {**self.written["metrics"], **self.facts.figures}}
+
+    @property
+    def limits(self) -> Mapping[str, Limit]:
+        """What its headlines are held against, by their official names; nothing of a result that could not be read again."""
+        return self.facts.limits if self.facts is not None else {}
 
 
 @dataclasses.dataclass(frozen=True)

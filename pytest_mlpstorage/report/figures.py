@@ -11,7 +11,6 @@ from pytest_mlpstorage.editions import edition, edition_names
 from pytest_mlpstorage.report.headline_text import Limit, told_metric, value_text
 from pytest_mlpstorage.report.text import plain
 from pytest_mlpstorage.rules.headlines import HEADLINES, OFFICIAL, Headline, headline_of
-from pytest_mlpstorage.rules.runs import required_utilization_percent
 
 __all__ = ["figures_of", "official_beside"]
 
@@ -31,18 +30,19 @@ _BESIDE: Final[Mapping[str, str]] = {
 
 _OPTION: Final = re.compile(r"option (\d{1,6})", re.ASCII)
 
-_Known = tuple[Headline, str, object]
+_Known = tuple[Headline, str, object, Limit | None]
 
 
-def figures_of(written: Mapping[str, Any], *, every: bool = False) -> list[str]:
+def figures_of(written: Mapping[str, Any], *, every: bool = False, limits: Mapping[str, Limit] | None = None) -> list[str]:
     """Texts such as ``AU 97.1 % (at least 90 %)``, of a result as verdicts.json has it; those of one option stand in one text.
 
     Rates of the window lead, with what the official formula makes of them beside them; figures of that formula are called so. Options
     stand in the order of the edition. Without ``every`` only the figures that matter most. A result of which no headline is known shows
-    its metrics by their official names.
+    its metrics by their official names. ``limits`` are those that its headlines are held against, by the same names.
     """
     metrics = written.get("metrics") or {}
-    known: list[_Known] = [(*found, value) for name, value in metrics.items() if (found := headline_of(name))]
+    held = limits or {}
+    known: list[_Known] = [(*found, value, held.get(name)) for name, value in metrics.items() if (found := headline_of(name))]
     if not known:
         return [" ".join(told_metric(name, value)) for name, value in metrics.items()]
     known.sort(key=lambda one: HEADLINES.index(one[0]))
@@ -52,9 +52,9 @@ def figures_of(written: Mapping[str, Any], *, every: bool = False) -> list[str]:
     parts: dict[int | str, list[_Known]] = {}
     for one in known:
         parts.setdefault(_part(one[1], options), []).append(one)
-    alone = [_text(headline, value, written) for headline, _, value in parts.pop("", [])]
+    alone = [_text(headline, value, limit) for headline, _, value, limit in parts.pop("", [])]
     order = sorted(parts, key=lambda part: (isinstance(part, str), part if isinstance(part, int) else 0, str(part)))
-    return [*alone, *(_part_text(parts[part], written) for part in order)]
+    return [*alone, *(_part_text(parts[part]) for part in order)]
 
 
 def official_beside(metrics: Mapping[str, Any], edition_name: str) -> dict[str, str]:
@@ -83,7 +83,7 @@ def _part(of: str, options: Mapping[str, int]) -> int | str:
 
 
 def _most_important(kind: str, known: list[_Known]) -> list[_Known]:
-    window = any(entry.short in _BESIDE for entry, _, _ in known)
+    window = any(one[0].short in _BESIDE for one in known)
     choices = [(*_BESIDE, *_BESIDE.values())] if window else _FIRST.get(kind, ())
     for names in choices:
         if chosen := [one for one in known if one[0].short in names]:
@@ -91,17 +91,17 @@ def _most_important(kind: str, known: list[_Known]) -> list[_Known]:
     return known
 
 
-def _part_text(known: Sequence[_Known], written: Mapping[str, Any]) -> str:
+def _part_text(known: Sequence[_Known]) -> str:
     """One option: its own figures, each with that of the official formula beside it, then what else that formula makes."""
-    official = {entry.short: (entry, value) for entry, _, value in known if entry.official}
+    official = {entry.short: (entry, value, limit) for entry, _, value, limit in known if entry.official}
     own = []
-    for entry, _, value in known:
+    for entry, _, value, limit in known:
         if not entry.official:
             counterpart = official.pop(_BESIDE.get(entry.short, ""), None)
             beside = f" ({_beside(entry, counterpart[1], value)})" if counterpart is not None else ""
-            own.append(_text(entry, value, written) + beside)
-    rest = ", ".join(_text(entry, value, written).replace(f" {OFFICIAL}", "", 1) for entry, value in official.values())
-    of = next((of for entry, of, _ in known if not entry.official), known[0][1])
+            own.append(_text(entry, value, limit) + beside)
+    rest = ", ".join(_text(entry, value, limit).replace(f" {OFFICIAL}", "", 1) for entry, value, limit in official.values())
+    of = next((of for entry, of, _, _ in known if not entry.official), known[0][1])
     if not own:
         return f"{plain(of)}, {OFFICIAL}: {rest}"
     return f"{plain(of)}: {', '.join(own)}" + (f"; {OFFICIAL} {rest}" if rest else "")
@@ -117,16 +117,6 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) else None
 
 
-def _text(headline: Headline, value: object, written: Mapping[str, Any]) -> str:
-    limit = _limit(headline, written)
+def _text(headline: Headline, value: object, limit: Limit | None) -> str:
     held = f" ({limit.words} {headline.unit}".rstrip() + ")" if limit is not None else ""
     return f"{headline.label} {value_text(headline, value, limit)}{held}"
-
-
-def _limit(headline: Headline, written: Mapping[str, Any]) -> Limit | None:
-    """The limit that the edition sets for a figure; None where it sets none."""
-    name = str(written.get("edition"))
-    if headline.short != "train_au" or name not in edition_names():
-        return None
-    required = required_utilization_percent(edition(name), str(written.get("model")))
-    return Limit(required, "3.3.2") if required is not None else None

@@ -187,7 +187,8 @@ const begin = () => {
 }
 let opened = []
 window.addEventListener('beforeprint', () => {
-  opened = [...document.querySelectorAll('.mlps details:not([open])')]
+  // On paper what cards tell: every finding and figure besides, and what figures mean, are told by the page (or where they are open).
+  opened = [...document.querySelectorAll('.mlps details:not([open], .mlps-more)')]
   opened.forEach((part) => { part.open = true })
 })
 window.addEventListener('afterprint', () => { opened.forEach((part) => { part.open = false }) })

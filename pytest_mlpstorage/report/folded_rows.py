@@ -17,6 +17,7 @@ from pytest_mlpstorage.report.collector import Item
 from pytest_mlpstorage.report.packed_rows import extras_of
 from pytest_mlpstorage.report.rule_rows import SECTIONS, RuleRow, section_of
 from pytest_mlpstorage.report.text import escaped, plain
+from pytest_mlpstorage.verdict import figures
 
 __all__ = ["MOST_ROWS", "folded", "rules_html", "told"]
 
@@ -147,8 +148,12 @@ def _alone(item: Item, row: Mapping[str, Any]) -> str:
 
 
 def _said(item: Item) -> str:
-    """What a person must look at, or every note of a rule."""
-    lines = [finding.line() for finding in item.facts.findings] or [RuleRow.of_item(item.facts, item.message).message]
+    """What a person must look at, every note of a rule, or what it measured and what is required."""
+    row = RuleRow.of_item(item.facts, item.message)
+    lines = [finding.line() for finding in item.facts.findings] or [
+        row.message,
+        "; ".join(figures(row.measured or None, row.required or None)),
+    ]
     return "".join(f"\n  {escaped(line)}" for line in lines if line)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 from pytest_mlpstorage.report.text import number, plain
+from pytest_mlpstorage.results.coerce import number as finite
 from pytest_mlpstorage.results.pictures import figure_text
 from pytest_mlpstorage.rules.headlines import METRICS, Headline, metric_of
 
@@ -54,7 +54,7 @@ def _read(text: str) -> float:
 
 def value_text(entry: Headline, value: object, limit: Limit | None = None) -> str:
     """A value with its unit, never rounded to the other side of its limit: 89.96 is below 90 and is not told as 90.0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or finite(value) is None:
         return number(value)
     text = _digits(value, entry.decimals)
     if limit is not None:

@@ -14,6 +14,7 @@ from pytest_mlpstorage.results.coerce import number
 from pytest_mlpstorage.results.records import StoredResult, TrainingResult, VectorDatabaseResult
 from pytest_mlpstorage.results.vector_limits import recorded
 from pytest_mlpstorage.results.vector_records import value_at
+from pytest_mlpstorage.rules.round_v2_runs import finished_by_accelerator, named
 from pytest_mlpstorage.rules.runs import required_utilization_percent
 
 __all__ = ["AU", "AU_RULES", "limits_of", "undoubted"]
@@ -32,7 +33,9 @@ def limits_of(result: StoredResult, edition: Edition) -> dict[str, Limit]:
     """Headline → limit. A headline without one has none in the rules; the own limits bind only what this suite measured."""
     if isinstance(result, TrainingResult):
         minimum = required_utilization_percent(edition, result.model)
-        return {} if minimum is None else {AU: Limit(minimum, AU_RULES.get(edition.name, "3.3.2"))}
+        if minimum is None:
+            return {}
+        return dict.fromkeys(_utilizations(result, edition), Limit(minimum, AU_RULES.get(edition.name, "3.3.2")))
     if isinstance(result, VectorDatabaseResult):
         for leaf in reversed(result.runs):
             raw = leaf.summary.raw if leaf.summary is not None else None
@@ -40,6 +43,12 @@ def limits_of(result: StoredResult, edition: Edition) -> dict[str, Limit]:
             if value_at(raw, "mlps") is not None and least is not None:
                 return {_RECALL: Limit(least, _LEAST_RECALL)}
     return {}
+
+
+def _utilizations(result: TrainingResult, edition: Edition) -> list[str]:
+    """The names of the utilizations that a result can have: in edition 2.0 one an accelerator."""
+    groups = finished_by_accelerator(result) if edition.name == "2.0" else {}
+    return [named(AU, accelerator, groups) for accelerator in groups] or [AU]
 
 
 def undoubted(facts: ResultFacts, rows: Iterable[RuleRow]) -> ResultFacts:

@@ -197,6 +197,12 @@ class ReportPlugin:
         cells[2:2] = [*html.row_cells(said, report.outcome), *([compare_told.cell(compared)] if self.comparer is not None else [])]
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_table_html(self, report: pytest.TestReport, data: list[str]) -> None:
+        """Called by pytest-html for what a row unfolds to: of a skipped test the reason, where it would show a tuple."""
+        if isinstance(report.longrepr, tuple) and data:
+            data[0] = f"{escaped(report.longrepr[2])}\n"
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str], postfix: list[str]) -> None:
         """Called by pytest-html before it writes the page: verdicts first, then the runs."""
         judged = self.report.close(self.find_result)

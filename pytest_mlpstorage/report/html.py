@@ -112,7 +112,8 @@ def _left_out(short: bool, charts_left_out: Mapping[int, int], rows_left_out: st
     if short:
         told.append(
             f"More than {_LONG_CARDS} results and submissions: cards give rules that passed or are for a person by their ids, explained "
-            "once below the results; figures beyond the headlines are in verdicts.json and verdicts.csv (--mlps-output)."
+            "once below the results; what each of them measured stands in the table of tests. Figures beyond the headlines are in "
+            "verdicts.json and verdicts.csv (--mlps-output)."
         )
     told += [rows_left_out] if rows_left_out else []
     if larger:
@@ -144,7 +145,8 @@ def _run(row: RunRow) -> str:
     figures = "".join(f'<td class="mlps-n">{escaped(value)}</td>' for value in values)
     marks = "; ".join(filter(None, (row.mark, row.other)))
     color = ' class="mlps-text-bad"' if row.mark else ""
-    return f"<tr>{texts}{figures}<td{color}>{escaped(marks)}</td><td><code>{escaped(row.leaf)}</code></td></tr>"
+    leaf = f'<td class="mlps-leaf"><code>{escaped(row.leaf)}</code></td>'
+    return f"<tr>{texts}{figures}<td{color}>{escaped(marks)}</td>{leaf}</tr>"
 
 
 def row_cells(said: Facts | None, outcome: str = "") -> list[str]:

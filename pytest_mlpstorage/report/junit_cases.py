@@ -37,7 +37,7 @@ _INSTALLED: Final = re.compile(r"^.*/(?:site|dist)-packages/(?=pytest_mlpstorage
 _ILLEGAL: Final = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 """What XML 1.0 has no way to write."""
 
-_PLACE: Final = re.compile(r"; in [^;]*$")
+_PLACE: Final = re.compile(r"; in ([^;]*)$")
 
 
 @dataclasses.dataclass
@@ -104,8 +104,11 @@ def _findings(text: str) -> list[dict[str, Any]]:
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
-def sentence(text: str, findings: Iterable[dict[str, Any]] = ()) -> str:
-    """Why an item failed, in one line: of what decided it with measured and required, else the first line of its text."""
+def sentence(text: str, findings: Iterable[dict[str, Any]] = (), result: str = "") -> str:
+    """Why an item failed, in one line: of what decided it with measured, required and its place, else the first line of its text.
+
+    The place is told below the ``result``, which the test's name has.
+    """
     lines = [line for line in text.splitlines() if line.strip()]
     first = lines[0] if lines else ""
     # Another plug-in may have a property of this name.
@@ -113,9 +116,10 @@ def sentence(text: str, findings: Iterable[dict[str, Any]] = ()) -> str:
     told = next((f for f in ours if first.startswith(f"[{f['rule']}] {f['message']}")), None)
     if told is not None:
         amounts = "; ".join(figures(told.get("measured"), told.get("required")))
-        first = f"[{told['rule']}] {told['message']}" + (f": {amounts}" if amounts else "")
-    else:
-        first = _PLACE.sub("", first)
+        place = ":".join(part for key in ("file", "field") if isinstance(part := told.get(key), str) and part)
+        first = f"[{told['rule']}] {told['message']}" + (f": {amounts}" if amounts else "") + (f"; in {place}" if place else "")
+    if (found := _PLACE.search(first)) is not None:
+        first = f"{first[: found.start()]} (in {found[1].removeprefix(f'{result}/')})"
     # Details of an error are indented below it; other findings begin a line.
     more = sum(line.startswith("[") for line in lines[1:])
     said = legal(plain(first, longest=_LONGEST_SENTENCE))
@@ -131,7 +135,9 @@ def _tidy_outcome(outcome: ET.Element, findings: list[dict[str, Any]], named: di
         text = message
     else:
         # A traceback begins with source code; what it raised is what pytest made the message of.
-        outcome.set("message", sentence(text if text.startswith("[") else message.removeprefix("Failed: "), findings))
+        outcome.set(
+            "message", sentence(text if text.startswith("[") else message.removeprefix("Failed: "), findings, named.get(records.RESULT, ""))
+        )
     kind = named.get(records.ERROR, "").split(" ")[0] or named.get(records.RULE, "")
     if kind:
         outcome.set("type", kind)

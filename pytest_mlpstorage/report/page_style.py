@@ -93,13 +93,13 @@ border:1px solid var(--mlps-soft);border-radius:4px;padding:.25rem .45rem;min-he
 body{max-width:none;width:auto;padding:0;font-size:11px} body,.mlps,.summary,.summary__data{display:block}
 a{color:inherit;text-decoration:none} a[href^="http"]::after{content:" (" attr(href) ")"}
 .mlps-scroll,#results-table{overflow:visible} .mlps summary{list-style:none} .mlps summary::-webkit-details-marker{display:none}
-.mlps-card{break-inside:avoid;box-decoration-break:clone;-webkit-box-decoration-break:clone}
+.mlps-card{box-decoration-break:clone;-webkit-box-decoration-break:clone}
 .mlps figure,.mlps tr,.mlps li,.mlps-figures div,#results-table tr{break-inside:avoid}
 .mlps h2,.mlps h3,.mlps h4,.mlps summary,.mlps caption,.mlps-lead{break-after:avoid} thead{display:table-header-group}
 .mlps :is(th,td):is(th,td,.mlps-wrap,.mlps-tight){white-space:normal;padding:.15rem .6rem .15rem 0;overflow-wrap:break-word;min-width:0}
-.mlps-stack tbody th{overflow-wrap:anywhere} .mlps-stack:not(.mlps-list) tbody th{min-width:13em}
+.mlps-stack tbody th{overflow-wrap:anywhere} .mlps-stack:not(.mlps-list) tbody th{min-width:13em} .mlps-stack td.mlps-tight{min-width:12em}
 .mlps-list td:first-child b{white-space:nowrap}
-.mlps-pictures{zoom:.8} .mlps-picture figcaption{font-size:13px}
+.mlps-pictures{zoom:.8} .mlps-picture .mlps-tall{zoom:.75} .mlps td.mlps-leaf{min-width:24em} .mlps-picture figcaption{font-size:13px}
 #results-table{width:100%;font-size:10px} #results-table :is(th,td){padding:2px 4px}
 #results-table :is([data-column-type=duration],.col-duration,.col-links,th:not([data-column-type])){display:none}
 html:not(.mlps-filtered) #results-table tbody.passed{display:none} #results-table .col-testId{min-width:0;width:45%}

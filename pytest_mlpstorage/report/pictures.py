@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -11,25 +11,37 @@ from pytest_mlpstorage.report.charts import figure
 from pytest_mlpstorage.report.text import escaped, plain
 from pytest_mlpstorage.report.time_charts import in_words, time_chart, time_in_words
 from pytest_mlpstorage.report.value_charts import groups_chart, groups_in_words, times_chart, times_in_words
-from pytest_mlpstorage.results.pictures import Distribution, Picture, figure_text
+from pytest_mlpstorage.results.pictures import Distribution, Panel, Picture, figure_text
 
 __all__ = ["picture_html", "picture_in_short", "picture_lines"]
 
 _SENTENCES: Final = 3
 """Where a picture is told in short: what is true, what was left out of it, and what stands beside it."""
 
+_FLAT: Final = 10
+"""How many times higher a scale may be than what is drawn on it."""
+
 _ROWS_ALONE, _ROWS_OF_MANY = 4, 2
 """Lines that a rate fills on the terminal: of a picture with one panel, and of one with more."""
 
 
-def _highest(picture: Picture) -> dict[str, float]:
-    """What the scale of each unit must have room for: panels of one unit have one scale."""
-    highest: dict[str, float] = {}
-    for panel in picture.panels:
-        reached = [value for line in panel.lines for value in line.extremes]
-        limit = [panel.limit.value] if panel.limit is not None else []
-        highest[panel.unit] = max([highest.get(panel.unit, 0.0), *reached, *limit])
-    return highest
+def _highest(picture: Picture) -> list[float]:
+    """What the scale of each panel must have room for.
+
+    Panels of one unit have one scale, so that their heights can be compared; what would lie flat on it has one of its own.
+    """
+    reached = [(panel.unit, _reach(panel)) for panel in picture.panels]
+    scales: dict[str, list[float]] = {}
+    for unit, reach in sorted(reached, key=lambda one: -one[1]):
+        of_unit = scales.setdefault(unit, [reach])
+        if of_unit[-1] > _FLAT * reach > 0:
+            of_unit.append(reach)
+    return [next(scale for scale in scales[unit] if scale <= _FLAT * reach or not reach) for unit, reach in reached]
+
+
+def _reach(panel: Panel) -> float:
+    values = (value for line in panel.lines for value in line.extremes)
+    return max((panel.limit.value if panel.limit is not None else 0.0, 0.0, *values))
 
 
 def picture_html(picture: Picture) -> str:
@@ -59,36 +71,42 @@ def _says(picture: Picture) -> str:
 
 
 def _charts(picture: Picture) -> Iterator[str]:
-    highest, unit = _highest(picture), picture.unit
+    unit = picture.unit
     for chart in picture.charts:
         yield _figure(partial(groups_chart, chart), chart.note, groups_in_words(chart))
-    if picture.stacked and picture.panels:
-        words = time_in_words(picture.panels, unit, picture.spans)
-        yield _figure(partial(time_chart, picture.panels, unit, highest, picture.spans, stacked=True), _stacked_caption(picture), words)
-    for panel in () if picture.stacked else picture.panels:
-        words = in_words(panel, panel.unit or unit)
-        yield _figure(partial(time_chart, (panel,), unit, highest, picture.spans), words, words)
+    if picture.panels:
+        highest = _highest(picture)
+        if picture.stacked:
+            words = time_in_words(picture.panels, unit, picture.spans)
+            draw = partial(time_chart, picture.panels, unit, highest, picture.spans, stacked=True)
+            yield _figure(draw, _stacked_caption(picture, highest), words, tall=True)
+        else:
+            for panel, most in zip(picture.panels, highest, strict=True):
+                words = in_words(panel, panel.unit or unit)
+                yield _figure(partial(time_chart, (panel,), unit, [most], picture.spans), words, words)
     words = times_in_words(picture.points, picture.distributions)
     yield _figure(partial(times_chart, picture.points, picture.distributions), picture.of_times, words)
 
 
-def _figure(draw: Callable[[], str], caption: str, words: str) -> str:
+def _figure(draw: Callable[[], str], caption: str, words: str, *, tall: bool = False) -> str:
     """A chart with its caption; nothing where there is nothing to draw."""
     try:
         made = draw()
     except DependencyError as error:
         return figure("", f"[{error.code}] {error.message}; {error.suggestion}. It would show: {words}")
-    return figure(made, caption) if made else ""
+    return figure(made, caption, tall=tall) if made else ""
 
 
-def _stacked_caption(picture: Picture) -> str:
+def _stacked_caption(picture: Picture, highest: Sequence[float]) -> str:
     lengths = sorted({panel.step for panel in picture.panels})
     steps = f"{figure_text(lengths[0])} s" if len(lengths) == 1 else f"{figure_text(lengths[0])} to {figure_text(lengths[-1])} s"
     banded = any(line.highs for panel in picture.panels for line in panel.lines)
     band = "; within the pale band around it lay every sample that was read" if banded else ""
     all_told = all(line.told for panel in picture.panels for line in panel.lines)
     which, beside = ("", "each line") if all_told else (", or the percentile that its name tells", "each line of means")
-    return f"Each step of a line is the mean of {steps}{which}{band}. Beside {beside} stands its mean. Panels of one unit have one scale."
+    one_scale = len(set(zip((panel.unit for panel in picture.panels), highest, strict=True))) == len({p.unit for p in picture.panels})
+    scale = "Panels of one unit have one scale" + ("." if one_scale else ", but for those that would lie flat on it.")
+    return f"Each step of a line is the mean of {steps}{which}{band}. Beside {beside} stands its mean. {scale}"
 
 
 def _table(picture: Picture) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.report.cold_reads import cold_reads_of
@@ -14,11 +15,12 @@ from pytest_mlpstorage.report.result_facts import ResultFacts
 from pytest_mlpstorage.report.runs import rows_of_result
 from pytest_mlpstorage.report.what_ran import what_ran
 from pytest_mlpstorage.results.history import last_run
-from pytest_mlpstorage.results.records import StoredResult, TrainingResult
+from pytest_mlpstorage.results.records import Leaf, StoredResult, TrainingResult
 from pytest_mlpstorage.rules.aggregate import mean, measured_runs
 from pytest_mlpstorage.rules.metrics import metrics_of
 from pytest_mlpstorage.rules.pictures import pictures_of
 from pytest_mlpstorage.rules.repeats import Figure, figures_of
+from pytest_mlpstorage.rules.round_v2_runs import complete, finished_by_accelerator, named
 from pytest_mlpstorage.workloads.again import AGAIN
 
 __all__ = ["facts_of", "record_subject"]
@@ -38,8 +40,8 @@ def record_subject(properties: list[Property], result: object, edition: Edition,
 def facts_of(result: StoredResult, edition: Edition) -> ResultFacts:
     """What the card of a result tells; nothing that stands in the tree makes it raise."""
     figures = figures_of(result, edition)
-    if isinstance(result, TrainingResult) and AU not in figures and (utilization := _utilization(result, edition)) is not None:
-        figures = {AU: utilization, **figures}
+    if isinstance(result, TrainingResult) and edition.name in AU_RULES:
+        figures = {**_utilization(result, edition), **figures}
     leaf = last_run(result)
     metadata = leaf.metadata if leaf is not None else None
     kept = metadata.mlps.get(AGAIN) if metadata is not None else None
@@ -54,14 +56,26 @@ def facts_of(result: StoredResult, edition: Edition) -> ResultFacts:
     )
 
 
-def _utilization(result: TrainingResult, edition: Edition) -> Figure | None:
-    """Of the older editions, which have no such figure, the mean of what the runs say; None where one of them says nothing.
+def _utilization(result: TrainingResult, edition: Edition) -> dict[str, Figure]:
+    """Of the older editions, which have no such figure, the mean of what the runs say; none where one of them says nothing.
 
-    Where an edition has the figure and forms none, of a closed result with too few runs for example, nobody can tell which of them count.
+    Edition 2.0 has one an accelerator, of the runs that its bandwidth is formed of. Where an edition has the figure and forms none, of a
+    closed result with too few runs for example, nobody can tell which of them count.
     """
-    if edition.name not in AU_RULES:
-        return None
-    each = [leaf.summary.metric.au_mean_percent if leaf.summary is not None else None for leaf in measured_runs(result, edition)]
+    if edition.name != "2.0":
+        of_all = _mean_utilization(measured_runs(result, edition))
+        return {AU: of_all} if of_all is not None else {}
+    groups = finished_by_accelerator(result)
+    each = {
+        named(AU, accelerator, groups): _mean_utilization([run.leaf for run in group])
+        for accelerator, group in groups.items()
+        if complete(result, group, edition)
+    }
+    return {name: figure for name, figure in each.items() if figure is not None}
+
+
+def _mean_utilization(leaves: Iterable[Leaf]) -> Figure | None:
+    each = [leaf.summary.metric.au_mean_percent if leaf.summary is not None else None for leaf in leaves]
     known = tuple(value for value in each if value is not None)
     if not known or len(known) != len(each):
         return None

@@ -15,7 +15,7 @@ from typing import Final
 from pytest_mlpstorage.report.collector import Item, JudgedResult, Verdicts
 from pytest_mlpstorage.report.compare_told import comparison_lines
 from pytest_mlpstorage.report.figures import figures_of
-from pytest_mlpstorage.report.lines import Line, cut, wrapped
+from pytest_mlpstorage.report.lines import Line, wrapped
 from pytest_mlpstorage.report.pictures import picture_in_short, picture_lines
 from pytest_mlpstorage.report.reasons import split
 from pytest_mlpstorage.report.terminal_runs import run_lines
@@ -96,10 +96,10 @@ def _figures(result: JudgedResult, verbosity: int, width: int) -> Iterator[Line]
     pictures = [picture for picture in result.pictures if not picture.folded and picture.says]
     if verbosity == 0 and pictures and not _in_the_window(result):
         # The official formula counts work that ended after the window; the sentence says what the storage did in it.
-        room = width - len(_INDENT)
-        yield from (Line(_INDENT + cut(f"{plain(picture.title)}: {plain(picture.says[0])}", room)) for picture in pictures)
+        for picture in pictures:
+            yield from map(Line, wrapped(f"{plain(picture.title)}: {plain(picture.says[0])}", width, indent=_INDENT))
         return
-    texts = figures_of(result.told, every=verbosity > 0)
+    texts = figures_of(result.told, every=verbosity > 0, limits=result.limits)
     alone = [text for text in texts if ": " not in text]
     for text in filter(None, (", ".join(map(_unbroken, alone)), *(_unbroken(text) for text in texts if ": " in text))):
         yield from (Line(line.replace(_NO_BREAK, " ")) for line in wrapped(text, width, indent=_INDENT, hanging=""))

@@ -43,7 +43,7 @@ def number(value: object, digits: int = 2) -> str:
         return plain(value, longest=200)
     if isinstance(value, float) and value.is_integer() and abs(value) >= _COUNTED:
         value = int(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
+    return plain(f"{value:,}", longest=200) if isinstance(value, int) else f"{value:,.{digits}f}"
 
 
 def cell(text: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from pytest_mlpstorage.report.charts import DASHES, Box, axes, grid, label, limit_line, placed, shown_level, steps_to, ticks
@@ -69,10 +69,8 @@ def time_in_words(panels: Sequence[Panel], unit: str, spans: Sequence[Span] = ()
     return ". ".join([*(in_words(panel, panel.unit or unit) for panel in panels), *marked])
 
 
-def time_chart(
-    panels: Sequence[Panel], unit: str, highest: Mapping[str, float], spans: Sequence[Span] = (), *, stacked: bool = False
-) -> str:
-    """Panels below each other over one axis of time, or one alone; ``highest`` is what the scale of each unit must have room for."""
+def time_chart(panels: Sequence[Panel], unit: str, highest: Sequence[float], spans: Sequence[Span] = (), *, stacked: bool = False) -> str:
+    """Panels below each other over one axis of time, or one alone; ``highest`` is what the scale of each must have room for."""
     width = _WIDTH[stacked]
     names = _NAMES if spans else 0
     heights = [_FIRST, *([_NEXT] * (len(panels) - 1))] if stacked else [_ALONE]
@@ -82,12 +80,12 @@ def time_chart(
 
     def draw(on: Figure) -> None:
         top = float(_TOP + names)
-        for panel, tall in zip(panels, heights, strict=True):
+        for panel, tall, most in zip(panels, heights, highest, strict=True):
             own = panel.unit or unit
             label(on, _LEFT, top + _TITLE - 9, f"{panel.name}, {own}", color="soft", weight=600)
             top += _TITLE
             box = Box(_LEFT, top, width - _LEFT - _RIGHT, tall)
-            levels = steps_to(highest.get(panel.unit, 0.0), 4 if tall > _NEXT else 2)
+            levels = steps_to(most, 4 if tall > _NEXT else 2)
             made = axes(on, box, (begin, end), (0.0, levels[-1]))
             grid(made, levels)
             _shade(made, spans, end - begin)

@@ -110,7 +110,8 @@ def _levels(chart: Chart, reached: Sequence[float]) -> list[float]:
         lowest, highest = min(lowest, chart.limit.value), max(highest, chart.limit.value)
     if chart.unit == "%" and lowest >= _MOST_OF_ALL and highest <= 100:
         bottom = 5 * math.floor((lowest - 1) / 5)
-        return [bottom + step for step in steps_to(min(highest + 1, 100) - bottom) if bottom + step <= 100]
+        levels = [bottom + step for step in steps_to(min(highest + 1, 100) - bottom) if bottom + step <= 100]
+        return levels if levels[-1] >= highest else [*levels, 100]
     return steps_to(highest)
 
 

@@ -14,6 +14,7 @@ from pytest_mlpstorage.results.records import CheckpointingResult, KVCacheResult
 from pytest_mlpstorage.results.vector_records import value_at
 from pytest_mlpstorage.rules.checkpoints import checkpoint_count
 from pytest_mlpstorage.rules.kv_cache_runs import with_summary
+from pytest_mlpstorage.rules.round_v2_runs import by_accelerator, run_directories
 from pytest_mlpstorage.rules.runs import warmup_count
 from pytest_mlpstorage.rules.vector_runs import run_records
 from pytest_mlpstorage.units import GIB, format_bytes
@@ -79,13 +80,30 @@ def _training(result: TrainingResult, edition: Edition) -> Iterator[tuple[str, s
     leaf = _last(result.runs)
     if leaf is None:
         return
-    on = f" × {result.accelerator}" if result.accelerator else ""
-    yield from _told("emulated accelerators", f"{ranks}{on}" if (ranks := _number(_ranks(leaf))) else "")
+    yield from _told("emulated accelerators", *_accelerators(result, edition))
     yield from _told("hosts", _number(_hosts(leaf)))
     yield from _told("data set", *_data_set(leaf, edition))
     warm = min(warmup_count(result, edition), len(result.runs))
     yield from _told("runs", _count(warm, "warm-up") if warm else "", f"{len(result.runs) - warm} measured")
     yield from _told("engine", _engine(leaf))
+
+
+def _accelerators(result: TrainingResult, edition: Edition) -> Iterator[str]:
+    """Each accelerator of the runs with its ranks: edition 2.0 holds runs of several in one place, elsewhere that is a contradiction."""
+    groups: dict[str, list[Leaf]] = {}
+    if edition.name == "2.0":
+        groups = {accelerator: [run.leaf for run in group] for accelerator, group in by_accelerator(run_directories(result)).items()}
+    else:
+        spelled: dict[str, str] = {}
+        for leaf in result.runs:
+            name = (leaf.metadata.accelerator if leaf.metadata is not None else None) or result.accelerator or ""
+            groups.setdefault(spelled.setdefault(name.lower(), name), []).append(leaf)
+    if len(groups) > 1:
+        groups.pop("", None)
+    for accelerator, leaves in groups.items():
+        last = _last(leaves)
+        ranks = _number(_ranks(last)) if last is not None else ""
+        yield (f"{ranks} × {accelerator}" if accelerator else ranks) if ranks else ""
 
 
 def _data_set(leaf: Leaf, edition: Edition) -> tuple[str, str]:

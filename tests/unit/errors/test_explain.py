@@ -21,7 +21,17 @@ def test_all_is_the_table():
     assert explain("all").count("](MLPS-E") == len(error_codes())
 
 
-@pytest.mark.parametrize(("asked", "near"), [("MLPS-E321X", "; did you mean MLPS-E321?"), ("banana", ""), ("", "")])
+LISTED = f", which lists all {len(error_codes())} from MLPS-E100 to {max(error_codes())}"
+ASKED = [
+    ("MLPS-E321X", "or all; did you mean MLPS-E321?"),
+    ("e12", "or all; did you mean MLPS-E120 or MLPS-E121?"),
+    ("E999", f"or all{LISTED}"),
+    ("banana", f"or all{LISTED}"),
+    ("", f"or all{LISTED}"),
+]
+
+
+@pytest.mark.parametrize(("asked", "near"), ASKED)
 def test_another_word_is_refused_with_what_is_allowed(asked, near):
     with pytest.raises(ConfigurationError) as error:
         explain(asked)

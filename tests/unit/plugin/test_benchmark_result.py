@@ -29,7 +29,7 @@ def result_item(what, results_dir):
         dry_run=False, strict=False, config=config, failed=lambda *_: None, workload=lambda *_: workload, plan=lambda *_: None,
         mark_failed=lambda *_: None, hosts=SimpleNamespace(cannot_plan=False, in_the_way=lambda *_: ""),
     )  # fmt: skip
-    node, lines = SimpleNamespace(user_properties=[]), []
+    node, lines = SimpleNamespace(user_properties=[], config=SimpleNamespace(get_verbosity=lambda: 0)), []
     case = SimpleNamespace(id="unet3d-b200", family="training", model="unet3d")
     return BenchmarkItem(session, node, None, lines.append), case, node
 

@@ -24,7 +24,7 @@ ROWS = (
     RuleRow("3.3.2", "utilization", "failed", "88.1", "90.0", "too low"),
     RuleRow("3.3.3", "oneHost", "warned", "2", "4", "few"),
     RuleRow("2.1.18a", "subsets", "human", message="whether runs were left out"),
-    RuleRow("3.1.1", "datasize", "passed"),
+    RuleRow("3.1.1", "datasize", "passed", "70 files", "at least 68 files"),
     RuleRow("MLPS-COLD-1", "coldReads", "not verified", message="gone"),
 )
 FACTS = ResultFacts(
@@ -88,7 +88,7 @@ def test_the_verdict_stands_first_with_its_mark_and_then_the_card_in_order():
         "✗ at least 90 % (3.3.2) 5 runs 87.0 to 89.0", "read bandwidth 0.5 GiB/s", "hosts 2 data set 70 files, 280.00 MiB",
         "Cold reads: ✓ proved : nothing lay in memory", "3.3.2 too low; measured 88.1; required 90.0 a/summary.json:metric",
         "2 Structure, records and system description: ☐ 1 for a person to decide", "3 Training: ✗ 1 failed , ! 1 with a warning , ✓ 1 passed",
-        "3.3.2 utilization ✗ failed 88.1 90.0 too low", "Passed, with nothing to tell: 3.1.1 datasize", "Own rules (MLPS): ? 1 not verified",
+        "3.3.2 utilization ✗ failed 88.1 90.0 too low", "3.1.1 datasize ✓ passed 70 files at least 68 files", "Own rules (MLPS): ? 1 not verified",
         "1 more figure", "mine 3.000 mine",
     ]  # fmt: skip
     places = [told.find(part) for part in order]
@@ -114,6 +114,16 @@ def test_several_results_are_listed_above_with_a_way_to_their_cards():
     assert [row.find(".//a").get("href") for row in rows] == ["#mlps-r0", "#mlps-r1"]
     assert "AU 88.1 % (at least 90 %); read bandwidth 0.5 GiB/s" in words(ElementTree.tostring(rows[0], encoding="unicode"))
     assert not well_formed(page(result())).findall("section[@id='mlps-verdicts']//tbody")
+
+
+def test_the_accelerators_of_one_result_are_listed_each_with_its_limit():
+    names = [f"{AU} on {accelerator}" for accelerator in ("a100", "h100")]
+    facts = ResultFacts(figures=dict(zip(names, (99.0, 88.1), strict=True)), limits=dict.fromkeys(names, Limit(90, "rule")))
+    root = well_formed(page(result(facts=facts, edition="2.0"), result(path="closed/b/results/x/training/unet3d")))
+    row = words(ElementTree.tostring(root.find("section[@id='mlps-verdicts']//tbody/tr"), encoding="unicode"))
+    assert "a100: AU 99.0 % (at least 90 %); h100: AU 88.1 % (at least 90 %)" in row
+    card = words(ElementTree.tostring(root.find(".//article"), encoding="unicode"))
+    assert "a100 h100 AU 99.0 % ✓ at least 90 % (rule) 88.1 % ✗ at least 90 % (rule)" in card
 
 
 def test_a_card_tells_the_filters_what_it_is():
@@ -159,9 +169,14 @@ def test_hostile_names_act_nowhere_on_the_page():
 def test_long_lists_are_folded_and_cut():
     reasons = [f"[3.1.{number}] line {number}" for number in range(300)]
     told = reasons_html(reasons[:7], ["folded"])
-    assert told.index("line 4") < told.index("<details><summary>3 more findings</summary>") < told.index("line 5") < told.index("folded")
+    assert (
+        told.index("line 4")
+        < told.index('<details class="mlps-more"><summary>3 more findings</summary>')
+        < told.index("line 5")
+        < told.index("folded")
+    )
     assert reasons_html(reasons[:5]).count("<li>") == 5
-    assert "<details>" not in reasons_html(reasons[:5])
+    assert "<details" not in reasons_html(reasons[:5])
     assert reasons_html([]) == ""
     assert "… and 95 more, see verdicts.json" in reasons_html(reasons)
 

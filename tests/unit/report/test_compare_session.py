@@ -147,7 +147,7 @@ def result_item(results_dir, comparer):
         dry_run=False, strict=False, config=config, hosts=hosts, failed=lambda *_: None, workload=lambda *_: workload,
         plan=lambda *_: None, mark_failed=lambda *_: None,
     )  # fmt: skip
-    node = SimpleNamespace(user_properties=[])
+    node = SimpleNamespace(user_properties=[], config=SimpleNamespace(get_verbosity=lambda: 0))
     return (
         BenchmarkItem(session, node, None, lambda _: None, comparer),
         SimpleNamespace(id="unet3d-b200", family="training", model="unet3d"),

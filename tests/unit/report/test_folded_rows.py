@@ -112,6 +112,11 @@ def test_what_costs_closed_never_shows_the_verdict_of_a_note():
     assert (made["rule"], made["verdict"]) == ("3.1.1, 3.1.3", "ok")
 
 
+def test_a_shared_row_tells_of_each_rule_what_it_measured_and_what_is_required():
+    ((made,),) = shared(item("3.1.1", measured="70 files", required="at least 68 files"), item("3.1.2")).values()
+    assert made["log"] == "3.1.1 name3.1.1\n  measured 70 files; required at least 68 files\n3.1.2 name3.1.2"
+
+
 def test_a_shared_row_tells_the_page_which_rules_it_is_for_and_what_each_alone_would_say():
     noted = [item("3.1.1", findings=NOTED, measured="<3|4>", required="5"), item("3.1.2", findings=NOTED)]
     ((made,),) = shared(*noted, mine="of {rule}").values()

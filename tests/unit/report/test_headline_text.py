@@ -74,6 +74,7 @@ def test_a_headline_has_its_label_its_unit_its_limit_and_its_spread():
         ("somebody's own", "text", ("somebody's own", "text")),
         (AU, None, ("AU", "")),
         (AU, float("nan"), ("AU", "nan")),
+        (AU, 10**400, ("AU", f"10{',000' * 49},0… (534 characters)")),
         (AU, True, ("AU", "True")),
     ],
 )

@@ -78,7 +78,10 @@ def test_the_message_is_one_sentence_and_the_text_has_all():
     element = case(text, mlps_findings=json.dumps([FINDING]))
     tidied(element)
     failure = element.find("failure")
-    assert failure.get("message") == "[3.3.2] the accelerators were idle: measured 88.125; required 90.0 (and 2 more)"
+    assert (
+        failure.get("message")
+        == "[3.3.2] the accelerators were idle: measured 88.125; required 90.0 (in closed/acme/summary.json:metric.au) (and 2 more)"
+    )
     assert failure.get("type") == "3.3.2"
     assert failure.text == text
 
@@ -105,7 +108,15 @@ def test_a_sentence_is_cut_and_holds_no_control_character():
 
 
 def test_a_finding_of_another_line_is_not_the_reason():
-    assert sentence("[9.9.9] something else; in a:b", [FINDING]) == "[9.9.9] something else"
+    assert sentence("[9.9.9] something else; in a:b", [FINDING]) == "[9.9.9] something else (in a:b)"
+
+
+def test_the_place_of_a_finding_is_told_below_its_result_and_a_semicolon_in_it_breaks_nothing():
+    line = "[9.9.9] x; in closed/acme/results/fastfs/training/unet3d/run/1/summary.json:metric.au"
+    assert sentence(line, (), "closed/acme/results/fastfs/training/unet3d") == "[9.9.9] x (in run/1/summary.json:metric.au)"
+    assert sentence(line, (), "closed/acme") == "[9.9.9] x (in results/fastfs/training/unet3d/run/1/summary.json:metric.au)"
+    odd = {"rule": "9.9.9", "message": "x", "file": ["a"], "field": "b"}
+    assert sentence("[9.9.9] x", [odd]) == "[9.9.9] x (in b)"
 
 
 @pytest.mark.parametrize(

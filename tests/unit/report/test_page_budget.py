@@ -95,7 +95,8 @@ def test_of_more_than_a_hundred_cards_each_gives_what_passed_by_its_id(results, 
     made = page(*many, submissions=[submission()] * submissions)
     card = re.search(r'<article[^>]*id="mlps-r7".*?</article>', made, re.DOTALL)[0]
     told = words(card)
-    assert ("Passed, with nothing to tell: 3.1.1 datasize" in told) is not short
+    assert ("3.1.1 datasize ✓ passed 70 files at least 68 files" in told) is not short
+    assert ("Passed: 3.1.1" in told) is short
     assert ("whether runs were left out" in told) is not short
     assert ("1 more figure" in told) is not short
     assert "3.3.2 utilization ✗ failed 88.1 90.0 too low" in told, "what failed is whole on any page"

@@ -10,7 +10,7 @@ from drawn_svg import parsed, texts
 
 from pytest_mlpstorage.report import charts, html, pictures
 from pytest_mlpstorage.report.collector import JudgedResult, SuiteReport, Verdicts
-from pytest_mlpstorage.report.pictures import picture_html, picture_lines
+from pytest_mlpstorage.report.pictures import _highest, picture_html, picture_lines
 from pytest_mlpstorage.report.records import MOVED, PICTURES, RUN, encode, facts, picture_objects
 from pytest_mlpstorage.report.step_summary import write_step_summary
 from pytest_mlpstorage.report.terminal import summary_lines
@@ -180,6 +180,28 @@ def test_panels_of_a_picture_have_one_scale():
     first, second = re.findall(r"<svg.*?</svg>", page)
     assert "20" in texts(first)
     assert [t for t in texts(first) if t.isdigit()] == [t for t in texts(second) if t.isdigit()]
+
+
+@pytest.mark.parametrize(
+    ("reached", "scales"),
+    [
+        ((900.0, 8.0, 90.0), [900.0, 8.0, 900.0]),
+        ((900.0, 0.0, 9.0), [900.0, 900.0, 9.0]),
+        ((900.0, 89.0, 9.0), [900.0, 89.0, 89.0]),
+        ((0.0, 0.0, 0.0), [0.0, 0.0, 0.0]),
+    ],
+)
+def test_a_panel_that_would_lie_flat_has_a_scale_of_its_own(reached, scales):
+    panels = tuple(Panel(f"p{index}", 1.0, (Line("x", most, (most,)),), 1.0, "MiB/s") for index, most in enumerate(reached))
+    picture = Picture("hosts", panels=panels, stacked=True)
+    assert _highest(picture) == scales
+    said = "Panels of one unit have one scale, but for those that would lie flat on it." in picture_html(picture)
+    assert said is (len(set(scales)) > 1)
+
+
+def test_panels_of_different_units_never_share_a_scale():
+    panels = tuple(Panel(unit, 1.0, (Line("x", most, (most,)),), 1.0, unit) for unit, most in (("%", 50.0), ("ms", 40.0)))
+    assert _highest(Picture("hosts", panels=panels, stacked=True)) == [50.0, 40.0]
 
 
 def test_hostile_text_reaches_neither_browser_nor_terminal():

@@ -6,7 +6,9 @@ import pytest
 
 from pytest_mlpstorage.errors import FileSystemError
 from pytest_mlpstorage.report.collector import Item, JudgedResult, Verdicts
+from pytest_mlpstorage.report.headline_text import Limit
 from pytest_mlpstorage.report.records import Facts
+from pytest_mlpstorage.report.result_facts import ResultFacts
 from pytest_mlpstorage.report.step_summary import LIMIT_BYTES, write_step_summary
 from pytest_mlpstorage.verdict import Finding
 
@@ -19,7 +21,8 @@ def judged(verdict="CLOSED", path="closed/acme/results/fastfs/training/unet3d", 
         "verdict": verdict, "path": path, "division": "closed", "benchmark_type": "training", "model": "unet3d", "accelerator": "b200",
         "edition": "3.0", "metrics": {"train_mean_of_au_percentage": 91.5, "Read B/W (GiB/s)": 1.2}, "findings": [], **changes,
     }  # fmt: skip
-    return JudgedResult(written, verdict, ("because",))
+    facts = ResultFacts(limits={"train_mean_of_au_percentage": Limit(90, "3.3.2")})
+    return JudgedResult(written, verdict, ("because",), facts=facts)
 
 
 def item(*findings, message="", nodeid="rules/test_x.py::test_rule[y]", **facts):
@@ -48,7 +51,7 @@ def test_verdicts_come_first_the_worst_before_the_rest_with_figures_and_their_un
 def test_what_failed_has_measured_required_and_its_place(tmp_path):
     text = summary(tmp_path, [judged()], [item(FINDING), item(message="[MLPS-E410] no room; in x\nmore", error="MLPS-E410")])
     assert "| 3.1.2 | too few files &#124; here (×2) | 3 | 6 | closed/a/summary.json:num |" in text
-    assert "| MLPS-E410 | &#91;MLPS-E410&#93; no room |  |  | rules/test&#95;x.py::test&#95;rule&#91;y&#93; |" in text
+    assert "| MLPS-E410 | &#91;MLPS-E410&#93; no room (in x) |  |  | rules/test&#95;x.py::test&#95;rule&#91;y&#93; |" in text
     assert text.index("**CLOSED**") < text.index("What failed")
 
 

@@ -1,12 +1,16 @@
 """How much the last section says at each verbosity, how wide it is, and that only pytest decides about colors."""
 
+import dataclasses
+
 import pytest
 from training_tree import TrainingTree
 
 from pytest_mlpstorage.report.collector import Item, JudgedResult, Verdicts
 from pytest_mlpstorage.report.figures import figures_of
+from pytest_mlpstorage.report.headline_text import Limit
 from pytest_mlpstorage.report.lines import cut, terminal_width, wrapped
 from pytest_mlpstorage.report.records import Facts
+from pytest_mlpstorage.report.result_facts import ResultFacts
 from pytest_mlpstorage.report.runs import RunRow, merge, row_of_item
 from pytest_mlpstorage.report.terminal import summary_lines
 from pytest_mlpstorage.results.pictures import Line, Panel, Picture
@@ -33,7 +37,8 @@ def judged(headline="INVALID", reasons=WHY, pictures=(), **changes):
         "accelerator": "b200", "path": PATH, "verdict": headline.split(" (")[0], "findings": [],
         "metrics": {"Read B/W (GiB/s)": 1.23456, "train_mean_of_au_percentage": 89.96}, **changes,
     }  # fmt: skip
-    return JudgedResult(written, headline, tuple(reasons), tuple(pictures))
+    facts = ResultFacts(limits={"train_mean_of_au_percentage": Limit(90, "3.3.2")})
+    return JudgedResult(written, headline, tuple(reasons), tuple(pictures), facts)
 
 
 def told(verbosity=0, width=100, results=None, runs=RUNS, failed=(), files=None):
@@ -138,6 +143,11 @@ def test_a_metric_that_nobody_knows_keeps_its_name():
     assert figures_of({"metrics": {"some_count": 3}}) == ["some_count 3"]
     assert figures_of({"metrics": {}}) == []
     assert figures_of({"metrics": {"train_mean_of_au_percentage": 91.0}, "edition": "9.9", "model": "x"}) == ["AU 91.0 %"]
+
+
+def test_a_result_that_could_not_be_read_again_is_held_against_nothing():
+    unread = dataclasses.replace(judged(), facts=None)
+    assert told(results=[unread])[1] == "    AU 90.0 %, read bandwidth 1.23 GiB/s"
 
 
 def test_only_the_figures_that_matter_most_are_told_and_verbosely_every_headline():

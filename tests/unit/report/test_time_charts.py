@@ -17,7 +17,7 @@ PANEL = Panel("trial 0", 4.0, (READ, WRITE))
 
 
 def alone(panel, unit="GiB/s", highest=3.0, spans=()):
-    return time_chart((panel,), unit, {panel.unit: highest}, spans)
+    return time_chart((panel,), unit, [highest], spans)
 
 
 def path_of(svg, paint):
@@ -135,7 +135,8 @@ def test_who_cannot_see_a_chart_is_told_it():
 
 
 def stack(panels, spans=(), **highest):
-    return time_chart(panels, "", {"%": 100.0, "MiB/s": 400.0, **highest}, spans, stacked=True)
+    scales = {"%": 100.0, "MiB/s": 400.0, **highest}
+    return time_chart(panels, "", [scales.get(panel.unit, 0.0) for panel in panels], spans, stacked=True)
 
 
 CPU = Panel("CPU", 10.0, (Line("busy", 50.0, (25.0, 75.0) * 5),), 1.0, "%", "seconds of the hosts")
@@ -200,7 +201,7 @@ def test_a_line_of_percentiles_has_its_name_and_no_figure_of_the_whole():
     assert "43.4" not in svg
     assert "stroke-dasharray:1.2,3.6" not in svg, "no dots where a mean would lie"
     assert in_words(panel, "ms") == "time: P99 of each step 1 to 3 ms from second to second"
-    caption = _stacked_caption(Picture("x", panels=(panel, PANEL), stacked=True))
+    caption = _stacked_caption(Picture("x", panels=(panel, PANEL), stacked=True), [3.0, 3.0])
     assert caption == (
         "Each step of a line is the mean of 1 s, or the percentile that its name tells. Beside each line of means stands its mean. "
         "Panels of one unit have one scale."
@@ -211,4 +212,4 @@ def test_a_line_of_percentiles_has_its_name_and_no_figure_of_the_whole():
 def test_a_panel_alone_is_named_with_its_unit_and_its_steps_are_told_in_three_digits():
     panel = Panel("trial 0", 5.0, (Line("read", 1.0, (1.0, 2.0)),), step=0.0131526)
     assert "in 0.0132 s each" in in_words(panel, "GiB/s")
-    assert "trial 0, GiB/s" in texts(time_chart((panel,), "GiB/s", {"": 2.0}))
+    assert "trial 0, GiB/s" in texts(time_chart((panel,), "GiB/s", [2.0]))

@@ -6,7 +6,7 @@ import pytest
 from drawn_svg import parsed, paths, texts
 
 from pytest_mlpstorage.report.charts import STYLE
-from pytest_mlpstorage.report.value_charts import MARKS, axis_time, groups_chart, groups_in_words, times_chart
+from pytest_mlpstorage.report.value_charts import MARKS, _levels, axis_time, groups_chart, groups_in_words, times_chart
 from pytest_mlpstorage.results.pictures import Chart, Distribution, Group, Limit
 
 POINTS = ("mean", "P50", "P95", "P99", "P99.9", "max")
@@ -134,6 +134,15 @@ def test_a_chart_without_a_value_is_none():
     assert groups_chart(Chart("x", "s", (), "run")) == ""
     assert groups_chart(Chart("x", "s", (Group("a", ()), Group("b", (None,))), "run")) == ""
     assert "nan" not in groups_chart(Chart("x", "s", (Group("a", (None, 1.0, float("nan"), float("inf"))),), "run"))
+
+
+@pytest.mark.parametrize("highest", [50.0, 51.0, 74.9, 90.1, 96.0, 99.0, 99.9, 100.0])
+@pytest.mark.parametrize("lowest", [50.0, 51.0, 55.0, 62.0, 80.0, 94.9])
+def test_no_mark_lies_above_the_last_line_of_an_axis(lowest, highest):
+    levels = _levels(Chart("utilization", "%", (), "epoch"), sorted((lowest, highest)))
+    assert levels[0] <= min(lowest, highest)
+    assert max(lowest, highest) <= levels[-1] <= 100
+    assert levels == sorted(set(levels))
 
 
 @pytest.mark.parametrize("value", [0.0, -3.0, 1e-300, 1e300, 1.7e308])

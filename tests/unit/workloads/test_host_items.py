@@ -51,7 +51,7 @@ class Ended:
 
 def run(session, work):
     """How an item ends, its message, its lines and what it told the reports."""
-    node, lines = SimpleNamespace(user_properties=[]), []
+    node, lines = SimpleNamespace(user_properties=[], config=SimpleNamespace(get_verbosity=lambda: 0)), []
     item = BenchmarkItem(session, node, None, lines.append)
     outcome, text = "passed", ""
     try:

@@ -278,7 +278,7 @@ def test_a_dry_run_only_looks_at_what_is_found(place, dry_run):
     session = SimpleNamespace(
         dry_run=dry_run, config=None, workload=lambda _case: None, plan=lambda _case: None, resumption=lambda _case: resumed
     )
-    node = SimpleNamespace(user_properties=[])
+    node = SimpleNamespace(user_properties=[], config=SimpleNamespace(get_verbosity=lambda: 0))
     item = BenchmarkItem(session, node, voice=None, write_line=lambda _line: None)
     item._step(Plan(place.root).case, step("datagen"))
     assert asked == ([] if dry_run else ["datagen"])
