@@ -18,7 +18,7 @@ from pytest_mlpstorage.report.card_parts import (
 )
 from pytest_mlpstorage.report.collector import Item, JudgedResult, Verdicts
 from pytest_mlpstorage.report.figures import figures_of
-from pytest_mlpstorage.report.headline_text import told_headlines
+from pytest_mlpstorage.report.headline_text import told_headlines, wide
 from pytest_mlpstorage.report.page_style import MARKS, kind_of
 from pytest_mlpstorage.report.reasons import split
 from pytest_mlpstorage.report.result_facts import ResultFacts
@@ -131,9 +131,10 @@ def _few(result: JudgedResult) -> str:
     facts = result.facts
     figures = facts.figures if facts is not None else result.written["metrics"]
     if any((known := headline_of(name)) is not None and known[1] for name in figures):
-        told = figures_of({**result.written, "metrics": figures}, limits=result.limits)
+        told = figures_of({**result.written, "metrics": figures}, limits=result.limits, spreads=result.spreads)
     else:
-        told = [f"{label} {text}" for label, text in told_headlines(figures, limits=result.limits)]
+        spreads = {name: one for name, spread in result.spreads.items() if (one := wide(figures.get(name), spread)) is not None}
+        told = [f"{label} {text}" for label, text in told_headlines(figures, limits=result.limits, spreads=spreads)]
     more = f"; … {len(told) - _HEADLINES} more" if len(told) > _HEADLINES else ""
     return "; ".join(map(escaped, told[:_HEADLINES])) + more
 

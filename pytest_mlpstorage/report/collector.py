@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_mlpstorage.report.compare import Comparison
-from pytest_mlpstorage.report.headline_text import Limit
+from pytest_mlpstorage.report.headline_text import Limit, Spread
 from pytest_mlpstorage.report.held_against import undoubted
 from pytest_mlpstorage.report.reasons import reasons
 from pytest_mlpstorage.report.records import Facts, facts, finding_from
@@ -72,6 +72,11 @@ class JudgedResult:
     def limits(self) -> Mapping[str, Limit]:
         """What its headlines are held against, by their official names; nothing of a result that could not be read again."""
         return self.facts.limits if self.facts is not None else {}
+
+    @property
+    def spreads(self) -> Mapping[str, Spread]:
+        """How far the runs behind its headlines lie apart, by the same names."""
+        return self.facts.spreads if self.facts is not None else {}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pytest_mlpstorage.editions import edition, edition_names
-from pytest_mlpstorage.report.headline_text import Limit, told_metric, value_text
+from pytest_mlpstorage.report.headline_text import Limit, Spread, spread_text, told_metric, value_text, wide
 from pytest_mlpstorage.report.text import plain
+from pytest_mlpstorage.results.coerce import number
 from pytest_mlpstorage.rules.headlines import HEADLINES, OFFICIAL, Headline, headline_of
 
 __all__ = ["figures_of", "official_beside"]
@@ -30,19 +30,31 @@ _BESIDE: Final[Mapping[str, str]] = {
 
 _OPTION: Final = re.compile(r"option (\d{1,6})", re.ASCII)
 
-_Known = tuple[Headline, str, object, Limit | None]
+_Known = tuple[Headline, str, object, str]
+"""A headline, what part of the result it is of, its value and its text."""
 
 
-def figures_of(written: Mapping[str, Any], *, every: bool = False, limits: Mapping[str, Limit] | None = None) -> list[str]:
+def figures_of(
+    written: Mapping[str, Any],
+    *,
+    every: bool = False,
+    limits: Mapping[str, Limit] | None = None,
+    spreads: Mapping[str, Spread] | None = None,
+) -> list[str]:
     """Texts such as ``AU 97.1 % (at least 90 %)``, of a result as verdicts.json has it; those of one option stand in one text.
 
     Rates of the window lead, with what the official formula makes of them beside them; figures of that formula are called so. Options
     stand in the order of the edition. Without ``every`` only the figures that matter most. A result of which no headline is known shows
-    its metrics by their official names. ``limits`` are those that its headlines are held against, by the same names.
+    its metrics by their official names. ``limits`` are those that its headlines are held against, ``spreads`` how far the runs behind
+    them lie apart, by the same names; a spread is told where it is wide.
     """
     metrics = written.get("metrics") or {}
-    held = limits or {}
-    known: list[_Known] = [(*found, value, held.get(name)) for name, value in metrics.items() if (found := headline_of(name))]
+    held, apart = limits or {}, spreads or {}
+    known: list[_Known] = [
+        (*found, value, _text(found[0], value, held.get(name), spread_text(name, wide(value, apart.get(name)))))
+        for name, value in metrics.items()
+        if (found := headline_of(name)) is not None
+    ]
     if not known:
         return [" ".join(told_metric(name, value)) for name, value in metrics.items()]
     known.sort(key=lambda one: HEADLINES.index(one[0]))
@@ -52,7 +64,7 @@ def figures_of(written: Mapping[str, Any], *, every: bool = False, limits: Mappi
     parts: dict[int | str, list[_Known]] = {}
     for one in known:
         parts.setdefault(_part(one[1], options), []).append(one)
-    alone = [_text(headline, value, limit) for headline, _, value, limit in parts.pop("", [])]
+    alone = [text for *_, text in parts.pop("", [])]
     order = sorted(parts, key=lambda part: (isinstance(part, str), part if isinstance(part, int) else 0, str(part)))
     return [*alone, *(_part_text(parts[part]) for part in order)]
 
@@ -93,14 +105,13 @@ def _most_important(kind: str, known: list[_Known]) -> list[_Known]:
 
 def _part_text(known: Sequence[_Known]) -> str:
     """One option: its own figures, each with that of the official formula beside it, then what else that formula makes."""
-    official = {entry.short: (entry, value, limit) for entry, _, value, limit in known if entry.official}
+    official = {entry.short: (value, text) for entry, _, value, text in known if entry.official}
     own = []
-    for entry, _, value, limit in known:
+    for entry, _, value, text in known:
         if not entry.official:
             counterpart = official.pop(_BESIDE.get(entry.short, ""), None)
-            beside = f" ({_beside(entry, counterpart[1], value)})" if counterpart is not None else ""
-            own.append(_text(entry, value, limit) + beside)
-    rest = ", ".join(_text(entry, value, limit).replace(f" {OFFICIAL}", "", 1) for entry, value, limit in official.values())
+            own.append(text + (f" ({_beside(entry, counterpart[0], value)})" if counterpart is not None else ""))
+    rest = ", ".join(text.replace(f" {OFFICIAL}", "", 1) for _, text in official.values())
     of = next((of for entry, of, _, _ in known if not entry.official), known[0][1])
     if not own:
         return f"{plain(of)}, {OFFICIAL}: {rest}"
@@ -114,9 +125,10 @@ def _beside(entry: Headline, official: object, value: object) -> str:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) else None
+    return None if isinstance(value, str) else number(value)
 
 
-def _text(headline: Headline, value: object, limit: Limit | None) -> str:
-    held = f" ({limit.words} {headline.unit}".rstrip() + ")" if limit is not None else ""
-    return f"{headline.label} {value_text(headline, value, limit)}{held}"
+def _text(headline: Headline, value: object, limit: Limit | None, spread: str) -> str:
+    held = f"{limit.words} {headline.unit}".rstrip() if limit is not None else ""
+    beside = "; ".join(filter(None, (held, spread)))
+    return f"{headline.label} {value_text(headline, value, limit)}" + (f" ({beside})" if beside else "")

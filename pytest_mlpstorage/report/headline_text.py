@@ -11,9 +11,11 @@ from pytest_mlpstorage.results.coerce import number as finite
 from pytest_mlpstorage.results.pictures import figure_text
 from pytest_mlpstorage.rules.headlines import METRICS, Headline, metric_of
 
-__all__ = ["Limit", "Spread", "told_headlines", "told_metric", "told_others", "value_text"]
+__all__ = ["Limit", "Spread", "spread_text", "told_headlines", "told_metric", "told_others", "value_text", "wide"]
 
 _MOST_DECIMALS: Final = 6
+_APART: Final = 0.1
+"""Share of a figure beyond which its runs lie so far apart that their mean alone says little."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +44,12 @@ class Spread:
     high: float
     count: int
     of: str = "runs"
+
+
+def wide(value: object, spread: Spread | None) -> Spread | None:
+    """The spread of a figure where it is wide; None where it is not, or not known."""
+    figure = finite(value)
+    return spread if spread is not None and figure is not None and spread.high - spread.low > _APART * abs(figure) else None
 
 
 def _digits(value: float, decimals: int | None) -> str:

@@ -79,7 +79,11 @@ def _counted(results: Sequence[JudgedResult], submissions: Sequence[JudgedResult
 def _verdict_row(result: JudgedResult) -> tuple[str, ...]:
     accelerator = result.written.get("accelerator")
     where = f"{plain(result.path)}{f' on {plain(accelerator)}' if accelerator else ''}"
-    return f"**{_markdown(result.headline)}**", _markdown(where), _headlines(figures_of(result.told, limits=result.limits))
+    return (
+        f"**{_markdown(result.headline)}**",
+        _markdown(where),
+        _headlines(figures_of(result.told, limits=result.limits, spreads=result.spreads)),
+    )
 
 
 def _headlines(figures: Sequence[str]) -> str:

@@ -99,7 +99,7 @@ def _figures(result: JudgedResult, verbosity: int, width: int) -> Iterator[Line]
         for picture in pictures:
             yield from map(Line, wrapped(f"{plain(picture.title)}: {plain(picture.says[0])}", width, indent=_INDENT))
         return
-    texts = figures_of(result.told, every=verbosity > 0, limits=result.limits)
+    texts = figures_of(result.told, every=verbosity > 0, limits=result.limits, spreads=result.spreads)
     alone = [text for text in texts if ": " not in text]
     for text in filter(None, (", ".join(map(_unbroken, alone)), *(_unbroken(text) for text in texts if ": " in text))):
         yield from (Line(line.replace(_NO_BREAK, " ")) for line in wrapped(text, width, indent=_INDENT, hanging=""))

@@ -135,8 +135,8 @@ def _declared_room(run: Run, edition: Edition) -> Iterator[Finding | NoEvidence 
 
 def _room(run: Run, memory_gb: int) -> Iterator[Finding | NoEvidence | Met]:
     accelerators, size = run.summary.num_accelerators, CheckpointMetric.of(run.summary).size_gib
-    if accelerators is None or size is None:
-        missing = "num_accelerators" if accelerators is None else "metric.checkpoint_size_GB"
+    if accelerators is None or size is None or size <= 0:
+        missing = "num_accelerators" if accelerators is None else "usable metric.checkpoint_size_GB"
         yield NoEvidence(f"the summary has no {missing}", run.summary_file)
     elif accelerators * memory_gb < size:
         yield Finding(

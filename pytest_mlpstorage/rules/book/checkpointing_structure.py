@@ -109,17 +109,18 @@ def _idle(
     idle = (second[1].time - first[2].time).total_seconds()
     longest = factor * max((end.time - begin.time).total_seconds() for _, begin, end in (first, second))
     exact = second[1].exact and first[2].exact
+    limit = f"{'at most' if equal_passes else 'less than'} {seconds(longest)}"
     if idle > longest or (idle == longest and not equal_passes):
         bound = "" if exact else " (an upper bound: the summaries' times)"
         yield Finding(
-            f"the time between two runs is not shorter than the longer of them{bound}",
+            f"the time between two runs is {'longer' if equal_passes else 'not shorter'} than the longer of them{bound}",
             measured=seconds(idle),
-            required=f"less than {seconds(longest)}",
+            required=limit,
             file=second[1].file,
             field=second[1].field,
         )
     else:
-        yield Met(f"{'' if exact else 'at most '}{seconds(idle)}", f"idle less than {seconds(longest)}, as the longer run took")
+        yield Met(f"{'' if exact else 'at most '}{seconds(idle)}", f"idle {limit}, as the longer run took")
 
 
 @rule("2.1.25", "checkpointingFiles", subject=CheckpointingResult, editions=("3.0",))

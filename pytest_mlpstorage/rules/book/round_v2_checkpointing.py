@@ -149,14 +149,14 @@ def _memory(run: RoundRun, summary: Summary, model: CheckpointModel) -> _Memory 
     size = CheckpointMetric.of(summary).size_gib
     written = Fraction(size) / hosts if size is not None and size > 0 else None
     if writes > 0:
-        if total is None or not math.isfinite(total):
+        if total is None or not math.isfinite(total) or total <= 0:
             return NoEvidence("the summary has no usable host_memory_GB", run.summary_file)
         # Only the sum is reliable: the emulator may put a host's memory into another's slot, or twice and none.
         share = least_share_gib(model, processes=processes, hosts=hosts)
         return _Memory(Fraction(total) / hosts, share, written, "hosts with {} GiB of memory each", "host_memory_GB")
     cached = cached_gib(summary)
-    if cached is None:
-        return NoEvidence("the summary has no host_meminfo.Cached", run.summary_file)
+    if cached is None or cached < 0:
+        return NoEvidence("the summary has no usable host_meminfo.Cached", run.summary_file)
     share = host_share_gib(model, processes=processes, hosts=hosts, host=0)
     return _Memory(Fraction(cached), share, written, "{} GiB cached", "host_meminfo.Cached")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from whole_tree import write_package
 
-from pytest_mlpstorage.report.headline_text import Limit, Spread, told_headlines, told_metric, told_others
+from pytest_mlpstorage.report.figures import figures_of
+from pytest_mlpstorage.report.headline_text import Limit, Spread, told_headlines, told_metric, told_others, wide
 from pytest_mlpstorage.results.tree import read_tree
 from pytest_mlpstorage.rules.catalogue import catalogue, catalogue_editions
 from pytest_mlpstorage.rules.headlines import HEADLINES, METRICS, headline_of, metric_of
@@ -124,3 +125,27 @@ def test_what_is_no_headline_is_in_the_table_all_the_same():
 def test_a_hostile_name_is_told_without_acting_on_a_terminal():
     assert told_metric("\x1b[2Jx", 1.0) == ("\\x1b[2Jx", "1.000")
     assert told_metric("KVCache \x1b[2J - Read B/W (GiB/s)", 1.0)[0] == "read bandwidth by the official formula, \\x1b[2J"
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "is_wide"),
+    [
+        (335.0, Spread(98.8, 571.0, 2), True),
+        (100.0, Spread(95.0, 105.0, 5), False),
+        (100.0, Spread(94.0, 105.0, 5), True),
+        (0.0, Spread(0.0, 0.0, 2), False),
+        (100.0, None, False),
+        ("fast", Spread(94.0, 205.0, 5), False),
+        (10**400, Spread(94.0, 205.0, 5), False),
+    ],
+)
+def test_a_spread_is_wide_beyond_a_tenth_of_its_figure(value, spread, is_wide):
+    assert wide(value, spread) is (spread if is_wide else None)
+
+
+def test_a_wide_spread_stands_beside_its_headline_with_the_limit():
+    written = {"benchmark_type": "training", "edition": "3.0", "model": "unet3d", "metrics": {AU: 70.0}}
+    limits = {AU: Limit(90.0, "3.3.2")}
+    assert figures_of(written, limits=limits, spreads={AU: Spread(50.0, 90.0, 5)}) == ["AU 70.0 % (at least 90 %; 5 runs 50.0 to 90.0)"]
+    assert figures_of(written, spreads={AU: Spread(50.0, 90.0, 5)}) == ["AU 70.0 % (5 runs 50.0 to 90.0)"]
+    assert figures_of(written, limits=limits, spreads={AU: Spread(69.0, 71.0, 5)}) == ["AU 70.0 % (at least 90 %)"]

@@ -129,8 +129,11 @@ def test_a_run_that_took_no_time_has_its_times(training):
         (1, {"num_hosts": None}, "the summary does not say how many ranks ran on how many hosts"),
         (1, {"num_hosts": 0}, "the summary does not say how many ranks ran on how many hosts"),
         (1, {"num_accelerators": 0}, "the summary does not say how many ranks ran on how many hosts"),
-        (1, {"host_meminfo": None}, "the summary has no host_meminfo.Cached"),
+        (1, {"host_meminfo": None}, "the summary has no usable host_meminfo.Cached"),
+        (1, {"host_meminfo": {"Cached": "-5242880 kB"}}, "the summary has no usable host_meminfo.Cached"),
         (0, {"host_memory_GB": None}, "the summary has no usable host_memory_GB"),
+        (0, {"host_memory_GB": [0]}, "the summary has no usable host_memory_GB"),
+        (0, {"host_memory_GB": [-5]}, "the summary has no usable host_memory_GB"),
         (0, {"host_memory_GB": [1e308, 1e308]}, "the summary has no usable host_memory_GB"),
     ],
 )
