@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -37,8 +38,8 @@ def combined(told: Iterable[Met]) -> tuple[str, str]:
     its own: ``("70 to 75 files; 3 folders", "at least 68; at least 3")``.
     """
     by_required: dict[str, list[str]] = {}
-    for met in told:
-        measured, required = amounts(met.measured, met.required)
+    # Runs of a result say mostly the same.
+    for measured, required in itertools.starmap(amounts, dict.fromkeys((met.measured, met.required) for met in told)):
         by_required.setdefault(required, []).append(measured)
     shown = list(by_required.items())[:_LISTED]
     more = f"; … {len(by_required) - _LISTED} more" if len(by_required) > _LISTED else ""

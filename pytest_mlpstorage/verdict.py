@@ -115,6 +115,8 @@ def amounts(measured: object, required: object) -> tuple[str, str]:
     number of another unit, or words, nobody knows which that is.
     """
     whole = ["" if value is None else str(value) for value in (measured, required)]
+    if "." not in whole[0] and "." not in whole[1]:
+        return whole[0], whole[1]
     short = [_shortened(text) for text in whole]
     order = _order(whole)
     harmless = "" in whole or (order is not None and order == _order(short))
