@@ -23,7 +23,7 @@ __all__ = [
     "judge",
 ]
 
-_LONG_NUMBER: Final = re.compile(r"-?\d{1,5}\.\d{6,}")
+_LONG_NUMBER: Final = re.compile(r"-?\d{1,5}\.\d{4,}")
 """More decimals than anybody measures; what is smaller or greater is written with an exponent."""
 
 _AMOUNT: Final = re.compile(r"(?:at least |at most |less than |more than )?(-?\d+(?:\.\d+)?)((?: [^\d,]*)?)(?:,.*)?", re.ASCII | re.DOTALL)

@@ -15,6 +15,7 @@ from pytest_mlpstorage.verdict import Finding, amounts
         (19.65438650504595, 90.0, ("19.6544", "90.0")),
         (0.5166000000000001, None, ("0.5166", "")),
         ("6.780038 s", "at most 5 s", ("6.78004 s", "at most 5 s")),
+        ("1933.62702 s", "at most 436.618 s", ("1933.63 s", "at most 436.618 s")),
         ("6.780038 s", "at most 460.302888 s, 1 × the mean run", ("6.78004 s", "at most 460.303 s, 1 × the mean run")),
         ("460.302887 s", "less than 460.302888 s", ("460.302887 s", "less than 460.302888 s")),
         (89.1234567, "at least 90 %", ("89.1235", "at least 90 %")),
