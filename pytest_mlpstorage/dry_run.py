@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlpstorage.units import format_seconds
+from pytest_mlpstorage.workloads.before import before
 from pytest_mlpstorage.workloads.execute import deadline_seconds
 from pytest_mlpstorage.workloads.foreseen import Foreseen, foreseen
 from pytest_mlpstorage.workloads.host_checks import hosts_of
@@ -26,15 +27,16 @@ def launch_shown(session: BenchmarkSession, case: Case, step: Step, job: Job) ->
     plan, configured = session.plan(case), session.config.launch.deadline_seconds
     known, expected = foreseen(plan, step), plan.expected_seconds(step)
     limit = deadline_seconds(expected, configured)
+    last = before(plan, step, session.config.results_dir)
     assumed = f"3 × {format_seconds(expected)}, for which speeds are assumed, + 10 min"
     lines = [
         f"{case.id} {step.name}: dry run",
-        *(f"  {line}" for line in known.lines()),
+        *(f"  {line}" for line in (*known.lines(), *([last.line()] if last is not None else []))),
         f"  deadline {format_seconds(limit)}: {'launch.deadline' if configured is not None else assumed}",
         "  starts",
         f"    {shlex.join(session.launcher().command(job, guard_command()))}",
     ]
-    return lines, _planned(session, case, step.name, known, limit)
+    return lines, _planned(session, case, step.name, known, limit) | {"before_seconds": last.seconds if last is not None else None}
 
 
 def precondition_shown(session: BenchmarkSession, case: Case, to_write: int) -> tuple[list[str], dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from pytest_mlpstorage.verdict import amounts
 
-__all__ = ["Met", "combined"]
+__all__ = ["Met", "NotAsked", "combined"]
 
 _LISTED: Final = 3
 """Most different texts that are told one by one."""
@@ -23,12 +23,18 @@ _NUMBER: Final = re.compile(r"(-?\d{1,15}(?:\.\d+)?)((?: [^\d\s;,]\S*| ?%)?)", r
 class Met:
     """A demand of a rule that is met. It weighs nothing: whoever judges looks at findings and at evidence that lacks.
 
-    Both sides are short, with their units: ``Met("97.1 %", "at least 90 %")``; of a demand that the subject gives no cause for, why:
-    ``Met("no manifest", "asked where there is one")``.
+    Both sides are short, with their units: ``Met("97.1 %", "at least 90 %")``.
     """
 
     measured: str | int | float
     required: str | int | float
+
+
+class NotAsked(Met):
+    """A demand that the subject gives no cause for, and when it is one: ``NotAsked("no manifest", "asked where there is one")``.
+
+    A rule that tells nothing else has passed because there was nothing to look at, and reports say so.
+    """
 
 
 def combined(told: Iterable[Met]) -> tuple[str, str]:
@@ -39,11 +45,18 @@ def combined(told: Iterable[Met]) -> tuple[str, str]:
     """
     by_required: dict[str, list[str]] = {}
     # Runs of a result say mostly the same.
-    for measured, required in itertools.starmap(amounts, dict.fromkeys((met.measured, met.required) for met in told)):
+    for measured, required in dict.fromkeys((str(met.measured), str(met.required)) for met in told):
         by_required.setdefault(required, []).append(measured)
-    shown = list(by_required.items())[:_LISTED]
+    shown = [_shortened(texts, required) for required, texts in itertools.islice(by_required.items(), _LISTED)]
     more = f"; … {len(by_required) - _LISTED} more" if len(by_required) > _LISTED else ""
-    return "; ".join(_together(texts) for _, texts in shown) + more, "; ".join(required for required, _ in shown) + more
+    return "; ".join(_together(texts) for texts, _ in shown) + more, "; ".join(required for _, required in shown) + more
+
+
+def _shortened(texts: list[str], required: str) -> tuple[list[str], str]:
+    """Values and their requirement without digits that nobody measures; whole where one of them needs these beside it."""
+    pairs = [amounts(text, required) for text in texts]
+    short = {limit for _, limit in pairs}
+    return ([text for text, _ in pairs], short.pop()) if len(short) == 1 else (texts, required)
 
 
 def _together(texts: list[str]) -> str:

@@ -134,7 +134,10 @@ def _shortened(text: str) -> str:
 def _order(texts: list[str]) -> int | None:
     """Which of two amounts is greater; None where they cannot be compared."""
     first, second = map(_AMOUNT.fullmatch, texts)
-    if first is None or second is None or len({found[2].strip() for found in (first, second)} - {""}) > 1:
+    if first is None or second is None:
+        return None
+    units = {found[2].strip() for found in (first, second)}
+    if len(units - {""}) > 1 or units == {"", "%"}:
         return None
     one, other = float(first[1]), float(second[1])
     return (one > other) - (one < other)

@@ -16,6 +16,7 @@ from pytest_mlpstorage.rules.headlines import METRICS, Headline, metric_of
 from pytest_mlpstorage.rules.registry import rule_order
 
 __all__ = [
+    "WORDS",
     "cold_reads_html",
     "command_html",
     "figures_html",
@@ -45,10 +46,14 @@ _OUTCOMES: Final[Mapping[Outcome, tuple[str, str, str]]] = {
     "noted": ("note", "·", "with a note"),
     "human": ("wait", "☐", "for a person to decide"),
     "passed": ("good", "✓", "passed"),
+    "not asked": ("soft", "–", "not asked"),
 }
 """Color, mark and words of each outcome."""
 
-_BY_ID: Final[Mapping[Outcome, str]] = {"passed": "Passed", "human": "For a person to decide"}
+WORDS: Final[Mapping[Outcome, str]] = {outcome: words for outcome, (_, _, words) in _OUTCOMES.items()}
+"""Outcome → what it is called on the page, in its filter too."""
+
+_BY_ID: Final[Mapping[Outcome, str]] = {"passed": "Passed", "not asked": "Not asked", "human": "For a person to decide"}
 """Outcomes whose rules are told by their ids alone on a page of very many cards."""
 
 _RULE: Final = re.compile(r"^(.{0,80}?)\[([^\]]{1,60})\] ", re.DOTALL)
@@ -66,7 +71,9 @@ def figures_html(facts: ResultFacts) -> str:
     tiles = "".join(_tile(entry, facts.figures[name], facts.limits.get(name), name, facts.spreads.get(name)) for entry, name in alone)
     groups = list(_groups([one for one in known if one[1]]))
     tables = "".join(_parts_table(group, facts, captioned=len(groups) > 1) for group in groups)
-    return (f'<dl class="mlps-figures">{tiles}</dl>' if tiles else "") + tables
+    doubt = f"✗ Not what the records of its ranks give ({facts.contradicted}): see the rules below"
+    told = f'<p class="mlps-text-bad">{escaped(doubt)}</p>' if facts.contradicted and (tiles or tables) else ""
+    return told + (f'<dl class="mlps-figures">{tiles}</dl>' if tiles else "") + tables
 
 
 def _tile(entry: Headline, value: float, limit: Limit | None, name: str, spread: Spread | None) -> str:
@@ -226,7 +233,7 @@ def rules_html(rows: Sequence[RuleRow], family: str, *, short: bool = False) -> 
 
 def names_html(rows: Iterable[RuleRow]) -> str:
     """What the rules are called of which cards have the ids alone, and what a person must look at; once, folded."""
-    told = {(row.id, row.name, row.message if row.outcome == "human" else "") for row in rows if row.outcome in ("passed", "human")}
+    told = {(row.id, row.name, row.message if row.outcome == "human" else "") for row in rows if row.outcome in _BY_ID}
     if not told:
         return ""
     body = "".join(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pytest_mlpstorage.report.card_parts import (
+    WORDS,
     cold_reads_html,
     command_html,
     figures_html,
@@ -149,7 +150,7 @@ def choices_of(judged: Verdicts) -> dict[str, dict[str, str]]:
         "verdict": {verdict.value: verdict.value for verdict in Verdict if verdict.value in verdicts},
         "family": {key: words for key, words in FAMILIES.items() if key in families},
         "section": {key: words for key, words in SECTIONS.items() if any(section == key for section, _ in rows)},
-        "outcome": {_token(outcome): outcome for outcome in OUTCOMES if any(one == outcome for _, one in rows)},
+        "outcome": {_token(outcome): WORDS[outcome] for outcome in OUTCOMES if any(one == outcome for _, one in rows)},
     }
 
 
@@ -166,7 +167,7 @@ def result_html(result: JudgedResult, id: str, again: Again | None, pictures: st
     command = again(told.again, result.path) if again is not None and told.again is not None else ""
     body = (
         f'<p class="mlps-soft">{who} · <code>{escaped(result.path)}</code></p>'
-        + (figures_html(told) or '<p class="mlps-soft">No headline figure: its runs do not give one.</p>')
+        + (figures_html(told) or f'<p class="mlps-soft">No headline figure: {_unformed(told)}.</p>')
         + ran_html(told.ran)
         + cold_reads_html(told.cold_reads)
         + reasons_html(shown, folded)
@@ -176,6 +177,15 @@ def result_html(result: JudgedResult, id: str, again: Again | None, pictures: st
         + pictures
     )
     return _card(result, id, _name(written), body)
+
+
+def _unformed(told: ResultFacts) -> str:
+    """Why there is no figure: runs that have one each form none of the result where they are not as many as the edition asks for."""
+    runs = dict(told.ran).get("runs")
+    if not runs:
+        return "its runs do not give one"
+    asked = "not as many of them finished as it asks for, or a figure is missing"
+    return f"the edition forms none of these runs ({escaped(runs)}): {asked}"
 
 
 def _rules(rows: Sequence[RuleRow], family: str, *, short: bool) -> str:
@@ -203,10 +213,10 @@ def submission_html(judged: JudgedResult, id: str, *, short: bool = False) -> st
 
 def package_html(lines: Sequence[str], rows: Sequence[RuleRow]) -> str:
     """What was found at the top of the tree, which counts for no single result; nothing where nothing was."""
-    if not lines and not any(row.outcome not in ("passed", "human") for row in rows):
+    if not lines and not any(row.outcome not in ("passed", "not asked", "human") for row in rows):
         return ""
     inside = f"<h3>the package</h3>{reasons_html(lines)}{rules_html(rows, _SUBMISSION)}"
-    return f'<div class="mlps-card mlps-note">{inside}</div>'
+    return f'<div class="mlps-card mlps-note" data-package>{inside}</div>'
 
 
 def _card(judged: JudgedResult, id: str, name: str, body: str) -> str:

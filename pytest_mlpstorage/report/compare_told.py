@@ -90,7 +90,7 @@ def _table(comparison: Comparison) -> str:
     head = f"<tr>{names}</tr>" if comparison.changes else ""
     rows = "".join(map(_row, comparison.changes))
     return (
-        f'<div class="mlps-card mlps-{kind}"><p><code>{escaped(comparison.path)}</code></p>{what}'
+        f'<div class="mlps-card mlps-{kind}" data-of="{escaped(comparison.path)}"><p><code>{escaped(comparison.path)}</code></p>{what}'
         f'<div class="mlps-scroll"><table>{head}{rows}</table></div>{differs}' + (f"<ul>{broken}</ul>" if broken else "") + "</div>"
     )
 

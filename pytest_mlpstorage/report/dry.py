@@ -16,7 +16,7 @@ __all__ = ["DryRunReport", "total_lines"]
 
 Planned = Mapping[str, Any]
 
-_FIGURES = tuple(f"  {word} " for word in ("writes", "reads", "memory", "takes", "deadline", "space"))
+_FIGURES = tuple(f"  {word} " for word in ("writes", "reads", "memory", "takes", "before", "deadline", "space"))
 
 
 class DryRunReport:
@@ -77,6 +77,7 @@ def total_lines(planned: Sequence[Planned]) -> Iterator[str]:
     unknown = f"; {len(memory) - len(known)} launch(es) unknown" if len(known) < len(memory) else ""
     yield f"  memory   {f'up to about {format_bytes(max(known))} on the fullest host' if known else 'unknown'}{unknown}"
     yield f"  takes    {_time(planned)}"
+    yield from _before(planned)
     yield f"  deadline {format_seconds(sum(step['deadline_seconds'] for step in planned))}: the sum of their deadlines"
     yield from _space(planned)
 
@@ -95,6 +96,14 @@ def _time(planned: Sequence[Planned]) -> str:
     if open_ended:
         return f"at least {least}; how much more is unknown of {open_ended} launch(es), which the speed of the storage decides"
     return f"{least} to {format_seconds(sum(step['most_seconds'] for step in planned))}, and the start of each launch"
+
+
+def _before(planned: Sequence[Planned]) -> Iterator[str]:
+    """What those took that ran before: a sum of facts, and of how many."""
+    last = [seconds for step in planned if (seconds := step.get("before_seconds")) is not None]
+    if last:
+        of = "all of them" if len(last) == len(planned) else f"{len(last)} of the {len(planned)}"
+        yield f"  before   {format_seconds(sum(last))} for {of} when they last ran"
 
 
 def _space(planned: Sequence[Planned]) -> Iterator[str]:

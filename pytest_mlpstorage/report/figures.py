@@ -129,6 +129,6 @@ def _number(value: object) -> float | None:
 
 
 def _text(headline: Headline, value: object, limit: Limit | None, spread: str) -> str:
-    held = f"{limit.words} {headline.unit}".rstrip() if limit is not None else ""
+    held = f"{limit.words} {headline.unit}".rstrip() if limit is not None and _number(value) is not None else ""
     beside = "; ".join(filter(None, (held, spread)))
     return f"{headline.label} {value_text(headline, value, limit)}" + (f" ({beside})" if beside else "")

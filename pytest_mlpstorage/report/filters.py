@@ -44,7 +44,10 @@ const names = ['verdict', 'family', 'section', 'outcome', 'words']
 const cards = [...document.querySelectorAll('.mlps-card[data-path]')].map((node) => ({
   node, path: node.dataset.path, kase: node.dataset.case || '', verdict: node.dataset.verdict, family: node.dataset.family,
   rules: (node.dataset.rules || '').split(' '),
-  lines: [...document.querySelectorAll(`[data-for="${node.id}"]`)],
+  lines: [
+    ...document.querySelectorAll(`[data-for="${node.id}"]`),
+    ...[...document.querySelectorAll('[data-of]')].filter((one) => one.dataset.of === node.dataset.path),
+  ],
 }))
 const asked = () => Object.fromEntries(names.map((name) => [name, form.elements[name].value.trim()]))
 const split = (want) => ({ ...want, words: want.words && want.words.toLowerCase().split(/\\s+/) })
@@ -140,6 +143,8 @@ const filterAll = () => {
     card.lines.forEach((line) => line.classList.toggle('mlps-out', !takes))
     shown += takes
   }
+  const others = Boolean(want.verdict || (want.family && want.family !== 'submission'))
+  document.querySelectorAll('[data-package]').forEach((card) => card.classList.toggle('mlps-out', others))
   const [tests, allTests] = filterRows(want)
   form.elements.count.textContent = `Shown: ${shown} of ${cards.length} verdicts, ${tests} of ${allTests} tests`
 }

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from pytest_mlpstorage.report.collector import Item
 from pytest_mlpstorage.report.packed_rows import extras_of
+from pytest_mlpstorage.report.records import NOT_ASKED
 from pytest_mlpstorage.report.rule_rows import SECTIONS, RuleRow, section_of
 from pytest_mlpstorage.report.text import escaped, plain
 from pytest_mlpstorage.verdict import figures
@@ -26,6 +27,7 @@ MOST_ROWS: Final = 1500
 
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "passed": ("passed", "passed"),
+    "not asked": ("passed", "not asked"),
     "noted": ("passed", "passed with a note"),
     "human": ("skipped", "for a person to decide"),
 }
@@ -41,7 +43,7 @@ _MEASURED: Final = ("measured", "required")
 _TOLD: Final = ("result", "testId", "verdict", "rule", "duration")
 """Columns that the script of the page knows of each test of a row, or, as the duration, does not look at."""
 
-_HARMLESS: Final = ("ok", "human review")
+_HARMLESS: Final = ("ok", NOT_ASKED, "human review")
 """Verdicts that cost nothing; what has another one must be seen."""
 
 
@@ -150,10 +152,11 @@ def _alone(item: Item, row: Mapping[str, Any]) -> str:
 def _said(item: Item) -> str:
     """What a person must look at, every note of a rule, or what it measured and what is required."""
     row = RuleRow.of_item(item.facts, item.message)
-    lines = [finding.line() for finding in item.facts.findings] or [
-        row.message,
-        "; ".join(figures(row.measured or None, row.required or None)),
-    ]
+    amounts = "; ".join(figures(row.measured or None, row.required or None))
+    findings = item.facts.findings
+    # What a note says of itself stands in its line already.
+    beside = [amounts] if all(finding.required is None for finding in findings) else []
+    lines = [*(finding.line() for finding in findings), *beside] if findings else [row.message, amounts]
     return "".join(f"\n  {escaped(line)}" for line in lines if line)
 
 

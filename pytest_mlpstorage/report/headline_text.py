@@ -70,6 +70,8 @@ def value_text(entry: Headline, value: object, limit: Limit | None = None) -> st
             if (_read(text) < limit.value) == (value < limit.value) and (_read(text) > limit.value) == (value > limit.value):
                 break
             text = _digits(value, decimals)
+        else:
+            text = f"{value!r}"
     return f"{text} {entry.unit}".rstrip()
 
 

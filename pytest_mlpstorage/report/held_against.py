@@ -63,4 +63,4 @@ def undoubted(facts: ResultFacts, rows: Iterable[RuleRow]) -> ResultFacts:
         for name, limit in facts.limits.items()
         if not failed & {limit.rule, _CONTRADICTED} or not limit.keeps(facts.figures.get(name, limit.value))
     }
-    return dataclasses.replace(facts, limits=left)
+    return dataclasses.replace(facts, limits=left, contradicted=_CONTRADICTED if _CONTRADICTED in failed else "")

@@ -200,7 +200,7 @@ class ReportPlugin:
     def pytest_html_results_table_html(self, report: pytest.TestReport, data: list[str]) -> None:
         """Called by pytest-html for what a row unfolds to: of a skipped test the reason, where it would show a tuple."""
         if isinstance(report.longrepr, tuple) and data:
-            data[0] = f"{escaped(report.longrepr[2])}\n"
+            data[0] = "".join(f"{escaped(line)}\n" for line in str(report.longrepr[2]).splitlines())
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str], postfix: list[str]) -> None:

@@ -112,8 +112,8 @@ def _left_out(short: bool, charts_left_out: Mapping[int, int], rows_left_out: st
     if short:
         told.append(
             f"More than {_LONG_CARDS} results and submissions: cards give rules that passed or are for a person by their ids, explained "
-            "once below the results; what each of them measured stands in the table of tests. Figures beyond the headlines are in "
-            "verdicts.json and verdicts.csv (--mlps-output)."
+            "once below the results; what those that passed measured stands in the rows of the table of tests. "
+            "Figures beyond the headlines are in verdicts.json and verdicts.csv (--mlps-output)."
         )
     told += [rows_left_out] if rows_left_out else []
     if larger:

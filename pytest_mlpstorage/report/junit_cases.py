@@ -119,7 +119,7 @@ def sentence(text: str, findings: Iterable[dict[str, Any]] = (), result: str = "
         place = ":".join(part for key in ("file", "field") if isinstance(part := told.get(key), str) and part)
         first = f"[{told['rule']}] {told['message']}" + (f": {amounts}" if amounts else "") + (f"; in {place}" if place else "")
     if (found := _PLACE.search(first)) is not None:
-        first = f"{first[: found.start()]} (in {found[1].removeprefix(f'{result}/')})"
+        first = f"{first[: found.start()]} (in {found[1].removeprefix(f'{result}/') if result else found[1]})"
     # Details of an error are indented below it; other findings begin a line.
     more = sum(line.startswith("[") for line in lines[1:])
     said = legal(plain(first, longest=_LONGEST_SENTENCE))

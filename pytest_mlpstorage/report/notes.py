@@ -16,8 +16,8 @@ _OF_A_RULE: Final = 2
 def note_lines(who: str, findings: Sequence[Finding], lines: Mapping[Finding, str], *, every: bool) -> Iterator[str]:
     """A line each of the ``findings`` that are no error, of which ``lines`` are the words.
 
-    Warnings are all told. Of what is only information those that say the same of another place are one, and of a rule the first few are
-    told, with how many more there are; ``every`` tells all of it.
+    Warnings are all told. Of what is only information the first few of a rule are told, none that says the same of another place, and how
+    many more there are; ``every`` tells all of it.
     """
     told: dict[str, set[tuple[object, ...]]] = {}
     left_out: dict[str, int] = {}
@@ -30,10 +30,9 @@ def note_lines(who: str, findings: Sequence[Finding], lines: Mapping[Finding, st
         if not every and finding.severity is Severity.INFO:
             same = (finding.message, str(finding.measured), str(finding.required))
             known = told.setdefault(finding.rule, set())
-            if same in known:
-                continue
+            again = same in known
             known.add(same)
-            if len(known) > _OF_A_RULE:
+            if again or len(known) > _OF_A_RULE:
                 left_out[finding.rule] = left_out.get(finding.rule, 0) + 1
                 continue
             last[finding.rule] = line

@@ -55,7 +55,7 @@ padding:.7rem 1rem;margin:.6rem 0;scroll-margin-top:1rem}
 .mlps code,.mlps pre{font:12px ui-monospace,monospace;overflow-wrap:anywhere}
 .mlps pre{background:var(--mlps-deep);padding:.5rem .7rem;margin:.3rem 0 0;white-space:pre-wrap;border-radius:4px}
 .mlps-card ul{margin:.5rem 0 0;padding-left:1.2rem} .mlps-card li{margin:.2rem 0;overflow-wrap:anywhere}
-.mlps-soft,.mlps-card li code{color:var(--mlps-soft)}
+.mlps-soft,.mlps-text-soft,.mlps-card li code{color:var(--mlps-soft)}
 .mlps details{margin-top:.35rem} .mlps summary{cursor:pointer;width:fit-content} .mlps summary:hover{text-decoration:underline}
 .mlps details[open]>summary{margin-bottom:.2rem}
 .mlps-good{border-left-color:var(--mlps-good)} .mlps-good h3>span,.mlps-text-good{color:var(--mlps-good)}
@@ -85,7 +85,9 @@ border:1px solid var(--mlps-soft);border-radius:4px;padding:.25rem .45rem;min-he
 @media screen and (max-width:900px){body{padding:.8rem;width:calc(100% - 1.6rem)} #results-table{display:block;overflow-x:auto}
 .mlps-figures{gap:.4rem 1.2rem} .mlps-filter input{min-width:8em}
 .mlps-stack thead{display:none} .mlps-stack tr{display:block;border-bottom:1px solid var(--mlps-line);padding:.3rem 0}
-.mlps-stack td,.mlps-stack tbody th{display:block;border:0;padding:.05rem 0;white-space:normal}}
+.mlps-stack td,.mlps-stack tbody th{display:block;border:0;padding:.05rem 0;white-space:normal}
+.mlps-stack:not(.mlps-list) td:is(:nth-of-type(2),:nth-of-type(3)):not(:empty)::before{color:var(--mlps-soft);content:"measured: "}
+.mlps-stack:not(.mlps-list) td:nth-of-type(3):not(:empty)::before{content:"required: "}}
 @media print{@page{margin:12mm}
 :root{color-scheme:light;--mlps-ink:#000;--mlps-soft:#333;--mlps-page:#fff;--mlps-card:#fff;--mlps-line:#999;
 --mlps-good:#0a5c22;--mlps-bad:#99101c;--mlps-wait:#6b4600;--mlps-note:#083f78;--mlps-deep:#fff}

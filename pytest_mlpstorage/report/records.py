@@ -30,6 +30,7 @@ __all__ = [
     "LACKING",
     "MEASURED",
     "MOVED",
+    "NOT_ASKED",
     "PICTURES",
     "PLANNED",
     "REASONS",
@@ -86,6 +87,9 @@ MOVED: Final = "mlps_moved"
 """Where in the tree the leaves of a result are that stood outside of it while the other items ran."""
 PLANNED: Final = "mlps_planned"
 """What a dry run foresees of a step, for the totals of the session."""
+
+NOT_ASKED: Final = "not asked"
+"""Verdict of an item whose rule found nothing to look at."""
 
 _PREFIX: Final = "mlps_"
 _REVIEW: Final = "human review"
@@ -163,7 +167,7 @@ def record_rule(properties: list[Property], place: SubjectPlace, evaluation: Eva
         (RULE_NAME, rule.name),
         (RESULT, place.relpath),
         (DIVISION, place.division.value),
-        (VERDICT, _item_verdict(findings, evaluation.lacking, place.division)),
+        (VERDICT, _item_verdict(findings, evaluation.lacking, place.division, asked=evaluation.asked)),
     ]
     if is_remark(findings) and not evaluation.lacking and all(finding.required is None for finding in findings):
         properties += [(name, text) for name, text in zip((MEASURED, REQUIRED), evaluation.met, strict=True) if text]
@@ -193,7 +197,7 @@ def record_unjudged(properties: list[Property], place: SubjectPlace | None) -> N
     properties.append((VERDICT, _UNJUDGED))
 
 
-def _item_verdict(findings: Iterable[Finding], lacking: Sequence[NoEvidence], division: Division) -> str:
+def _item_verdict(findings: Iterable[Finding], lacking: Sequence[NoEvidence], division: Division, *, asked: bool) -> str:
     """What one rule does to the verdict, in a word."""
     found = list(findings)
     if any(f.costs_the_verdict for f in found):
@@ -206,7 +210,9 @@ def _item_verdict(findings: Iterable[Finding], lacking: Sequence[NoEvidence], di
         return "OPEN at best"
     if any(f.severity is Severity.ERROR for f in found):
         return "below an own limit"
-    return "warning" if any(f.severity is Severity.WARNING for f in found) else "ok"
+    if any(f.severity is Severity.WARNING for f in found):
+        return "warning"
+    return "ok" if found or asked else NOT_ASKED
 
 
 @dataclasses.dataclass(frozen=True)

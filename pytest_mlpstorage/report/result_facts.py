@@ -27,6 +27,7 @@ class ResultFacts:
 
     ``ran`` are labels and texts in the order in which they are told. ``figures`` are the headlines by their official names, ``again`` what
     its last run kept of the start that made it, ``executed`` the command that this run recorded (empty for none).
+    ``contradicted`` is the rule by which the figures are not what their own records give; empty where none says so.
     """
 
     ran: tuple[tuple[str, str], ...] = ()
@@ -36,6 +37,7 @@ class ResultFacts:
     cold_reads: ColdReads | None = None
     again: Mapping[str, Any] | None = None
     executed: str = ""
+    contradicted: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As it travels among the properties of an item."""
@@ -53,4 +55,5 @@ class ResultFacts:
             cold_reads=ColdReads(cold["state"], cold["text"]) if cold is not None else None,
             again=written["again"],
             executed=str(written["executed"]),
+            contradicted=str(written["contradicted"]),
         )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, TypeAlias
 
-from pytest_mlpstorage.report.records import Facts
+from pytest_mlpstorage.report.records import NOT_ASKED, Facts
 from pytest_mlpstorage.results.places import RESULT_KINDS
 from pytest_mlpstorage.results.records import Result
 from pytest_mlpstorage.rules.catalogue import for_people
@@ -17,10 +17,11 @@ from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, S
 
 __all__ = ["OUTCOMES", "OWN", "SECTIONS", "Outcome", "RuleRow", "rows_of_result_judged", "section_of", "sorted_rows"]
 
-Outcome: TypeAlias = Literal["failed", "would fail", "warned", "not verified", "noted", "human", "passed"]
+Outcome: TypeAlias = Literal["failed", "would fail", "warned", "not verified", "noted", "human", "passed", "not asked"]
 
-OUTCOMES: Final[tuple[Outcome, ...]] = ("failed", "would fail", "warned", "not verified", "noted", "human", "passed")
-"""In the order in which they matter. ``would fail``: of a whatif result, which claims nothing. ``human``: only a person can decide."""
+OUTCOMES: Final[tuple[Outcome, ...]] = ("failed", "would fail", "warned", "not verified", "noted", "human", "passed", "not asked")
+"""In the order in which they matter. ``would fail``: of a whatif result, which claims nothing. ``human``: only a person can decide.
+``not asked``: of a rule that passed because the subject gives it nothing to look at."""
 
 OWN: Final = "own"
 
@@ -67,7 +68,15 @@ class RuleRow:
         """From what an item of ``rules/`` said, and the ``message`` with which it was skipped."""
         if not said.evaluated:
             return cls(said.rule, said.rule_name, "human", message=message.removeprefix("Skipped: ").removeprefix("human review: "))
-        return cls.of(said.rule, said.rule_name, said.division, said.findings, said.lacking, (said.measured, said.required))
+        return cls.of(
+            said.rule,
+            said.rule_name,
+            said.division,
+            said.findings,
+            said.lacking,
+            (said.measured, said.required),
+            asked=said.verdict != NOT_ASKED,
+        )
 
     @classmethod
     def of(
@@ -78,10 +87,15 @@ class RuleRow:
         findings: Iterable[Finding],
         lacking: Iterable[NoEvidence],
         met: tuple[str, str] = ("", ""),
+        *,
+        asked: bool = True,
     ) -> RuleRow:
-        """From what a rule said, weighed as in its division; ``met`` are measured and required of one that found nothing."""
+        """From what a rule said, weighed as in its division; ``met`` are measured and required of one that found nothing.
+
+        ``asked``: whether there was anything to look at.
+        """
         found, missing = list(findings), list(lacking)
-        outcome = _outcome(division, found, missing)
+        outcome = _outcome(division, found, missing, asked=asked)
         if outcome == "not verified":
             return cls(id, name, outcome, message=missing[0].reason)
         if not found:
@@ -96,7 +110,7 @@ class RuleRow:
         return cls(id, name, outcome, message=message, measured=measured, required=required)
 
 
-def _outcome(division: str, findings: list[Finding], lacking: list[NoEvidence]) -> Outcome:
+def _outcome(division: str, findings: list[Finding], lacking: list[NoEvidence], *, asked: bool) -> Outcome:
     if any(finding.severity is Severity.ERROR for finding in findings):
         return "failed"
     if division == Division.WHATIF.value and any(finding.category is Category.INVALID for finding in findings):
@@ -105,7 +119,7 @@ def _outcome(division: str, findings: list[Finding], lacking: list[NoEvidence]) 
         return "not verified"
     if any(finding.severity is Severity.WARNING for finding in findings):
         return "warned"
-    return "noted" if findings else "passed"
+    return "noted" if findings else "passed" if asked else "not asked"
 
 
 def rows_of_result_judged(result: Result) -> tuple[RuleRow, ...]:
@@ -113,7 +127,7 @@ def rows_of_result_judged(result: Result) -> tuple[RuleRow, ...]:
     names = {rule.id: rule.name for rule in rules_for(result)}
     division, kind = result.division, next(kind for kind in RESULT_KINDS if record_of(kind) is type(result))
     asked = [
-        RuleRow.of(id, names[id], division.value, weighed(said.findings, division), said.lacking, said.met)
+        RuleRow.of(id, names[id], division.value, weighed(said.findings, division), said.lacking, said.met, asked=said.asked)
         for id, said in said_of(result).items()
     ]
     people = for_people(judging_edition(result.edition), kind, division)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.report.text import plain
-from pytest_mlpstorage.results.checkpoint_metric import CheckpointMetric
+from pytest_mlpstorage.results.checkpoint_metric import PHASES, CheckpointMetric, CheckpointPhase, checkpoints_of_rank
 from pytest_mlpstorage.results.coerce import integer, number
-from pytest_mlpstorage.results.records import CheckpointingResult, KVCacheResult, Leaf, StoredResult, TrainingResult, VectorDatabaseResult
+from pytest_mlpstorage.results.pictures import figure_text
+from pytest_mlpstorage.results.reader import read_epoch_stats
+from pytest_mlpstorage.results.records import (
+    CheckpointingResult,
+    EpochStats,
+    KVCacheResult,
+    Leaf,
+    StoredResult,
+    TrainingResult,
+    VectorDatabaseResult,
+)
 from pytest_mlpstorage.results.vector_records import value_at
 from pytest_mlpstorage.rules.checkpoints import checkpoint_count
 from pytest_mlpstorage.rules.kv_cache_runs import with_summary
@@ -25,6 +35,9 @@ __all__ = ["what_ran"]
 _MOST: Final = 1e18
 """No number of bytes, files or vectors of a real run reaches it."""
 
+_MOST_RATE: Final = 1e9
+_WORDS: Final[Mapping[CheckpointPhase, tuple[str, str]]] = {"save": ("write", "written"), "load": ("read", "read")}
+
 
 def what_ran(result: StoredResult, edition: Edition) -> tuple[tuple[str, str], ...]:
     """Label and text of each thing that is known."""
@@ -32,7 +45,7 @@ def what_ran(result: StoredResult, edition: Edition) -> tuple[tuple[str, str], .
     if isinstance(result, TrainingResult):
         told += _training(result, edition)
     elif isinstance(result, CheckpointingResult):
-        told += _checkpointing(result)
+        told += _checkpointing(result, edition)
     elif isinstance(result, VectorDatabaseResult):
         told += _vector_database(result)
     elif isinstance(result, KVCacheResult):
@@ -76,6 +89,24 @@ def _engine(leaf: Leaf) -> str:
     return f"{name} {version if isinstance(version, str) else ''}".strip() if isinstance(name, str) else ""
 
 
+def _runs(result: StoredResult, edition: Edition) -> tuple[Leaf, ...]:
+    """The runs; edition 2.0 keeps what its tool left for other commands beside them."""
+    return tuple(run.leaf for run in run_directories(result)) if edition.name == "2.0" else result.runs
+
+
+def _finished(leaf: Leaf) -> bool:
+    """Whether a run left a summary that says something."""
+    return leaf.summary is not None and bool(leaf.summary.raw)
+
+
+def _others(runs: Sequence[Leaf]) -> Iterator[str]:
+    """How many runs left no summary, which did not finish, and how many one that says nothing or was withheld."""
+    without = [leaf for leaf in runs if not _finished(leaf)]
+    silent = sum(leaf.summary is not None or any(name.endswith("summary.json") for name in leaf.files) for leaf in without)
+    yield f"{len(without) - silent} unfinished" if silent < len(without) else ""
+    yield f"{silent} without a readable summary" if silent else ""
+
+
 def _training(result: TrainingResult, edition: Edition) -> Iterator[tuple[str, str]]:
     leaf = _last(result.runs)
     if leaf is None:
@@ -83,8 +114,9 @@ def _training(result: TrainingResult, edition: Edition) -> Iterator[tuple[str, s
     yield from _told("emulated accelerators", *_accelerators(result, edition))
     yield from _told("hosts", _number(_hosts(leaf)))
     yield from _told("data set", *_data_set(leaf, edition))
-    warm = min(warmup_count(result, edition), len(result.runs))
-    yield from _told("runs", _count(warm, "warm-up") if warm else "", f"{len(result.runs) - warm} measured")
+    runs, first = _runs(result, edition), warmup_count(result, edition)
+    warm, measured = (sum(map(_finished, part)) for part in (runs[:first], runs[first:]))
+    yield from _told("runs", _count(warm, "warm-up") if warm else "", f"{measured} measured", *_others(runs))
     yield from _told("engine", _engine(leaf))
 
 
@@ -119,7 +151,7 @@ def _data_set(leaf: Leaf, edition: Edition) -> tuple[str, str]:
     return _count(files, "file"), format_bytes(size) if size is not None and 0 < size < _MOST else ""
 
 
-def _checkpointing(result: CheckpointingResult) -> Iterator[tuple[str, str]]:
+def _checkpointing(result: CheckpointingResult, edition: Edition) -> Iterator[tuple[str, str]]:
     leaf = _last(result.runs)
     if leaf is None:
         return
@@ -127,15 +159,41 @@ def _checkpointing(result: CheckpointingResult) -> Iterator[tuple[str, str]]:
     yield from _told("hosts", _number(_hosts(leaf)))
     size = CheckpointMetric.of(leaf.summary).size_gib if leaf.summary is not None else None
     yield from _told("checkpoint", format_bytes(size * GIB) if size is not None and 0 < size < _MOST / GIB else "")
-    done = {word: _asked(result.runs, phase) for phase, word in (("save", "written"), ("load", "read"))}
-    yield from _told("checkpoints", *(f"{count:,} {word}" for word, count in done.items() if count))
-    yield from _told("runs", _number(len(result.runs)))
+    runs = _runs(result, edition)
+    timed = [(one, read_epoch_stats(one, root=result.root)[0]) for one in runs if _finished(one)]
+    done = {phase: sum(_done(one, stats, phase) for one, stats in timed) for phase in PHASES}
+    yield from _told("checkpoints", *(f"{count:,} {_WORDS[phase][1]}" for phase, count in done.items() if count))
+    if edition.name != "2.0":
+        yield from _told("spread by the summary", *_deviations(timed))
+    others = tuple(filter(None, _others(runs)))
+    yield from _told("runs", f"{len(timed)} finished" if others else _number(len(runs)) if runs else "", *others)
     yield from _told("engine", _engine(leaf))
 
 
-def _asked(runs: Sequence[Leaf], phase: str) -> int:
-    counts = [checkpoint_count(leaf.metadata, "save" if phase == "save" else "load") for leaf in runs if leaf.metadata is not None]
-    return sum(count for count in counts if count is not None and 0 < count < 10**9)
+def _done(leaf: Leaf, ranks: Sequence[EpochStats], phase: CheckpointPhase) -> int:
+    """Checkpoints that every rank made whose times are there; where no rank tells of any, what the run was asked for and finished."""
+    if any(checkpoints_of_rank(rank, either) for rank in ranks for either in PHASES):
+        return len(set.intersection(*(_ended(rank, phase) for rank in ranks)))
+    count = checkpoint_count(leaf.metadata, phase) if leaf.metadata is not None else None
+    return count if count is not None and 0 < count < 10**9 else 0
+
+
+def _ended(rank: EpochStats, phase: CheckpointPhase) -> set[tuple[int, int]]:
+    made = checkpoints_of_rank(rank, phase)
+    return {(one.epoch, one.number) for one in made if (seconds := one.span.wall_seconds) is not None and seconds >= 0}
+
+
+def _deviations(timed: Sequence[tuple[Leaf, Sequence[EpochStats]]]) -> Iterator[str]:
+    """Standard deviation of the rates of the one run of a phase that left no times of its ranks, of which the figures have no spread.
+
+    Not in edition 2.0, whose figures are not those of the summary.
+    """
+    for phase, (word, _) in _WORDS.items():
+        key = f"metric.{phase}_checkpoint_io_stdev_GB_per_second"
+        told = [(number(value_at(leaf.summary.raw, key)), ranks) for leaf, ranks in timed if leaf.summary is not None]
+        known = [(deviation, ranks) for deviation, ranks in told if deviation is not None]
+        if len(known) == 1 and not known[0][1] and 0 < known[0][0] < _MOST_RATE:
+            yield f"{word} ± {figure_text(known[0][0])} GiB/s"
 
 
 def _vector_database(result: VectorDatabaseResult) -> Iterator[tuple[str, str]]:

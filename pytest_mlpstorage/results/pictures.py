@@ -63,7 +63,8 @@ class Line:
 class Panel:
     """Lines over the same ``seconds``, drawn together: a value every ``step`` of them, the last one of what is left.
 
-    ``unit`` is that of the picture where it is empty; panels of one unit have one scale. ``axis`` says what the seconds are of, and
+    ``unit`` is that of the picture where it is empty; panels of one unit have one scale, but for those that would lie flat on it.
+    ``axis`` says what the seconds are of, and
     ``begin`` which of them is the first.
     """
 

@@ -13,6 +13,8 @@ from pytest_mlpstorage.results.pictures import Chart, Group, Line, Panel, Pictur
 from pytest_mlpstorage.results.reader import read_epoch_stats
 from pytest_mlpstorage.results.records import CheckpointingResult, EpochStats, Leaf, StoredResult
 from pytest_mlpstorage.rules.activity import Activity, Begin, Course
+from pytest_mlpstorage.rules.aggregate import mean
+from pytest_mlpstorage.rules.round_v2_runs import run_directories
 
 __all__ = ["checkpointing_activities", "checkpointing_pictures"]
 
@@ -25,70 +27,139 @@ _MOST_GIB: Final = 1e15
 """Foreign figures beyond these are none: rates that are made of them would have no end."""
 
 _UNIT: Final = "GiB/s"
+_ALL_RANKS: Final = "2.0"
+"""The edition whose figures come from the clocks of all ranks; those of the others come from the first rank's."""
+
 _WORDS: Final[Mapping[CheckpointPhase, str]] = {"save": "write", "load": "read"}
 
 
 @dataclasses.dataclass(frozen=True)
 class _Run:
-    """One run with what its ranks timed, the first rank before the others; ``gib`` is the size of a checkpoint."""
+    """One run with what its ranks timed, the first rank before the others; ``gib`` is the size of a checkpoint.
+
+    ``whole``: the times of every rank that left any were read.
+    """
 
     leaf: Leaf
     name: str
     ranks: tuple[EpochStats, ...]
     gib: float | None
+    whole: bool = True
 
     def checkpoints(self, phase: CheckpointPhase) -> list[list[RankCheckpoint]]:
         """Each checkpoint of a phase, as each rank that knows it timed it."""
+        return self.every_checkpoint(phase)[:_MOST_EACH]
+
+    def every_checkpoint(self, phase: CheckpointPhase) -> list[list[RankCheckpoint]]:
+        """The same, also of those beyond what is drawn."""
         found: dict[tuple[int, int], list[RankCheckpoint]] = {}
         for rank in self.ranks:
             for one in checkpoints_of_rank(rank, phase):
                 found.setdefault((one.epoch, one.number), []).append(one)
-        return [found[place] for place in sorted(found)][:_MOST_EACH]
+        return [found[place] for place in sorted(found)]
 
 
-def _runs(result: CheckpointingResult) -> Iterator[_Run]:
-    leaves = [leaf for leaf in result.runs if not leaf.planned][:_MOST_RUNS]
+@dataclasses.dataclass(frozen=True)
+class _Told:
+    """What is drawn of the checkpoints of one phase of a run: the figure of each as the edition forms it, and the values of its ranks."""
+
+    firsts: tuple[float | None, ...]
+    mean: float | None
+    ranks: tuple[list[float], ...]
+
+    def group(self, name: str, word: str) -> Group:
+        spread = any(len(each) > 1 for each in self.ranks)
+        lows = tuple(min(each) if each else None for each in self.ranks) if spread else ()
+        highs = tuple(max(each) if each else None for each in self.ranks) if spread else ()
+        return Group(name, self.firsts, self.mean, lows, highs, word)
+
+
+def _leaves(result: CheckpointingResult, edition: Edition) -> list[Leaf]:
+    """The runs; edition 2.0 keeps what its tool left for other commands beside them."""
+    runs = tuple(run.leaf for run in run_directories(result)) if edition.name == _ALL_RANKS else result.runs
+    return [leaf for leaf in runs if not leaf.planned]
+
+
+def _runs(result: CheckpointingResult, edition: Edition) -> Iterator[_Run]:
+    leaves = _leaves(result, edition)[:_MOST_RUNS]
     for number, leaf in enumerate(leaves, 1):
-        stats, _ = read_epoch_stats(leaf, root=result.root)
+        stats, damage = read_epoch_stats(leaf, root=result.root)
         gib = CheckpointMetric.of(leaf.summary).size_gib if leaf.summary is not None else None
         name = "" if len(leaves) == 1 else f"run {number}"
-        yield _Run(leaf, name, stats[:_MOST_RANKS], gib if gib is not None and 0 < gib < _MOST_GIB else None)
+        size = gib if gib is not None and 0 < gib < _MOST_GIB else None
+        yield _Run(leaf, name, stats[:_MOST_RANKS], size, not damage and len(stats) <= _MOST_RANKS)
 
 
-def checkpointing_pictures(result: StoredResult, edition: Edition) -> list[Picture]:  # noqa: ARG001 - each family is asked the same way
+def checkpointing_pictures(result: StoredResult, edition: Edition) -> list[Picture]:
     """Rate and duration of each checkpoint of each run; none where no rank's file tells of any."""
     if not isinstance(result, CheckpointingResult):
         return []
-    runs = list(_runs(result))
+    runs, all_ranks = list(_runs(result, edition)), edition.name == _ALL_RANKS
     rates, lasted = [], []
     for run in runs:
         for phase, word in _WORDS.items():
             name = f"{run.name} {word}".strip()
-            made = run.checkpoints(phase)
-            rate = CheckpointMetric.of(run.leaf.summary).phase(phase) if run.leaf.summary is not None else None
-            if made:
-                rates.append(_group(name, word, [_rates(one, run.gib) for one in made], rate.gib_per_second if rate is not None else None))
-                durations = [_durations(one) for one in made]
-                lasted.append(_group(name, word, durations, rate.duration_seconds if rate is not None else None))
+            if run.checkpoints(phase):
+                rate, duration = _of_all_ranks(run, phase) if all_ranks else _of_first_rank(run, phase)
+                rates.append(rate.group(name, word))
+                lasted.append(duration.group(name, word))
     if not any(group.extremes for group in (*rates, *lasted)):
         return []
     several = any(len(run.ranks) > 1 for run in runs)
     spread = "The pale bar goes from the slowest rank to the quickest." if several else ""
-    of_rate = f"Size of a checkpoint over the time of the first rank, as the rule book has it. {spread}".strip()
+    over = "from the first start to the last end over all ranks" if all_ranks else "of the first rank"
+    whose = "rank that took longest" if all_ranks else "first rank"
+    of_rate = f"Size of a checkpoint over the time {over}, as the rule book has it. {spread}".strip()
     charts = (
         Chart("rate", _UNIT, tuple(rates), "checkpoint", note=of_rate),
-        Chart("duration", "s", tuple(lasted), "checkpoint", note=f"Time of the first rank. {spread}".strip()),
+        Chart("duration", "s", tuple(lasted), "checkpoint", note=f"Time of the {whose}. {spread}".strip()),
     )
     drawn = tuple(chart for chart in charts if any(group.extremes for group in chart.groups))
-    return [Picture("Each write and read", tuple(_sentences(result, runs)), charts=drawn, folded=True, opened=True)]
+    return [Picture("Each write and read", tuple(_sentences(result, runs, edition)), charts=drawn, folded=True, opened=True)]
 
 
-def _group(name: str, word: str, values: Sequence[list[float]], mean: float | None) -> Group:
-    firsts = tuple(each[0] if each else None for each in values)
-    spread = any(len(each) > 1 for each in values)
-    lows = tuple(min(each) if each else None for each in values) if spread else ()
-    highs = tuple(max(each) if each else None for each in values) if spread else ()
-    return Group(name, firsts, mean, lows, highs, word)
+def _of_first_rank(run: _Run, phase: CheckpointPhase) -> tuple[_Told, _Told]:
+    """Rate and duration of each checkpoint by the first rank's clock; their means are those of the summary."""
+    made = run.checkpoints(phase)
+    rates, durations = [_rates(one, run.gib) for one in made], [_durations(one) for one in made]
+    metric = CheckpointMetric.of(run.leaf.summary).phase(phase) if run.leaf.summary is not None else None
+    firsts, seconds = (tuple(each[0] if each else None for each in values) for values in (rates, durations))
+    return (
+        _Told(firsts, metric.gib_per_second if metric is not None else None, tuple(rates)),
+        _Told(seconds, metric.duration_seconds if metric is not None else None, tuple(durations)),
+    )
+
+
+def _of_all_ranks(run: _Run, phase: CheckpointPhase) -> tuple[_Told, _Told]:
+    """Rate and duration of each checkpoint by the clocks of all ranks, as edition 2.0 forms its figures of them.
+
+    A checkpoint that one of the ranks did not time has neither, and a phase with such a checkpoint has no mean.
+    """
+    every = run.every_checkpoint(phase)
+    times = [_over_ranks(one, len(run.ranks)) for one in every]
+    rates = [run.gib / spent[0] if spent is not None and run.gib is not None else None for spent in times]
+    durations = [spent[1] if spent is not None else None for spent in times]
+    made = every[:_MOST_EACH]
+    return (
+        _Told(tuple(rates[:_MOST_EACH]), _mean(rates, run), tuple(_rates(one, run.gib) if run.gib is not None else [] for one in made)),
+        _Told(tuple(durations[:_MOST_EACH]), _mean(durations, run), tuple(_durations(one) for one in made)),
+    )
+
+
+def _over_ranks(ranks: Sequence[RankCheckpoint], count: int) -> tuple[float, float] | None:
+    """Seconds of a checkpoint from the first start to the last end, and of the rank that took longest."""
+    spans = [(one.span.start, one.span.end) for one in ranks]
+    whole = [(start, end) for start, end in spans if start is not None and end is not None]
+    if len(whole) != count:
+        return None
+    seconds = (max(end for _, end in whole) - min(start for start, _ in whole)).total_seconds()
+    longest = max((end - start).total_seconds() for start, end in whole)
+    return (seconds, longest) if _LEAST_SECONDS <= seconds < _MOST_SECONDS and longest > 0 else None
+
+
+def _mean(values: Sequence[float | None], run: _Run) -> float | None:
+    known = [value for value in values if value is not None]
+    return mean(known) if known and len(known) == len(values) and run.whole else None
 
 
 def _durations(ranks: Sequence[RankCheckpoint]) -> list[float]:
@@ -107,32 +178,42 @@ def _rates(ranks: Sequence[RankCheckpoint], gib: float | None) -> list[float]:
     return [one.gib_per_second for one in ranks if one.gib_per_second is not None]
 
 
-def _sentences(result: CheckpointingResult, runs: Sequence[_Run]) -> Iterator[str]:
+def _sentences(result: CheckpointingResult, runs: Sequence[_Run], edition: Edition) -> Iterator[str]:
+    all_ranks = edition.name == _ALL_RANKS
     for run in runs:
         told = []
         for phase, word in _WORDS.items():
-            slowest = [max(lasted) for one in run.checkpoints(phase) if (lasted := _durations(one))]
-            if slowest and run.gib is not None:
-                rate = run.gib * len(slowest) / sum(slowest)
-                told.append(f"{len(slowest)} × {word} at {figure_text(rate)} {_UNIT}")
+            count, rate = _rate_of_all_ranks(run, phase) if all_ranks else _rate_of_slowest(run, phase)
+            if rate is not None:
+                told.append(f"{count} × {word} at {figure_text(rate)} {_UNIT}")
         if told:
             whose = f"{run.name[0].upper()}{run.name[1:]}: " if run.name else ""
-            size = f" ({figure_text(run.gib)} GiB each, over the time of the slowest of {len(run.ranks)} ranks)" if run.gib else ""
+            over = "from the first start to the last end" if all_ranks else "over the time of the slowest"
+            size = f" ({figure_text(run.gib)} GiB each, {over} of {len(run.ranks)} ranks)" if run.gib else ""
             yield f"{whose}{', '.join(told)}{size}."
     without = [run.leaf.name for run in runs if not run.ranks]
     if without:
         yield f"No rank's file of times can be read of {', '.join(without)}: nothing of it is drawn."
-    if len(result.runs) > _MOST_RUNS:
-        yield f"The first {_MOST_RUNS} of {len(result.runs)} runs are drawn."
+    if (count := len(_leaves(result, edition))) > _MOST_RUNS:
+        yield f"The first {_MOST_RUNS} of {count} runs are drawn."
     if any(len(checkpoints_of_rank(rank, phase)) > _MOST_EACH for run in runs for rank in run.ranks[:1] for phase in PHASES):
         yield f"The first {_MOST_EACH} writes and reads of each run are drawn."
 
 
-def checkpointing_activities(result: StoredResult, edition: Edition) -> list[Activity]:  # noqa: ARG001 - the same
+def _rate_of_slowest(run: _Run, phase: CheckpointPhase) -> tuple[int, float | None]:
+    slowest = [max(lasted) for one in run.checkpoints(phase) if (lasted := _durations(one))]
+    return len(slowest), run.gib * len(slowest) / sum(slowest) if slowest and run.gib is not None else None
+
+
+def _rate_of_all_ranks(run: _Run, phase: CheckpointPhase) -> tuple[int, float | None]:
+    return len(run.every_checkpoint(phase)), _of_all_ranks(run, phase)[0].mean
+
+
+def checkpointing_activities(result: StoredResult, edition: Edition) -> list[Activity]:
     """The rate of writing and reading over the time of each run; none of a run whose ranks' files tell no times."""
     if not isinstance(result, CheckpointingResult):
         return []
-    return [activity for run in _runs(result) if (activity := _activity(run)) is not None]
+    return [activity for run in _runs(result, edition) if (activity := _activity(run)) is not None]
 
 
 def _activity(run: _Run) -> Activity | None:

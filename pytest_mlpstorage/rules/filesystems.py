@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.records import Leaf, LeafMetadata, StoredResult
 from pytest_mlpstorage.results.separation import SEPARATION, FilesystemSeparation
@@ -42,7 +42,7 @@ def filesystem_findings(
     of the leaf that may hold a listing of ``df``, which older tools left as their only evidence. No evidence at all is an error.
     """
     if uses_object_storage(result):
-        yield Met("object storage", "asked where data lie on a filesystem")
+        yield NotAsked("object storage", "asked where data lie on a filesystem")
         return
     files = TreeFiles(result.root)
     damage: list[str] = []

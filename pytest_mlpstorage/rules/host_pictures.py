@@ -183,7 +183,7 @@ def _sentences(read: Course, record: SeriesRecord, one_of: int) -> Iterator[str]
         means = {host: mean for host in read.hosts if (mean := read.mean(name, host)) is not None}
         if means:
             yield f"{what}: {_spread(means, unit)}."
-    yield "CPU, memory, disks and network are told of the whole host, whoever used them."
+    yield "CPU, memory, disks and network are of the whole host, whoever used them, and means of all of this time, start and end too."
     without = {f"{host.host}: {path} lies on {what}" for host in record.hosts for path, what in host.without.items()}
     if without:
         listed = sorted(without)

@@ -65,6 +65,7 @@ class Said:
     findings: tuple[Finding, ...] = ()
     lacking: tuple[NoEvidence, ...] = ()
     met: tuple[str, str] = ("", "")
+    asked: bool = True
 
     @property
     def missing(self) -> tuple[NoEvidence, ...]:
@@ -112,7 +113,7 @@ def evaluate(subject: Subject, profile: Profile = STRICT) -> Iterator[Evaluation
 
 def said_of(subject: Subject, profile: Profile = STRICT) -> dict[str, Said]:
     """Ask every rule about a subject; what each said, by rule id."""
-    return {e.rule.id: Said(e.findings, e.lacking, e.met) for e in evaluate(subject, profile)}
+    return {e.rule.id: Said(e.findings, e.lacking, e.met, e.asked) for e in evaluate(subject, profile)}
 
 
 def evaluate_preflight(planned: Result) -> Iterator[Evaluation]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met, combined
+from pytest_mlpstorage.met import Met, NotAsked, combined
 from pytest_mlpstorage.results.files import printable
 from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, Severity
 
@@ -27,13 +27,15 @@ _WEIGHT = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 class Evaluation:
     """What one rule said of one subject: its findings (rule id filled in), and the records that it lacked.
 
-    ``met`` are measured and required of what it demands and found met, for people; it weighs nothing.
+    ``met`` are measured and required of what it demands and found met, for people; it weighs nothing. ``asked`` is false where all of that
+    is why nothing was to be looked at.
     """
 
     rule: Rule
     findings: tuple[Finding, ...]
     lacking: tuple[NoEvidence, ...]
     met: tuple[str, str] = ("", "")
+    asked: bool = True
 
     @property
     def verified(self) -> bool:
@@ -71,8 +73,10 @@ class Rule:
         said = list(self.function(subject, edition))
         findings = [self._own(kept) for item in said if isinstance(item, Finding) and (kept := self._relaxed(item, edition)) is not None]
         lacking = [dataclasses.replace(n, reason=printable(n.reason), file=printable(n.file)) for n in said if isinstance(n, NoEvidence)]
-        measured, required = map(printable, combined(item for item in said if isinstance(item, Met)))
-        return Evaluation(self, _fold_files(findings), tuple(dict.fromkeys(lacking)), (measured, required))
+        met = [item for item in said if isinstance(item, Met)]
+        measured, required = map(printable, combined(met))
+        asked = not met or not all(isinstance(item, NotAsked) for item in met)
+        return Evaluation(self, _fold_files(findings), tuple(dict.fromkeys(lacking)), (measured, required), asked)
 
     def _relaxed(self, finding: Finding, edition: Edition) -> Finding | None:
         """The finding as the profile in force weighs it; None where the rule never fired under it."""

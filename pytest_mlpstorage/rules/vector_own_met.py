@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.coerce import boolean, integer, number
 from pytest_mlpstorage.results.vector_limits import Threshold
 from pytest_mlpstorage.results.vector_records import value_at
@@ -22,12 +22,12 @@ __all__ = ["FOREIGN", "LOADS_MET", "RUNS_MET", "Telling", "spread_met"]
 Telling: TypeAlias = Callable[[Threshold, Mapping[str, Any]], Iterator[Met]]
 """What is told of a limit and a summary that does not break it."""
 
-FOREIGN: Final = Met("not measured by this suite", "asked of what this suite measured")
+FOREIGN: Final = NotAsked("not measured by this suite", "asked of what this suite measured")
 """What is told where no leaf holds the block of this suite."""
 
 _ASKED: Final = {"no": "if asked for (cold_proof no)", "if-root": "if root ran it (cold_proof if-root)"}
 
-_IN_MEMORY: Final = Met("index held in memory", "asked of an index on storage")
+_IN_MEMORY: Final = NotAsked("index held in memory", "asked of an index on storage")
 
 
 def _recall(limit: Threshold, summary: Mapping[str, Any]) -> Iterator[Met]:
@@ -52,7 +52,7 @@ def _reads(limit: Threshold, summary: Mapping[str, Any]) -> Iterator[Met]:
         if reads is not None and reads >= limit.value:
             yield at_least(reads, limit.value, "reads of 4 KiB a search: at least")
         else:  # of a later phase through the operating system's memory, which is said and weighs nothing
-            yield Met("a later phase read less", "asked of the cold phase only")
+            yield NotAsked(f"a later phase {'not counted' if reads is None else 'read less'}", "asked of the cold phase only")
 
 
 def _failures(limit: Threshold, summary: Mapping[str, Any]) -> Iterator[Met]:
@@ -65,25 +65,25 @@ def _failures(limit: Threshold, summary: Mapping[str, Any]) -> Iterator[Met]:
 def _contrast(limit: Threshold, summary: Mapping[str, Any]) -> Iterator[Met]:
     contrast = number(value_at(summary, "mlps.dataset.contrast"))
     if contrast is None:
-        yield Met("no contrast recorded", "asked where it is recorded")
+        yield NotAsked("no contrast recorded", "asked where it is recorded")
     else:
         yield at_least(contrast, limit.value, "a contrast of distances of at least")
 
 
 def _working_set(limit: Threshold, summary: Mapping[str, Any]) -> Iterator[Met]:
     if residence_of(summary) != "page-cache":
-        yield Met("index not read through the page cache", "asked where it is read through it")
+        yield NotAsked("index not read through the page cache", "asked where it is read through it")
         return
     known = index_and_memory(summary)
     if known is None:
-        yield Met("size of index or memory not known", "asked where both are known")
+        yield NotAsked("size of index or memory not known", "asked where both are known")
     else:
         yield at_least(known[0] / known[1], limit.value, "an index / memory ratio of at least")
 
 
 def _cold(limit: Threshold, summary: Mapping[str, Any]) -> Iterator[Met]:
     if "cold" not in phases_of(summary):
-        yield Met("no cold phase", "asked where there is one")
+        yield NotAsked("no cold phase", "asked where there is one")
     elif boolean(value_at(summary, "mlps.cold_proof.verified")) is True:
         yield Met("verified", f"cold phase verified (cold_proof {limit.value})")
     elif residence_of(summary) == "memory":
@@ -105,7 +105,7 @@ def _parameters(_limit: Threshold, summary: Mapping[str, Any]) -> Iterator[Met]:
     if known := [key for key in asked if said.get(key) is not None]:
         yield Met(f"{len(known)} of {len(asked)} parameters told back", "each as it was asked for")
     else:
-        yield Met("the engine tells none back", "asked of those that it tells back")
+        yield NotAsked("the engine tells none back", "asked of those that it tells back")
 
 
 RUNS_MET: Final[Mapping[str, Telling]] = {
@@ -127,6 +127,6 @@ def spread_met(limit: Threshold, rates: Sequence[float]) -> Met:
     """What is told of the rates of the runs (MLPS-VDB-07)."""
     cv = variation(rates)
     if cv is None:
-        return Met(f"{len(rates)} rates", "asked of two rates and more")
+        return NotAsked(f"{len(rates)} rates", "asked of two rates and more")
     measured, most = amounts(cv, limit.value)
     return Met(measured, f"a coefficient of variation of at most {most}")

@@ -24,6 +24,10 @@ from pytest_mlpstorage.met import Met, combined
         ([Met(n, f"at least {n}") for n in range(5)], ("0; 1; 2; … 2 more", "at least 0; at least 1; at least 2; … 2 more")),
         ([Met(97.123456789, 90.0)], ("97.1235", "90.0")),
         ([Met(89.99999999, 89.99999998)], ("89.99999999", "89.99999998")),
+        (
+            [Met("89.99999 %", "at least 89.99998 %"), Met("95.123456 %", "at least 89.99998 %")],
+            ("89.99999 to 95.123456 %", "at least 89.99998 %"),
+        ),
         ([Met("1e400", "x"), Met("9" * 400, "x")], (f"1e400, {'9' * 400}", "x")),
     ],
 )

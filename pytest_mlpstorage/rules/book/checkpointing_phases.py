@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.coerce import boolean, integer, number
 from pytest_mlpstorage.results.records import CheckpointingResult, Leaf
 from pytest_mlpstorage.rules.checkpoints import checkpointing_of, counts, pairs, read_start, write_end
@@ -134,7 +134,7 @@ def total_duration(result: CheckpointingResult, _edition: Edition) -> Iterator[F
     """Where writing and reading were two runs, the time from the first write to the last read can be told, and is."""
     paired = pairs(result)
     if not paired:
-        yield Met(_NOT_SPLIT, _ASKED_OF_SPLIT)
+        yield NotAsked(_NOT_SPLIT, _ASKED_OF_SPLIT)
         return
     first, last = paired[0][0], paired[-1][1]
     for leaf in (first, last):
@@ -163,7 +163,7 @@ def remapping_time(result: CheckpointingResult, edition: Edition) -> Iterator[Fi
     fraction = checkpointing_of(edition).remap_time_fraction
     paired = pairs(result)
     if not paired:
-        yield Met(_NOT_SPLIT, _ASKED_OF_SPLIT)
+        yield NotAsked(_NOT_SPLIT, _ASKED_OF_SPLIT)
     if not paired or fraction is None:
         return
     key = f"{_CAPABILITIES}.remap_time_in_seconds"
@@ -176,7 +176,7 @@ def remapping_time(result: CheckpointingResult, edition: Edition) -> Iterator[Fi
     begin = min((time for time in begins if time is not None), default=None)
     end = max((time for time in ends if time is not None), default=None)
     if declared_seconds <= 0:
-        yield Met(f"{declared_seconds:g} s of remapping declared", "asked where remapping takes time")
+        yield NotAsked(f"{declared_seconds:g} s of remapping declared", "asked where remapping takes time")
         return
     if begin is None or end is None or None in begins or None in ends:
         yield NoEvidence("the summaries do not say when writing ended and reading began", result.relpath)
@@ -263,7 +263,7 @@ def values_per_checkpoint(result: CheckpointingResult, edition: Edition) -> Iter
         lists = [(key, value) for key, value in (metric.items() if isinstance(metric, Mapping) else ()) if isinstance(value, list)]
         wrong = [(key, value) for key, value in lists if len(value) != required]
         if not lists:
-            yield Met("no list of values", f"{required} values in each list")
+            yield NotAsked("no list of values", "asked where a summary has one")
         elif not wrong:
             yield Met(f"{required} values", f"{required} values in each list")
         for key, value in wrong[:_MOST_LISTS]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.families import CheckpointModel
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.records import CheckpointingResult
 from pytest_mlpstorage.rules.checkpoints import (
     asked_subset,
@@ -142,7 +142,7 @@ def accelerators_per_host(result: CheckpointingResult, edition: Edition) -> Iter
                 field="num_accelerators",
             )
         elif above is not None:
-            yield Met(f"{accelerators} accelerators on {hosts} host{'' if hosts == 1 else 's'}", f"more than {above} on each host")
+            yield Met(f"{accelerators} accelerators on {hosts} host{'' if hosts == 1 else 's'}", f"more than {above} a host")
 
 
 @rule(
@@ -199,7 +199,7 @@ def planned_memory(result: CheckpointingResult, edition: Edition) -> Iterator[Fi
         leaf, metadata, name, model = run
         memory_gb, asked = known.get((metadata.accelerator or "").lower()), processes_of(metadata)
         if memory_gb is None:
-            yield Met("no accelerator of known memory named", f"asked of {', '.join(known)}")
+            yield NotAsked("no accelerator of known memory named", f"asked of {', '.join(known)}")
             continue
         if asked is None:
             yield NoEvidence("the metadata has no num_processes", metadata.path or leaf.relpath)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.base import Unknown
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.layout import is_noise
 from pytest_mlpstorage.results.records import CheckpointingResult, Leaf
 from pytest_mlpstorage.rules.checkpoints import Moment, checkpointing_of, span_of
@@ -96,7 +96,7 @@ def run_gap(result: CheckpointingResult, edition: Edition) -> Iterator[Finding |
         elif end.time < begin.time:
             yield NoEvidence("the run ended before it began, so its times cannot be used", leaf.relpath)
     if len(spans) < 2:
-        yield Met(_runs(len(spans)), "asked between two runs")
+        yield NotAsked(_runs(len(spans)), "asked between two runs")
     known = [(leaf, b, e) for leaf, b, e in spans if b is not None and e is not None and b.time <= e.time]
     known.sort(key=lambda span: (span[1].time, span[0].name))
     for first, second in itertools.pairwise(known):

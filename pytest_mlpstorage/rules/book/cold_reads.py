@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.page_cache import COLD_FRACTION, PAGE_CACHE, HostPageCache, PageCacheRecord
 from pytest_mlpstorage.results.records import CheckpointingResult, StoredResult, TrainingResult
@@ -36,7 +36,7 @@ def _cold_reads(result: StoredResult, _edition: Edition) -> Iterator[Finding | N
             if leaf.metadata is not None and leaf.metadata.mlps and not leaf.planned:
                 yield NoEvidence(f"{PAGE_CACHE} is not there", leaf.relpath)
             else:
-                yield Met(f"no {PAGE_CACHE}", "asked of runs that this suite made")
+                yield NotAsked(f"no {PAGE_CACHE}", "asked of runs that this suite made")
             continue
         file = f"{leaf.relpath}/{PAGE_CACHE}"
         files = TreeFiles(result.root)

@@ -10,7 +10,7 @@ from pytest_mlpstorage.editions import edition as edition_data
 from pytest_mlpstorage.editions.base import Unknown
 from pytest_mlpstorage.editions.core_config import core_config_hash
 from pytest_mlpstorage.errors import ConfigurationError
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.coerce import native
 from pytest_mlpstorage.results.manifest import MANIFEST, edition_in
 from pytest_mlpstorage.results.provenance import UNKNOWN, Provenance
@@ -88,9 +88,9 @@ def checkable_edition(submission: Submission, _edition: Edition) -> Iterator[Fin
     elif declared in checkable:
         yield Met(f"edition {declared}", f"one that is checked with a manifest: {' or '.join(checkable)}")
     elif submission.manifest is None:
-        yield Met("no manifest", "asked where there is one")
+        yield NotAsked("no manifest", "asked where there is one")
     else:
-        yield Met("no known edition declared", "asked of an edition that exists")
+        yield NotAsked("no known edition declared", "asked of an edition that exists")
 
 
 @rule("EDN-02", "comparabilityClass", subject=StoredResult, editions=("3.0",))
@@ -112,7 +112,7 @@ def comparability_class(result: StoredResult, edition: Edition) -> Iterator[Find
                 classes = [name for h in computed if (name := _class_of(result, edition, h))]
                 said = f"the work is that of class {classes[0]}" if classes else "the work is that of no class that is published"
                 yield _info(f"{said}, by the parameters in the metadata", computed[0], leaf.relpath, "parameters")
-        yield Met("no run with a provenance record", "asked of runs that have one")
+        yield NotAsked("no run with a provenance record", "asked of runs that have one")
 
 
 def _info(message: str, measured: str, file: str, field: str) -> Finding:
@@ -220,15 +220,15 @@ def accepted_revision(result: StoredResult, edition: Edition) -> Iterator[Findin
     metadata of this suite says itself that another engine measured, MLPS-ENGINE-1 tells that with more weight, and once.
     """
     if not isinstance(result, (TrainingResult, CheckpointingResult)):
-        yield Met("not measured by DLIO", "asked of training and checkpointing")
+        yield NotAsked("not measured by DLIO", "asked of training and checkpointing")
         return
     for leaf in result.runs:
         stamp = leaf.provenance
         if stamp is None:
-            yield Met("no provenance record", "asked of runs that have one")
+            yield NotAsked("no provenance record", "asked of runs that have one")
             continue
         if _told_of_engine(leaf, edition):
-            yield Met("another engine", "asked of DLIO (MLPS-ENGINE-1 tells of others)")
+            yield NotAsked("an engine that MLPS-ENGINE-1 tells of", "asked of what no other rule tells of")
             continue
         table = edition_data(stamp.edition) if stamp.edition in edition_names() else edition
         commit = stamp.dlio_commit or UNKNOWN

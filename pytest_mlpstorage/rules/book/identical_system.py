@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.coerce import boolean, integer, number
 from pytest_mlpstorage.results.records import CheckpointingResult, StoredResult, Summary, SystemDescription, TrainingResult
 from pytest_mlpstorage.rules.registry import rule
@@ -60,7 +60,7 @@ def _hosts(hosts: int, clients: list[Mapping[str, Any]], file: str) -> Iterator[
     quantities = [integer(client.get("quantity")) for client in clients]
     described = [quantity for quantity in quantities if quantity is not None]
     if not described or len(described) < len(quantities):
-        yield Met(f"{hosts} hosts", "compared where the number of all clients is described")
+        yield NotAsked(f"{hosts} hosts", "compared where the number of all clients is described")
     elif hosts == sum(described):
         yield Met(f"{hosts} hosts", f"{sum(described)} clients in the description")
     else:

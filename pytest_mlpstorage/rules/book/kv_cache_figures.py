@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.coerce import integer, number
 from pytest_mlpstorage.results.kv_cache_records import OptionSummary, RankResult
 from pytest_mlpstorage.results.metadata import LeafMetadata
@@ -110,7 +110,7 @@ def latency_aggregation(result: KVCacheResult, _edition: Edition) -> Iterator[Fi
                 compared = _compared(option, path, key, highest(ranks.trials, measure))
                 yield from compared if ranks.lacking is None else (ranks.lacking,)
             else:
-                yield Met("not in the summary", "compared where the summary has them")
+                yield NotAsked("not in the summary", "compared where the summary has them")
 
 
 def _options(result: KVCacheResult) -> Iterator[tuple[OptionSummary, OptionRanks, str] | NoEvidence]:
@@ -174,7 +174,7 @@ def latency_validity(result: KVCacheResult, edition: Edition) -> Iterator[Findin
                 field=field,
             )
         else:
-            yield Met(f"option {option.number}", "each option: a client kept something on storage")
+            yield Met(f"option {option.number} kept entries", "of each option a client kept something on storage")
 
 
 def _storage_was_empty(option: OptionSummary, ranks: OptionRanks) -> bool | None:

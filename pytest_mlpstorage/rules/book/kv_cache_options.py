@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.families import KVCacheEdition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.coerce import boolean, number
 from pytest_mlpstorage.results.kv_cache_records import KVCacheSummary
 from pytest_mlpstorage.results.records import KVCacheResult, Leaf, LeafMetadata
@@ -169,7 +169,7 @@ def autoscaling_prohibited(result: KVCacheResult, edition: Edition) -> Iterator[
     leaf, metadata = run
     file = metadata.path or leaf.relpath
     if cache_book(edition).autoscaling:
-        yield Met("allowed", "asked where the edition forbids autoscaling")
+        yield NotAsked("allowed", "asked where the edition forbids autoscaling")
         return
     passes, ranks = passes_of(metadata), rank_results(result, leaf)
     features = metadata.parameters.get("features")

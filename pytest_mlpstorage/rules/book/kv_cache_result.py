@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.edition import RequiredFiles
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.records import KVCacheResult
 from pytest_mlpstorage.rules.kv_cache_runs import faults, older_summary, published, summary_of, with_metadata
 from pytest_mlpstorage.rules.registry import rule
@@ -108,7 +108,7 @@ def accepted_engine(result: KVCacheResult, _edition: Edition) -> Iterator[Findin
     engine = metadata.mlps.get("engine")
     name = engine.get("name") if isinstance(engine, Mapping) else engine
     if not metadata.mlps:
-        yield Met("a run of another tool", "asked of runs of this suite")
+        yield NotAsked("a run of another tool", "asked of runs of this suite")
         return
     profile = engine.get("profile") if isinstance(engine, Mapping) else None
     other_work = profile not in (None, "", _OFFICIAL_WORK)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.kv_cache_evidence import EVIDENCE, MEMORY, RankEvidence, evidence_names, folded
 from pytest_mlpstorage.results.records import KVCacheResult, Leaf
@@ -37,7 +37,7 @@ def storage_was_measured(result: KVCacheResult, _edition: Edition) -> Iterator[F
     mlps = leaf.metadata.mlps if leaf.metadata is not None else {}
     names = evidence_names(leaf.files)
     if not mlps and not names:
-        yield Met("a run of another tool", "asked of runs of this suite")
+        yield NotAsked("a run of another tool", "asked of runs of this suite")
         return
     evidence: list[RankEvidence] = []
     files = TreeFiles(result.root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.records import StoredResult
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.rules.wording import shown
@@ -53,15 +53,15 @@ def leaf_is_what_it_says(result: StoredResult, _edition: Edition) -> Iterator[Fi
         else:
             real += 1
     if named:
-        yield Met(_runs(named), "named after the time in their metadata")
+        yield Met(f"{_runs(named)} named so", "named after the time in its metadata")
     if timeless:
-        yield Met(f"{_runs(timeless)} without a time", "compared where the metadata have one")
+        yield NotAsked(f"{_runs(timeless)} without a time", "compared where the metadata have one")
     if real and result.division is not Division.WHATIF:
-        yield Met(_runs(real), "not marked as an experiment")
+        yield Met(f"no experiment in {_runs(real)}", "made for closed or open")
     elif read and result.division is Division.WHATIF:
-        yield Met("division whatif", "experiments belong there")
+        yield NotAsked("division whatif", "asked in closed and open")
     if not read:
-        yield Met("no metadata read", "asked where metadata can be read")
+        yield NotAsked("no metadata read", "asked where metadata can be read")
 
 
 def _runs(count: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.provenance import UNKNOWN, Provenance
 from pytest_mlpstorage.results.records import CheckpointingResult, Leaf, LeafMetadata, StoredResult, TrainingResult
 from pytest_mlpstorage.results.summary import TrainingMetric
@@ -41,7 +41,7 @@ def _accepted_engine(result: StoredResult, edition: Edition) -> Iterator[Finding
             yield from _foreign_engine(leaf.provenance, edition)
         else:
             damaged: list[NoEvidence | Met] = [NoEvidence(p.message, p.file) for p in leaf.problems if p.file.endswith("/provenance.json")]
-            yield from damaged or [Met("no record of what measured", "asked of runs that have one")]
+            yield from damaged or [NotAsked("no record of what measured", "asked of runs that have one")]
 
 
 for _subject in (TrainingResult, CheckpointingResult):
@@ -94,7 +94,7 @@ def _first(mapping: Mapping[str, Any], *keys: str) -> Any:
 def _foreign_engine(stamp: Provenance, edition: Edition) -> Iterator[Finding | Met]:
     commit = stamp.dlio_commit or UNKNOWN
     if commit == UNKNOWN:
-        yield Met("revision unknown", "asked where the record names one")
+        yield NotAsked("revision unknown", "asked where the record names one")
     elif not edition.accepts_revision(commit):
         yield _open("the DLIO that measured is no accepted revision", stamp.path, "dlio.commit", commit[:40], _accepted(edition))
     else:
@@ -121,8 +121,8 @@ def metrics_agree(result: TrainingResult, _edition: Edition) -> Iterator[Finding
 
 def _compared(metric: TrainingMetric) -> Iterator[Met]:
     """The means of a summary in which nothing differs from the ranks' files, as far as it has the epochs that they were held against."""
-    if metric.au_percent is None or metric.samples_per_second is None:
-        yield Met("no values of epochs", "asked of summaries that have them")
+    if not metric.au_percent or not metric.samples_per_second:
+        yield NotAsked("no values of epochs", "asked of summaries that have them")
         return
     for what, value, unit in (("utilization", metric.au_mean_percent, "%"), ("throughput", metric.mean_samples_per_second, "samples/s")):
         told = f"{len(metric.au_percent)} epochs" if value is None else f"{value:.5g} {unit}"
@@ -153,4 +153,6 @@ def no_placeholder_names(result: StoredResult, _edition: Edition) -> Iterator[Fi
                 file=result.relpath,
             )
         else:
-            yield Met(f"{what} {shown(name) or 'not named'}", "names, no placeholders")
+            yield (
+                Met(f"{what} {shown(name)}", "names, no placeholders") if name else NotAsked(f"no {what}", "asked where the path names one")
+            )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.coerce import wall_time
 from pytest_mlpstorage.results.provenance import ALGORITHMS, CODE_HASH, CodeHash, image_name, parse_pointer
 from pytest_mlpstorage.results.read_submission import POINTER, POOL, POOL_MARKER
@@ -21,7 +21,7 @@ from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, S
 __all__: list[str] = []
 
 _POINTER_FORM = f"{ALGORITHMS[0]}:<32 hexadecimal digits>"
-_NO_IMAGE = Met("no code image", "asked of each in a pool")
+_NO_IMAGE = NotAsked("no code image", "asked of each in a pool")
 _OTHERS = 3
 _GIT_SHA = re.compile(r"[0-9a-f]{40}", re.ASCII)
 
@@ -54,7 +54,7 @@ def pointer_resolution(package: Package, _edition: Edition) -> Iterator[Finding 
             file=package.relpath,
         )
     if all(pointer.division is Division.WHATIF for pointer in package.pointers):
-        yield Met("no leaf in closed or open", "asked of each")
+        yield NotAsked("no leaf in closed or open", "asked of each")
     elif resolved:
         yield Met(f"{len(resolved)} leaves naming {len(set(resolved))} images", "each names a code image that stands in a pool")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.layout import BENCHMARKS
 from pytest_mlpstorage.results.manifest import MANIFEST, edition_in, listed_leaves
@@ -51,7 +51,7 @@ def leaf_provenance(result: StoredResult, _edition: Edition) -> Iterator[Finding
                 field="provenance_file",
             )
         else:
-            yield Met("no record declared", "asked of a leaf that has or declares one")
+            yield NotAsked("no record declared", "asked of a leaf that has or declares one")
 
 
 def _stamp(result: StoredResult, leaf: Leaf, stamp: Provenance) -> Iterator[Finding | NoEvidence | Met]:
@@ -89,7 +89,7 @@ def submission_manifest(submission: Submission, _edition: Edition) -> Iterator[F
     """
     file = submission.below(MANIFEST)
     if MANIFEST not in submission.entries.names:
-        yield Met("no manifest", "asked where there is one")
+        yield NotAsked("no manifest", "asked where there is one")
         return
     if submission.manifest is None:
         reasons = [p.message for p in submission.problems if p.file == file]
@@ -144,7 +144,7 @@ def _listed(submission: Submission, leaves: dict[str, str], file: str) -> Iterat
                 category=Category.CLOSED,
                 file=file,
             )
-        yield Met("no list of leaves recognised", "asked where one is (its form is not published)")
+        yield NotAsked("no list of leaves recognised", "asked where one is (its form is not published)")
         return
     if listed.nameless:
         yield Finding("the manifest lists leaves whose place in the tree it does not tell", measured=listed.nameless, required=0, file=file)
@@ -193,7 +193,7 @@ def rollup_agreement(submission: Submission, _edition: Edition) -> Iterator[Find
     Every table can be read and is a list of rows. A submission without that table is asked nothing.
     """
     if ROLLUP not in submission.results_entries.files:
-        yield Met(f"no results/{ROLLUP}", "asked where there is one")
+        yield NotAsked(f"no results/{ROLLUP}", "asked where there is one")
         return
     rollup = read_rollup(submission)
     for problem in rollup.problems:
@@ -205,5 +205,7 @@ def rollup_agreement(submission: Submission, _edition: Edition) -> Iterator[Find
         yield Finding("a Public ID of a system's table is missing from the submitter's table", required=shown(public_id), file=file)
     for public_id in sorted(rollup.top - rollup.below):
         yield Finding("a Public ID of the submitter's table is in no system's table", measured=shown(public_id), file=file)
-    if rollup.top == rollup.below:
+    if not rollup.top and not rollup.below:
+        yield NotAsked("no Public ID in any table", "asked where there is one")
+    elif rollup.top == rollup.below:
         yield Met(f"{len(rollup.top)} Public IDs", f"the {len(rollup.below)} Public IDs of the systems' tables")

@@ -10,7 +10,7 @@ from typing import Literal
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.sizing import minimum_files_for_run, record_bytes
 from pytest_mlpstorage.errors import ConfigurationError
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.nested import value_at
 from pytest_mlpstorage.results.coerce import integer, native
 from pytest_mlpstorage.results.records import Summary, TrainingResult
@@ -59,7 +59,7 @@ def dataset_memory(result: TrainingResult, edition: Edition) -> Iterator[Finding
         if counted:  # less than one GiB asks for nothing
             yield from _below(run, edition, "memory", memory_gib=counted * (run.summary.num_hosts or 1))
         else:
-            yield Met(f"{counted:g} whole GiB on a host", "asked where a host has one or more")
+            yield NotAsked(f"{counted:g} whole GiB on a host", "asked where a host has one or more")
 
 
 def _below(

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.families import CheckpointingEdition, CheckpointModel
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.checkpoint_metric import CheckpointMetric, CheckpointPhase
 from pytest_mlpstorage.results.coerce import integer
 from pytest_mlpstorage.results.records import CheckpointingResult, Summary
@@ -23,7 +23,7 @@ from pytest_mlpstorage.verdict import Category, Division, Finding, NoEvidence, S
 __all__: list[str] = []
 
 _MODE, _SUBSET, _WHOLE = "checkpoint.mode", "subset", "default"
-_NOT_ASKED = Met("no run that reads", "asked of runs that read checkpoints")
+_NOT_ASKED = NotAsked("no run that reads", "asked of runs that read checkpoints")
 
 
 def _model(result: CheckpointingResult, edition: Edition) -> CheckpointModel | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.sizing import minimum_files_for_run, record_bytes
 from pytest_mlpstorage.errors import ConfigurationError
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.coerce import integer
 from pytest_mlpstorage.results.records import Summary, TrainingResult
 from pytest_mlpstorage.rules.registry import rule
@@ -157,7 +157,7 @@ def workflow_parameters(result: TrainingResult, edition: Edition) -> Iterator[Fi
     # metadata and DLIO's configuration differ: what ran is asked.
     models = edition.training.checkpoint_required_models
     if result.model not in models:
-        yield Met(f"{shown(result.model)}", f"asked only of {', '.join(models)}")
+        yield NotAsked(f"{shown(result.model)}", f"asked only of {', '.join(models)}")
         return
     for run in measured_runs(result):
         if isinstance(run, NoEvidence):

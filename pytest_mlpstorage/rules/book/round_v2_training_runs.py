@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.records import TrainingResult
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.rules.round_v2_runs import RoundRun, by_accelerator, directories_without_run, measured_runs, run_directories
@@ -74,7 +74,7 @@ def _gaps(group: list[RoundRun], edition: Edition) -> Iterator[Finding | NoEvide
     if len(spans) != len(group):
         return
     if len(spans) == 1:
-        yield Met("1 run", "asked between two runs")
+        yield NotAsked("1 run", "asked between two runs")
     spans.sort()
     gap_rule = edition.training.run_gap
     limit = Fraction(sum(_microseconds(end - start) for start, end, _ in spans), len(spans) * 10**6) * Fraction(str(gap_rule.factor))

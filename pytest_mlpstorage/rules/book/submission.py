@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.files import TreeFiles
 from pytest_mlpstorage.results.layout import is_noise
 from pytest_mlpstorage.results.manifest import MANIFEST
@@ -186,7 +186,7 @@ def workload_categories(submission: Submission, edition: Edition) -> Iterator[Fi
     if "results" not in submission.entries.directories:
         yield NoEvidence("there is no directory of results", submission.relpath)
     elif not _counted(submission.results_entries.directories):
-        yield Met("no system", "asked of each")
+        yield NotAsked("no system", "asked of each")
     for system in _counted(submission.results_entries.directories):
         place = submission.below("results", system)
         held = _counted(submission.system_entries[system].directories)

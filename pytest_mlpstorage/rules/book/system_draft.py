@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.records import SystemDescription
 from pytest_mlpstorage.results.system_draft import MARK, marked_fields
 from pytest_mlpstorage.rules.registry import rule
@@ -33,6 +33,6 @@ def no_unfilled_fields(description: SystemDescription, _edition: Edition) -> Ite
             field=str(shown(marked[0])),
         )
     elif description.document is None:
-        yield Met("no document", "asked of one that can be read")
+        yield NotAsked("no document", "asked of one that can be read")
     else:
         yield Met(f"no value {MARK} …>", "a value for each field")

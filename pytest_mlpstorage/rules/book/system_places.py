@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.system_description import SystemSchema
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.records import SystemDescription
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.rules.system_checks import Problem, as_words, entries, is_absent
@@ -36,7 +36,7 @@ def remote_networking(description: SystemDescription, edition: Edition) -> Itera
         return
     schema, block, location = read
     if location not in schema.remote_locations:
-        yield Met(f"storage_location {location}", "asked where storage is remote")
+        yield NotAsked(f"storage_location {location}", "asked where storage is remote")
         return
     connected, alone = 0, 0
     for path, node in nodes_of(block, schema):
@@ -60,7 +60,7 @@ def local_switches(description: SystemDescription, edition: Edition) -> Iterator
     if location == schema.local_location:
         yield from unwanted(description, block, ("product_switches",), schema.root, "where storage is local")
     else:
-        yield Met(f"storage_location {location}", "asked where storage is local")
+        yield NotAsked(f"storage_location {location}", "asked where storage is local")
 
 
 @rule("SYS-16", "systemProductNodes", subject=SystemDescription, editions=("3.0",))
@@ -95,9 +95,9 @@ def product_nodes(description: SystemDescription, edition: Edition) -> Iterator[
                 field=field,
             )
     elif deployed == CLOUD:
-        yield Met(f"deployment {CLOUD}", f"asked of deployment {ONPREM}")
+        yield NotAsked(f"deployment {CLOUD}", f"asked of deployment {ONPREM}")
     elif location not in schema.remote_locations:
-        yield Met(f"storage_location {location}", "asked where storage is remote")
+        yield NotAsked(f"storage_location {location}", "asked where storage is remote")
     else:
         kinds = sum(1 for _ in entries(block, "product_nodes", schema.root))
         # Something else than nodes is not judged here; SYS-17 speaks of it.

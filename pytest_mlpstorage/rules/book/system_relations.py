@@ -8,7 +8,7 @@ from typing import Final
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.system_description import SystemSchema
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.coerce import boolean, integer, number
 from pytest_mlpstorage.results.records import SystemDescription
 from pytest_mlpstorage.rules.registry import rule
@@ -78,7 +78,8 @@ def remap_time(description: SystemDescription, edition: Edition) -> Iterator[Fin
     if None in values.values():
         return
     both = bool(values["simultaneous_write"] and values["simultaneous_read"])
-    if both != (seconds == 0):
+    assert seconds is not None
+    if both != (seconds == 0) or seconds < 0:
         message = "a remap time is given although hosts can write and read at once" if both else "no remap time is given"
         required = "0 s" if both else "more than 0 s, or hosts that can write and read at once"
         yield found(description, Problem(f"{path}.remap_time_in_seconds", message, f"{shown(seconds)} s", required))
@@ -108,7 +109,7 @@ def on_premises(description: SystemDescription, edition: Edition) -> Iterator[Fi
         for path, switch in entries(block, "product_switches", schema.root):
             yield from _needed(description, switch, ("rack_units", "power"), path)
     else:
-        yield Met(f"deployment {CLOUD}", f"asked of deployment {ONPREM}")
+        yield NotAsked(f"deployment {CLOUD}", f"asked of deployment {ONPREM}")
 
 
 def _of_deployment(description: SystemDescription, edition: Edition, wanted: str) -> tuple[SystemSchema, Block] | NoEvidence | None:
@@ -158,7 +159,7 @@ def cloud(description: SystemDescription, edition: Edition) -> Iterator[Finding 
             else:
                 yield from unwanted(description, chassis, ("rack_units", "power"), f"{path}.chassis", "in a cloud")
     else:
-        yield Met(f"deployment {ONPREM}", f"asked of deployment {CLOUD}")
+        yield NotAsked(f"deployment {ONPREM}", f"asked of deployment {CLOUD}")
 
 
 @rule("SYS-12", "systemRackUnitsSum", subject=SystemDescription, editions=("3.0",))
@@ -175,7 +176,7 @@ def rack_units_sum(description: SystemDescription, edition: Edition) -> Iterator
     total = _exact(block.get("total_rack_units"))
     if total is None:
         if block.get("total_rack_units") is None:
-            yield Met("no total_rack_units", "asked where they are given")
+            yield NotAsked("no total_rack_units", "asked where they are given")
         return
     # In a cloud a node has no rack units, so it adds none.
     absent = Fraction(0) if as_words(block.get("deployment")) == CLOUD else None
@@ -236,7 +237,7 @@ def active_supplies(description: SystemDescription, edition: Edition) -> Iterato
     for path, power in powers:
         yield from _active(description, power, path)
     if not powers:
-        yield Met("no power described", "asked where it is")
+        yield NotAsked("no power described", "asked where it is")
 
 
 def _active(description: SystemDescription, power: Block, path: str) -> Iterator[Finding | NoEvidence | Met]:

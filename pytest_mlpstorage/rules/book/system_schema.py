@@ -8,7 +8,7 @@ from typing import Final
 from pytest_mlpstorage.config.problems import did_you_mean
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.system_description import SystemSchema
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.records import SystemDescription
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.rules.system_checks import Held, is_absent
@@ -47,7 +47,7 @@ def _entries(
     if held and not said:
         yield Met(f"{sum(field.key == key for field in held)} {entries}, {len(held)} fields", wanted)
     elif not said:
-        yield Met(f"no {entries}".replace("kinds", "kind"), "asked where they are described")
+        yield NotAsked(f"no {entries}".replace("kinds", "kind"), "asked where they are described")
 
 
 @rule("SYS-01", "systemDescriptionReadable", subject=SystemDescription, editions=("3.0",))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.columns import COLUMNS
 from pytest_mlpstorage.results.manifest import CURRENT_LAYOUT
 from pytest_mlpstorage.results.records import Leaf, StoredResult
@@ -46,7 +46,7 @@ def table_agrees_with_runs(result: StoredResult, edition: Edition) -> Iterator[F
     if agreed:
         yield Met(f"{agreed} figure{'s' * (agreed > 1)}", f"as the runs give them, within {ROUNDING}")
     elif not differs:
-        yield Met("no figure of it in a table", "compared where a table has one")
+        yield NotAsked("no figure of it in a table", "compared where a table has one")
 
 
 def _said_of_tables(result: StoredResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:

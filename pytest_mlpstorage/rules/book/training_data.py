@@ -39,7 +39,7 @@ def datasize_usage(result: TrainingResult, _edition: Edition) -> Iterator[Findin
         if not metadata.args:
             yield Finding("the metadata does not record the command line", required="args", file=file, field="args")
         else:
-            yield Met(f"{len(metadata.args)} arguments", "the command line's arguments")
+            yield Met(f"{len(metadata.args)} arguments", "a recorded command line")
         flat = sum(str(key).startswith("dataset.") for key in metadata.parameters)
         nested = len(dataset) if isinstance(dataset, Mapping) else 0
         if not flat and not nested:
@@ -51,7 +51,7 @@ def datasize_usage(result: TrainingResult, _edition: Edition) -> Iterator[Findin
                 field="parameters.dataset",
             )
         else:
-            yield Met(f"{flat + nested} parameters", "the data set's parameters")
+            yield Met(f"{flat + nested} parameters", "recorded parameters of the data set")
 
 
 @rule("3.1.2", "trainingRecalculateDatasetSize", subject=TrainingResult, editions=("3.0",), preflight=True)

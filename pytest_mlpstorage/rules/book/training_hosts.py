@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.coerce import number
 from pytest_mlpstorage.results.records import Leaf, LeafMetadata, Summary, TrainingResult
 from pytest_mlpstorage.rules.registry import rule
@@ -42,7 +42,7 @@ def single_host_accelerators(result: TrainingResult, edition: Edition) -> Iterat
                 field="num_accelerators",
             )
         elif summary.num_hosts != 1:
-            yield Met(_counted(summary.num_hosts, "host"), _ON_ONE_HOST)
+            yield NotAsked(_counted(summary.num_hosts, "host"), _ON_ONE_HOST)
         else:
             demanded = "no least number known" if least is None else f"at least {least} on one host"
             yield Met(_counted(summary.num_accelerators, "accelerator"), demanded)
@@ -68,7 +68,7 @@ def single_host_client_limit(result: TrainingResult, _edition: Edition) -> Itera
         if run.summary.num_hosts is None:
             yield NoEvidence("the summary has no num_hosts", run.summary_file)
         elif run.summary.num_hosts != 1:
-            yield Met(_counted(run.summary.num_hosts, "host"), _ON_ONE_HOST)
+            yield NotAsked(_counted(run.summary.num_hosts, "host"), _ON_ONE_HOST)
         elif hosts is None:
             yield NoEvidence("the metadata has no args.hosts", run.metadata_file)
         elif len(hosts) > 1:
@@ -146,7 +146,7 @@ def node_capability(result: TrainingResult, edition: Edition) -> Iterator[Findin
             lacking.append(NoEvidence("the metadata does not describe the hosts", metadata.path or leaf.relpath))
     yield from lacking
     if not lacking:
-        yield Met("no run that records several hosts", "asked of runs on several hosts")
+        yield NotAsked("no run that records several hosts", "asked of runs on several hosts")
 
 
 def _recorded_hosts(metadata: LeafMetadata) -> list[Mapping[str, object]]:

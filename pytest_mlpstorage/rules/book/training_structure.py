@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.base import nearest
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.coerce import wall_time
 from pytest_mlpstorage.results.layout import PHASES, is_noise
 from pytest_mlpstorage.results.records import Listing, TrainingResult
@@ -155,7 +155,7 @@ def run_timestamp_gap(result: TrainingResult, edition: Edition) -> Iterator[Find
     limit = gap.factor * min(durations)
     demanded = f"{'at most' if gap.equal_passes else 'less than'} {seconds(limit)}, {gap.factor:g} × the {gap.of} run"
     if len(result.runs) == 1:
-        yield Met("1 run", "asked of neighbouring runs")
+        yield NotAsked("1 run", "asked of neighbouring runs")
     for earlier, later in zip(result.runs, result.runs[1:], strict=False):
         one, two = wall_time(earlier.name), wall_time(later.name)
         if one is None or two is None:

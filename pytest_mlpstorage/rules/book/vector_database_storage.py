@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from pytest_mlpstorage.editions import Edition
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.records import LeafMetadata, VectorDatabaseResult
 from pytest_mlpstorage.rules.filesystems import filesystem_findings, uses_object_storage
 from pytest_mlpstorage.rules.registry import rule
@@ -35,7 +35,7 @@ def path_arguments(result: VectorDatabaseResult, _edition: Edition) -> Iterator[
     A database on object storage has no such directory. Two spellings of one path are the same directory.
     """
     if uses_object_storage(result):
-        yield Met("object storage", "asked where data lie on a filesystem")
+        yield NotAsked("object storage", "asked where data lie on a filesystem")
         return
     for run in with_metadata(result):
         if isinstance(run, NoEvidence):
@@ -81,7 +81,7 @@ def filesystem_check(result: VectorDatabaseResult, _edition: Edition) -> Iterato
 def object_storage_backend(result: VectorDatabaseResult, edition: Edition) -> Iterator[Finding | NoEvidence | Met]:
     """A database that its system description puts on object storage says in every run which kind it used, and the edition knows it."""
     if not uses_object_storage(result):
-        yield Met("no object storage described", "asked of a database on object storage")
+        yield NotAsked("no object storage described", "asked of a database on object storage")
         return
     vectors = vector_book(edition)
     known = " or ".join((*vectors.object_backends, *(f"{prefix}*" for prefix in vectors.object_backend_prefixes)))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.editions.edition import RequiredFiles
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.coerce import boolean, native
 from pytest_mlpstorage.results.records import Leaf, LeafMetadata, VectorDatabaseResult
 from pytest_mlpstorage.results.vector_records import CONFIG, STATISTICS, VERDICT
@@ -191,7 +191,7 @@ def accepted_engine(result: VectorDatabaseResult, edition: Edition) -> Iterator[
         elif given.text is not None:
             yield Met(given.text, f"the database of the closed division: {' or '.join(allowed)}")
         else:
-            yield Met("no database named", "asked where one is named")
+            yield NotAsked("no database named", "asked where one is named")
 
 
 @rule("MLPS-FILES-1", "requiredFiles", subject=VectorDatabaseResult, editions=("3.0",))

@@ -200,6 +200,16 @@ def test_a_result_that_could_not_be_read_again_shows_its_metrics():
     assert "No headline figure" in words(page(result(facts=None, metrics={})))
 
 
+def test_runs_of_which_the_edition_forms_no_figure_are_told_as_such():
+    unformed = ResultFacts(ran=(("runs", "1 measured, <4> unfinished"),))
+    assert (
+        "No headline figure: the edition forms none of these runs (1 measured, <4> unfinished): "
+        "not as many of them finished as it asks for, or a figure is missing."
+    ) in words(page(result(facts=unformed, metrics={})))
+    assert "<4>" not in page(result(facts=unformed, metrics={}))
+    assert "No headline figure: its runs do not give one." in words(page(result(facts=ResultFacts(), metrics={})))
+
+
 def test_the_figures_of_options_are_a_table_for_each_view():
     names = [f"KVCache {group} - Read B/W (GiB/s)" for group in ("a", "b")]
     figures = {**dict.fromkeys(names, 2.0), "KVCache a - P95 Read Latency (ms)": 5.0, "option 1 read_gib_per_second": 1.0}
@@ -281,7 +291,7 @@ def keys(*values):
 
 
 def test_a_column_sorts_by_the_numbers_that_its_texts_begin_with():
-    ordered = ["-1e300", "-10 GiB", "-2", "-0.5", "0", "0.001", "2 of 30", "3", "10.5 %", "10.50001", "100", "1,024 files", "2e10 B"]
+    ordered = ["-1e300", "-10 GiB", "-2", "-0.5", "0", "0.001", "2 of 30", "3", "10.5 %", "10.5001", "100", "1,024 files", "2e10 B"]
     assert sorted(keys(*ordered)) == keys(*ordered)
     assert keys("0")[0].partition("</span>")[0] == keys("-0")[0].partition("</span>")[0]
     texts_last = keys("9 files", "none", "two filesystems")

@@ -49,6 +49,16 @@ def test_what_is_unknown_is_counted_and_never_guessed():
     ]
 
 
+def test_launches_that_ran_before_say_how_long_all_of_them_took():
+    assert [line for line in lines(step(), step(before_seconds=None)) if "before" in line] == []
+    assert lines(step(before_seconds=30.0), step(before_seconds=5.5))[5:7] == [
+        "  takes    2 min 00 s to 3 min 00 s, and the start of each launch",
+        "  before   35.5 s for all of them when they last ran",
+    ]
+    told = lines(step(before_seconds=30.0), step(before_seconds=5.5), step(), step(before_seconds=None, most_seconds=None))
+    assert told[6] == "  before   35.5 s for 2 of the 4 when they last ran"
+
+
 def test_space_is_that_of_cases_beside_each_other_on_each_file_system():
     told = lines(
         step(**room(1024)), step(**room(2048)), step(**room(1024, key="b")), step(**room(1, key="c", target="/other", free=0)),

@@ -91,7 +91,7 @@ def test_a_value_is_told_with_its_unit(name, value, told):
         (90.0, 90, "90.0 % (at least 90 %)"),
         (90.01, 90, "90.01 % (at least 90 %)"),
         (95.0, 90, "95.0 % (at least 90 %)"),
-        (89.9999999999, 90, "90.000000 % (at least 90 %)"),
+        (89.9999999999, 90, "89.9999999999 % (at least 90 %)"),
     ],
 )
 def test_a_value_is_not_rounded_to_the_other_side_of_its_limit(value, limit, told):

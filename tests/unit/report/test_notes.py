@@ -12,9 +12,12 @@ def told(*findings, every=False):
     return list(note_lines("case", findings, {finding: finding.line() for finding in findings}, every=every))
 
 
-def test_remarks_that_differ_in_their_place_alone_are_one():
+def test_remarks_that_differ_in_their_place_alone_are_told_once():
     one, other = (info("6.3.1", "another duration", measured=5, field=field) for field in ("args", "parameters"))
-    assert told(one, other) == ["case: info: [6.3.1] another duration; measured 5; in args"]
+    assert told(one, other) == [
+        "case: info: [6.3.1] another duration; measured 5; in args",
+        "case: info: [6.3.1] … and 1 more of this rule (-v)",
+    ]
     assert len(told(one, other, every=True)) == 2
 
 

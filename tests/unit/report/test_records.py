@@ -6,8 +6,9 @@ import math
 import pytest
 from training_tree import TrainingTree
 
-from pytest_mlpstorage.met import Met
+from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.report import records
+from pytest_mlpstorage.report.rule_rows import RuleRow
 from pytest_mlpstorage.results.places import SubjectPlace
 from pytest_mlpstorage.rules import edition_of, rules_for, weighed
 from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
@@ -53,7 +54,7 @@ def test_the_first_finding_does_not_overwrite_what_is_there():
     ]
 
 
-@pytest.mark.parametrize(
+HANDED_OVER = pytest.mark.parametrize(
     ("said", "told"),
     [
         ((Met("97 %", "at least 90 %"), Met("95 %", "at least 90 %")), ("95 to 97 %", "at least 90 %")),
@@ -64,8 +65,32 @@ def test_the_first_finding_does_not_overwrite_what_is_there():
         ((Met("97 %", "at least 90 %"), dataclasses.replace(REMARK, measured=3, required=4)), ("3", "4")),
         ((Met("97 %", "at least 90 %"), REMARK), ("97 %", "at least 90 %")),
         ((Met("97 %", "at least 90 %"), dataclasses.replace(REMARK, severity=Severity.WARNING)), ("", "")),
+        ((NotAsked("no manifest", "asked where there is one"),), ("no manifest", "asked where there is one")),
     ],
 )
+
+
+def test_a_rule_that_had_nothing_to_look_at_is_not_told_as_one_that_was_met(tmp_path):
+    subject = TrainingTree.write(tmp_path).read()
+    place = SubjectPlace("training", "a", subject.division, subject.edition)
+    idle = NotAsked("no manifest", "asked where there is one")
+
+    def row(*said):
+        rule = dataclasses.replace(rules_for(subject)[0], function=lambda *_: iter(said))
+        evaluation, properties = rule.evaluate(subject, edition_of(subject)), []
+        records.record_rule(properties, place, evaluation, evaluation.findings)
+        back = records.facts(properties)
+        return back.verdict, RuleRow.of_item(back).outcome
+
+    assert row(idle) == row(idle, idle) == ("not asked", "not asked")
+    assert row(idle, Met("97 %", "at least 90 %")) == ("ok", "passed")
+    assert row() == ("ok", "passed")
+    assert row(idle, REMARK) == ("ok", "noted")
+    assert row(idle, FINDING) == ("INVALID", "failed")
+    assert row(idle, NoEvidence("gone", "x")) == ("NOT VERIFIED", "not verified")
+
+
+@HANDED_OVER
 def test_a_rule_that_is_met_hands_over_what_it_measured_and_what_is_required(said, told, tmp_path):
     subject = TrainingTree.write(tmp_path).read()
     rule = dataclasses.replace(rules_for(subject)[0], function=lambda *_: iter(said))

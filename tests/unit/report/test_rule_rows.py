@@ -101,6 +101,12 @@ def test_a_rule_that_is_met_tells_what_it_measured_and_what_is_required(findings
     assert (row.measured, row.required) == told
 
 
+def test_a_result_that_is_judged_again_says_which_rules_were_not_asked(tmp_path):
+    rows = {row.id: row for row in rows_of_result_judged(TrainingTree.write(tmp_path).read())}
+    assert (rows["3.3.7"].outcome, rows["3.3.7"].required) == ("not asked", "asked of runs on several hosts")
+    assert rows["3.3.2"].outcome == "passed"
+
+
 def test_what_was_met_is_not_told_of_a_rule_that_lacks_evidence():
     assert RuleRow.of("X", "name", "closed", (), (GONE,), ("97 %", "at least 90 %")).measured == ""
 

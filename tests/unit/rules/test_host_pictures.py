@@ -69,7 +69,7 @@ def test_a_run_shows_what_its_host_did_and_what_telling_it_cost(tree):
         "CPU busy: 50 % on average.",
         "Disks read: 300 MiB/s on average.",
         "Disks wrote: 0 MiB/s on average.",
-        "CPU, memory, disks and network are told of the whole host, whoever used them.",
+        "CPU, memory, disks and network are of the whole host, whoever used them, and means of all of this time, start and end too.",
         "Sampling used 0.20% of a core of each host.",
     )
     assert [(panel.name, panel.unit, [line.name for line in panel.lines]) for panel in picture.panels] == [

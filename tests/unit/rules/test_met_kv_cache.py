@@ -34,7 +34,7 @@ def test_the_rates_of_the_options_are_told_as_their_range_with_their_unit(tree):
         rank["summary"]["cache_stats"]["tier_storage_read_bandwidth_gbps"] *= 4 / 3
 
     measured, required = met(tree.read(), "6.3.4.1")
-    assert measured.split("; ")[0] == "4.59375 to 12.59375 GiB/s"
+    assert measured.split("; ")[0] == "4.59375 to 12.5938 GiB/s"
     assert required.split("; ")[0] == "read: ranks' files summed, mean of trials, ±0.0001 %"
     tree.edit_ranks(third_more, option=3)
     tree.option(3, aggregated_read_bandwidth_gbps=12.59375 * 4 / 3)
@@ -138,8 +138,11 @@ def test_runs_named_after_their_time_are_counted_and_an_experiment_is_told_by_it
     training = TrainingTree.write(tmp_path / "training").read()
     count = len(training.leaves)
     assert met(training, "MLPS-LEAF-1") == (
-        f"{count} runs; {count} runs",
-        "named after the time in their metadata; not marked as an experiment",
+        f"{count} runs named so; no experiment in {count} runs",
+        "named after the time in its metadata; made for closed or open",
     )
     whatif = dataclasses.replace(tree.read(), division=Division.WHATIF)
-    assert met(whatif, "MLPS-LEAF-1") == ("1 run; division whatif", "named after the time in their metadata; experiments belong there")
+    assert met(whatif, "MLPS-LEAF-1") == (
+        "1 run named so; division whatif",
+        "named after the time in its metadata; asked in closed and open",
+    )

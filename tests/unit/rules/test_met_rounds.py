@@ -125,7 +125,7 @@ def test_what_names_a_run_is_told_by_its_name(first, training):
     assert met(first, "V1-3") == ("unet3d_h100", "<model>_<accelerator> of the round, in the closed division")
     first.overrides(lambda given: ["workload=unet3d_a100", *given[1:]], run=1)
     assert met(first, "V1-3")[0] == "unet3d_h100, unet3d_a100"
-    assert met(first, "V1-1") == ("5 runs; 1 summary", "5 runs; one that can be read in each run")
+    assert met(first, "V1-1") == ("5 runs; a summary in each", "5 runs; one that can be read in each run")
     assert met(first, "V1-2") == ("success", "the emulator's own verdict on each run: success")
     assert met(first, "V1-13")[0] == "fastfs.json, no mistake; fastfs.pdf"
     assert met(training, "V2-TRN-check_benchmark_type") == ("benchmark_type training", "a training run")

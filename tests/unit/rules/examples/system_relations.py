@@ -69,6 +69,10 @@ FAILING = {
         (setting(REMAP, 1), "although hosts can write and read at once; measured 1 s; required 0 s"),
         (setting(SIMULTANEOUS, False), "no remap time is given; measured 0 s; required more than 0 s"),
         (setting("solution.capabilities.simultaneous_read", "False"), "no remap time"),
+        (
+            lambda d: (setting(SIMULTANEOUS, False)(d), setting(REMAP, -5)(d)),
+            "no remap time is given; measured -5 s; required more than 0 s",
+        ),
     ],
     "SYS-10": [
         (without("product_nodes.0.chassis.rack_units"), "system_under_test.product_nodes[0].chassis.rack_units"),
