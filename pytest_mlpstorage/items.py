@@ -17,6 +17,7 @@ from pytest_mlpstorage.report import records
 from pytest_mlpstorage.report.compare_told import compared_findings
 from pytest_mlpstorage.report.compare_with import Comparer
 from pytest_mlpstorage.report.notes import note_lines
+from pytest_mlpstorage.report.travelling import picture_objects
 from pytest_mlpstorage.results.layout import parse_result_path
 from pytest_mlpstorage.session import BenchmarkSession
 from pytest_mlpstorage.units import format_bytes, format_seconds
@@ -288,7 +289,7 @@ class BenchmarkItem:
         )
         self._property(records.VERDICT, judgement.headline())
         self._property(records.REASONS, list(judgement.reasons))
-        for name, shown in ((records.PICTURES, records.picture_objects(judged.pictures)), (records.MOVED, dict(judged.moved))):
+        for name, shown in ((records.PICTURES, picture_objects(judged.pictures)), (records.MOVED, dict(judged.moved))):
             if shown:
                 self._property(name, shown)
         self.write_line(f"{case.id}: {judgement.headline()}")

@@ -52,7 +52,6 @@ __all__ = [
     "facts",
     "finding_from",
     "finding_object",
-    "picture_objects",
     "record_review",
     "record_rule",
     "record_unjudged",
@@ -286,24 +285,6 @@ def _pictures(value: object) -> tuple[Picture, ...]:
     from pytest_mlpstorage.results.pictures import Picture
 
     return tuple(Picture.from_json(written) for written in decode(str(value)))
-
-
-def picture_objects(pictures: Iterable[Picture]) -> list[dict[str, Any]]:
-    """Pictures as they travel; of one with a figure that is not finite its words, for a chart of it would cost the whole page."""
-    return [_travelling(picture) for picture in pictures]
-
-
-def _travelling(picture: Picture) -> dict[str, Any]:
-    written = picture.to_json()
-    try:
-        json.dumps(written, allow_nan=False)
-    except ValueError:
-        why = "Not drawn: one of its figures is larger than a number can be."
-        empty = dataclasses.replace(
-            picture, says=(*picture.says, why), panels=(), distributions=(), charts=(), spans=(), points=(), stacked=False
-        )
-        return empty.to_json()
-    return written
 
 
 def _json(value: object, default: Any) -> Any:

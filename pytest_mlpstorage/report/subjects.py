@@ -10,9 +10,10 @@ from pytest_mlpstorage.editions import Edition
 from pytest_mlpstorage.report.cold_reads import cold_reads_of
 from pytest_mlpstorage.report.headline_text import Spread
 from pytest_mlpstorage.report.held_against import AU, AU_RULES, limits_of
-from pytest_mlpstorage.report.records import PICTURES, SUBJECT, Property, encode, picture_objects
+from pytest_mlpstorage.report.records import PICTURES, SUBJECT, Property, encode
 from pytest_mlpstorage.report.result_facts import ResultFacts
 from pytest_mlpstorage.report.runs import rows_of_result
+from pytest_mlpstorage.report.travelling import picture_objects
 from pytest_mlpstorage.report.what_ran import what_ran
 from pytest_mlpstorage.results.history import last_run
 from pytest_mlpstorage.results.records import Leaf, StoredResult, TrainingResult

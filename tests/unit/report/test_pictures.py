@@ -11,9 +11,10 @@ from drawn_svg import parsed, texts
 from pytest_mlpstorage.report import charts, html, pictures
 from pytest_mlpstorage.report.collector import JudgedResult, SuiteReport, Verdicts
 from pytest_mlpstorage.report.pictures import _highest, picture_html, picture_lines
-from pytest_mlpstorage.report.records import MOVED, PICTURES, RUN, encode, facts, picture_objects
+from pytest_mlpstorage.report.records import MOVED, PICTURES, RUN, encode, facts
 from pytest_mlpstorage.report.step_summary import write_step_summary
 from pytest_mlpstorage.report.terminal import summary_lines
+from pytest_mlpstorage.report.travelling import picture_objects
 from pytest_mlpstorage.results.pictures import Chart, Distribution, Group, Limit, Line, Panel, Picture, Span
 
 EVIL = "<script>alert('x')</script>\x1b[2J|`\""
