@@ -86,6 +86,7 @@ border:1px solid var(--mlps-soft);border-radius:4px;padding:.25rem .45rem;min-he
 .mlps-figures{gap:.4rem 1.2rem} .mlps-filter input{min-width:8em}
 .mlps-stack thead{display:none} .mlps-stack tr{display:block;border-bottom:1px solid var(--mlps-line);padding:.3rem 0}
 .mlps-stack td,.mlps-stack tbody th{display:block;border:0;padding:.05rem 0;white-space:normal}
+.mlps .mlps-stack td.mlps-tight{max-width:none}
 .mlps-stack:not(.mlps-list) td:is(:nth-of-type(2),:nth-of-type(3)):not(:empty)::before{color:var(--mlps-soft);content:"measured: "}
 .mlps-stack:not(.mlps-list) td:nth-of-type(3):not(:empty)::before{content:"required: "}}
 @media print{@page{margin:12mm}

@@ -173,7 +173,9 @@ def _unlike(hosts: Sequence[Mapping[str, object]], metadata: LeafMetadata, editi
             )
         elif ratio is not None and values:
             low, high = (f"{value:.15g}" for value in (min(values), max(values)))
-            yield Met(f"{low} {unit}" if low == high else f"{low} to {high} {unit}", f"the largest at most {ratio:g} × the smallest")
+            told = f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
+            of = "" if len(values) == len(hosts) else f" ({len(values)} of {len(hosts)} hosts recorded)"
+            yield Met(told + of, f"the largest at most {ratio:g} × the smallest")
     issues = (metadata.system_info or {}).get("host_consistency_issues")
     if not isinstance(issues, (list, tuple)):  # what is no list, and yet says something, is one difference
         issues = [issues] if issues else []

@@ -107,6 +107,9 @@ def test_hosts_are_compared_only_where_a_run_records_several(tree):
     measured, required = met(tree, "3.3.7")
     assert measured == "100 to 150 bytes of memory, 8 cores; 2 hosts without a recorded difference"
     assert required == "the largest at most 1.5 × the smallest; no difference that the tool recorded"
+    del hosts[1]["cpu"]
+    tree.edit_metadata(lambda m: m.update(system_info={"hosts": hosts}))
+    assert met(tree, "3.3.7")[0].startswith("100 to 150 bytes of memory, 8 cores (1 of 2 hosts recorded); ")
 
 
 def test_one_run_has_no_neighbour(tmp_path):
