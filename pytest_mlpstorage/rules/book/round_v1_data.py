@@ -102,7 +102,7 @@ def _below(
             message = f"the data set has too few files for the least number of steps: {needed.formula}"
         else:
             message = f"the data set is smaller than {times} × the memory of all hosts ({memory_gib:g} GiB on {hosts} host(s))"
-        yield Finding(message, measured=files, required=needed.files, file=summary, field="num_files_train")
+        yield Finding(message, measured=f"{files} files", required=f"at least {needed.files} files", file=summary, field="num_files_train")
     else:
         why = "for the least number of steps" if floor == "steps" else f"{times} × the memory of all hosts ({memory_gib:g} GiB)"
         yield Met(f"{files} files", f"at least {needed.files} files, {why}")

@@ -237,7 +237,7 @@ def minimum_runtime(result: VectorDatabaseResult, edition: Edition) -> Iterator[
         elif given.number is None or given.number < least:
             yield Finding(
                 "a run was asked to last too short a time",
-                measured=shown(given.raw),
+                measured=shown(given.raw) if given.number is None else f"{given.number:.10g} seconds",
                 required=f"at least {least} seconds",
                 file=given.file,
                 field=given.field,

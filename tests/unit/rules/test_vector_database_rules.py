@@ -234,7 +234,7 @@ def test_what_a_plan_knows_is_judged_before_anything_runs(tree):
     other = dataclasses.replace(leaf, metadata=dataclasses.replace(metadata, raw={}, args={"vdb_engine": "zvec", "runtime": 5}))
     plan = dataclasses.replace(plan, runs=(other,))
     assert [f.measured for f in said(plan, "MLPS-ENGINE-1").findings] == ["zvec"]
-    assert [f.measured for f in said(plan, "RC-VDB-2").findings] == ["5"]
+    assert [f.measured for f in said(plan, "RC-VDB-2").findings] == ["5 seconds"]
 
 
 ANY = st.recursive(

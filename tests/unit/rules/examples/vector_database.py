@@ -211,7 +211,7 @@ FAILING = {
         (lambda t: t.edit_metadata(lambda m: (m.pop("benchmark_type"), m["args"].pop("benchmark"))), "another benchmark"),
     ],
     "RC-VDB-2": [
-        (lambda t: t.args(run=2, runtime=29.9), "measured 29.9; required at least 30 seconds"),
+        (lambda t: t.args(run=2, runtime=29.9), "measured 29.9 seconds; required at least 30 seconds"),
         (lambda t: t.args(runtime=5, queries=100), "measured 5"),
         (lambda t: t.args(runtime="long"), "measured long"),
         (lambda t: (t.args(runtime=None), _alone(t), t.edit("config.json", lambda c: c.update(runtime_seconds=20))), "measured 20"),
