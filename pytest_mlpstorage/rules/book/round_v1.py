@@ -13,10 +13,11 @@ from pytest_mlpstorage.results.read_v1 import summary_names
 from pytest_mlpstorage.results.records import Leaf, Summary, TrainingResult
 from pytest_mlpstorage.rules.aggregate import mean
 from pytest_mlpstorage.rules.registry import rule
+from pytest_mlpstorage.rules.run_gaps import overlap
 from pytest_mlpstorage.rules.runs import required_utilization_percent, with_summary
 from pytest_mlpstorage.rules.runs_v1 import configured_runs, lacks_overrides
 from pytest_mlpstorage.rules.wording import seconds, shown
-from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
+from pytest_mlpstorage.verdict import Finding, NoEvidence
 
 __all__: list[str] = []
 
@@ -211,14 +212,6 @@ def run_gap(result: TrainingResult, edition: Edition) -> Iterator[Finding | NoEv
                 field="start",
             )
         elif idle < 0:
-            yield Finding(
-                "a run starts before the one before it has ended",
-                severity=Severity.WARNING,
-                category=Category.CLOSED,
-                measured=seconds(idle),
-                required="at least 0 s",
-                file=path,
-                field="start",
-            )
+            yield overlap(idle, path)
         else:
             yield Met(seconds(idle), f"at most {seconds(longest)}, {factor:g} × the mean run, between two runs")

@@ -12,8 +12,9 @@ from pytest_mlpstorage.met import Met, NotAsked
 from pytest_mlpstorage.results.records import TrainingResult
 from pytest_mlpstorage.rules.registry import rule
 from pytest_mlpstorage.rules.round_v2_runs import RoundRun, by_accelerator, directories_without_run, measured_runs, run_directories
+from pytest_mlpstorage.rules.run_gaps import overlap
 from pytest_mlpstorage.rules.wording import seconds, shown
-from pytest_mlpstorage.verdict import Category, Finding, NoEvidence, Severity
+from pytest_mlpstorage.verdict import Finding, NoEvidence
 
 __all__: list[str] = []
 
@@ -89,15 +90,7 @@ def _gaps(group: list[RoundRun], edition: Edition) -> Iterator[Finding | NoEvide
                 field="start",
             )
         elif gap < 0:
-            yield Finding(
-                "a run starts before the one before it has ended",
-                severity=Severity.WARNING,
-                category=Category.CLOSED,
-                measured=seconds(float(gap)),
-                required="at least 0 s",
-                file=file,
-                field="start",
-            )
+            yield overlap(float(gap), file)
         else:
             yield Met(seconds(float(gap)), f"at most {seconds(float(limit))}, {gap_rule.factor:g} × the mean run, between two runs")
 
