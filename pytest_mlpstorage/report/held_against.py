@@ -14,7 +14,7 @@ from pytest_mlpstorage.results.coerce import number
 from pytest_mlpstorage.results.records import StoredResult, TrainingResult, VectorDatabaseResult
 from pytest_mlpstorage.results.vector_limits import recorded
 from pytest_mlpstorage.results.vector_records import value_at
-from pytest_mlpstorage.rules.round_v2_runs import finished_by_accelerator, named
+from pytest_mlpstorage.rules.round_v2_runs import finished_by_accelerator, is_round_v2, named
 from pytest_mlpstorage.rules.runs import required_utilization_percent
 
 __all__ = ["AU", "AU_RULES", "limits_of", "undoubted"]
@@ -47,7 +47,7 @@ def limits_of(result: StoredResult, edition: Edition) -> dict[str, Limit]:
 
 def _utilizations(result: TrainingResult, edition: Edition) -> list[str]:
     """The names of the utilizations that a result can have: in edition 2.0 one an accelerator."""
-    groups = finished_by_accelerator(result) if edition.name == "2.0" else {}
+    groups = finished_by_accelerator(result) if is_round_v2(edition) else {}
     return [named(AU, accelerator, groups) for accelerator in groups] or [AU]
 
 

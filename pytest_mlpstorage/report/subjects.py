@@ -21,7 +21,7 @@ from pytest_mlpstorage.rules.aggregate import mean, measured_runs
 from pytest_mlpstorage.rules.metrics import metrics_of
 from pytest_mlpstorage.rules.pictures import pictures_of
 from pytest_mlpstorage.rules.repeats import Figure, figures_of
-from pytest_mlpstorage.rules.round_v2_runs import complete, finished_by_accelerator, named
+from pytest_mlpstorage.rules.round_v2_runs import complete, finished_by_accelerator, is_round_v2, named
 from pytest_mlpstorage.workloads.again import AGAIN
 
 __all__ = ["facts_of", "record_subject"]
@@ -63,7 +63,7 @@ def _utilization(result: TrainingResult, edition: Edition) -> dict[str, Figure]:
     Edition 2.0 has one an accelerator, of the runs that its bandwidth is formed of. Where an edition has the figure and forms none, of a
     closed result with too few runs for example, nobody can tell which of them count.
     """
-    if edition.name != "2.0":
+    if not is_round_v2(edition):
         of_all = _mean_utilization(measured_runs(result, edition))
         return {AU: of_all} if of_all is not None else {}
     groups = finished_by_accelerator(result)

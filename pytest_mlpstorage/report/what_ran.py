@@ -24,7 +24,7 @@ from pytest_mlpstorage.results.records import (
 from pytest_mlpstorage.results.vector_records import value_at
 from pytest_mlpstorage.rules.checkpoints import checkpoint_count
 from pytest_mlpstorage.rules.kv_cache_runs import with_summary
-from pytest_mlpstorage.rules.round_v2_runs import by_accelerator, run_directories
+from pytest_mlpstorage.rules.round_v2_runs import by_accelerator, is_round_v2, run_directories, run_leaves
 from pytest_mlpstorage.rules.runs import warmup_count
 from pytest_mlpstorage.rules.vector_runs import run_records
 from pytest_mlpstorage.units import GIB, format_bytes
@@ -89,11 +89,6 @@ def _engine(leaf: Leaf) -> str:
     return f"{name} {version if isinstance(version, str) else ''}".strip() if isinstance(name, str) else ""
 
 
-def _runs(result: StoredResult, edition: Edition) -> tuple[Leaf, ...]:
-    """The runs; edition 2.0 keeps what its tool left for other commands beside them."""
-    return tuple(run.leaf for run in run_directories(result)) if edition.name == "2.0" else result.runs
-
-
 def _finished(leaf: Leaf) -> bool:
     """Whether a run left a summary that says something."""
     return leaf.summary is not None and bool(leaf.summary.raw)
@@ -114,7 +109,7 @@ def _training(result: TrainingResult, edition: Edition) -> Iterator[tuple[str, s
     yield from _told("emulated accelerators", *_accelerators(result, edition))
     yield from _told("hosts", _number(_hosts(leaf)))
     yield from _told("data set", *_data_set(leaf, edition))
-    runs, first = _runs(result, edition), warmup_count(result, edition)
+    runs, first = run_leaves(result, edition), warmup_count(result, edition)
     warm, measured = (sum(map(_finished, part)) for part in (runs[:first], runs[first:]))
     yield from _told("runs", _count(warm, "warm-up") if warm else "", f"{measured} measured", *_others(runs))
     yield from _told("engine", _engine(leaf))
@@ -123,7 +118,7 @@ def _training(result: TrainingResult, edition: Edition) -> Iterator[tuple[str, s
 def _accelerators(result: TrainingResult, edition: Edition) -> Iterator[str]:
     """Each accelerator of the runs with its ranks: edition 2.0 holds runs of several in one place, elsewhere that is a contradiction."""
     groups: dict[str, list[Leaf]] = {}
-    if edition.name == "2.0":
+    if is_round_v2(edition):
         groups = {accelerator: [run.leaf for run in group] for accelerator, group in by_accelerator(run_directories(result)).items()}
     else:
         spelled: dict[str, str] = {}
@@ -159,11 +154,11 @@ def _checkpointing(result: CheckpointingResult, edition: Edition) -> Iterator[tu
     yield from _told("hosts", _number(_hosts(leaf)))
     size = CheckpointMetric.of(leaf.summary).size_gib if leaf.summary is not None else None
     yield from _told("checkpoint", format_bytes(size * GIB) if size is not None and 0 < size < _MOST / GIB else "")
-    runs = _runs(result, edition)
+    runs = run_leaves(result, edition)
     timed = [(one, read_epoch_stats(one, root=result.root)[0]) for one in runs if _finished(one)]
     done = {phase: sum(_done(one, stats, phase) for one, stats in timed) for phase in PHASES}
     yield from _told("checkpoints", *(f"{count:,} {_WORDS[phase][1]}" for phase, count in done.items() if count))
-    if edition.name != "2.0":
+    if not is_round_v2(edition):
         yield from _told("spread by the summary", *_deviations(timed))
     others = tuple(filter(None, _others(runs)))
     yield from _told("runs", f"{len(timed)} finished" if others else _number(len(runs)) if runs else "", *others)

@@ -14,7 +14,7 @@ from pytest_mlpstorage.results.reader import read_epoch_stats
 from pytest_mlpstorage.results.records import CheckpointingResult, EpochStats, Leaf, StoredResult
 from pytest_mlpstorage.rules.activity import Activity, Begin, Course
 from pytest_mlpstorage.rules.aggregate import mean
-from pytest_mlpstorage.rules.round_v2_runs import run_directories
+from pytest_mlpstorage.rules.round_v2_runs import is_round_v2, run_leaves
 
 __all__ = ["checkpointing_activities", "checkpointing_pictures"]
 
@@ -27,9 +27,6 @@ _MOST_GIB: Final = 1e15
 """Foreign figures beyond these are none: rates that are made of them would have no end."""
 
 _UNIT: Final = "GiB/s"
-_ALL_RANKS: Final = "2.0"
-"""The edition whose figures come from the clocks of all ranks; those of the others come from the first rank's."""
-
 _WORDS: Final[Mapping[CheckpointPhase, str]] = {"save": "write", "load": "read"}
 
 
@@ -75,9 +72,7 @@ class _Told:
 
 
 def _leaves(result: CheckpointingResult, edition: Edition) -> list[Leaf]:
-    """The runs; edition 2.0 keeps what its tool left for other commands beside them."""
-    runs = tuple(run.leaf for run in run_directories(result)) if edition.name == _ALL_RANKS else result.runs
-    return [leaf for leaf in runs if not leaf.planned]
+    return [leaf for leaf in run_leaves(result, edition) if not leaf.planned]
 
 
 def _runs(result: CheckpointingResult, edition: Edition) -> Iterator[_Run]:
@@ -94,7 +89,7 @@ def checkpointing_pictures(result: StoredResult, edition: Edition) -> list[Pictu
     """Rate and duration of each checkpoint of each run; none where no rank's file tells of any."""
     if not isinstance(result, CheckpointingResult):
         return []
-    runs, all_ranks = list(_runs(result, edition)), edition.name == _ALL_RANKS
+    runs, all_ranks = list(_runs(result, edition)), is_round_v2(edition)
     rates, lasted = [], []
     for run in runs:
         for phase, word in _WORDS.items():
@@ -179,7 +174,7 @@ def _rates(ranks: Sequence[RankCheckpoint], gib: float | None) -> list[float]:
 
 
 def _sentences(result: CheckpointingResult, runs: Sequence[_Run], edition: Edition) -> Iterator[str]:
-    all_ranks = edition.name == _ALL_RANKS
+    all_ranks = is_round_v2(edition)
     for run in runs:
         told = []
         for phase, word in _WORDS.items():

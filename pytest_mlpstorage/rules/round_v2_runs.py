@@ -25,10 +25,14 @@ __all__ = [
     "complete",
     "directories_without_run",
     "finished_by_accelerator",
+    "is_round_v2",
     "measured_runs",
     "named",
     "run_directories",
+    "run_leaves",
 ]
+
+_ROUND: Final = "2.0"
 
 _OVERRIDE: Final = re.compile(r"(?:\+{1,2}|~)?workload\.([^=\s]+)(?:=(.*))?\Z", re.DOTALL)
 _WORKLOAD: Final = re.compile(r"\+{0,2}workload=(.+)\Z", re.DOTALL)
@@ -174,6 +178,16 @@ def run_directories(result: StoredResult) -> tuple[RoundRun, ...]:
 
 def _may_be_run(metadata: LeafMetadata | None) -> bool:
     return metadata is None or metadata.command is None or metadata.command.startswith("run")
+
+
+def is_round_v2(edition: Edition) -> bool:
+    """Whether an edition forms its figures of runs as round 2.0 did: by accelerator, and of checkpoints by the clocks of all ranks."""
+    return edition.name == _ROUND
+
+
+def run_leaves(result: StoredResult, edition: Edition) -> tuple[Leaf, ...]:
+    """The runs of a result; round 2.0 keeps what its tool left for other commands beside them."""
+    return tuple(run.leaf for run in run_directories(result)) if is_round_v2(edition) else result.runs
 
 
 def measured_runs(result: StoredResult) -> Iterator[RoundRun | NoEvidence]:

@@ -14,7 +14,7 @@ from pytest_mlpstorage.results.reader import read_epoch_stats, read_rank_outputs
 from pytest_mlpstorage.results.records import EpochStats, Leaf, RankOutput, StoredResult, Summary, TrainingResult
 from pytest_mlpstorage.rules.activity import Activity, Begin, Course
 from pytest_mlpstorage.rules.aggregate import mean
-from pytest_mlpstorage.rules.round_v2_runs import finished_by_accelerator
+from pytest_mlpstorage.rules.round_v2_runs import finished_by_accelerator, is_round_v2
 from pytest_mlpstorage.rules.runs import required_utilization_percent, warmup_count
 
 __all__ = ["training_activities", "training_pictures"]
@@ -52,7 +52,7 @@ def training_pictures(result: StoredResult, edition: Edition) -> list[Picture]:
     note = "The bar across a run is the mean of its epochs; the limit is of that." if limit is not None else ""
     charts = (Chart("accelerator utilization", "%", tuple(aus), "epoch", limit, note), Chart("throughput", unit, tuple(rates), "epoch"))
     drawn = tuple(chart for chart in charts if any(group.values for group in chart.groups))
-    return [Picture("Epochs", tuple(_sentences(result, named, limit)), charts=drawn, folded=True, opened=True)]
+    return [Picture("Epochs", tuple(_sentences(result, edition, named, limit)), charts=drawn, folded=True, opened=True)]
 
 
 def _named(result: TrainingResult, edition: Edition) -> Iterator[tuple[Leaf, str, bool]]:
@@ -74,9 +74,9 @@ def _mib_per_sample(summary: Summary | None) -> float | None:
     return metric.io_mean_mib_per_second / metric.mean_samples_per_second
 
 
-def _sentences(result: TrainingResult, named: Sequence[tuple[Leaf, str, bool]], limit: Limit | None) -> Iterator[str]:
+def _sentences(result: TrainingResult, edition: Edition, named: Sequence[tuple[Leaf, str, bool]], limit: Limit | None) -> Iterator[str]:
     counted = [(leaf.summary.metric, name) for leaf, name, aside in named if leaf.summary is not None and not aside]
-    means = list(_means(result, named))
+    means = list(_means(result, edition, named))
     for on, values in means:
         runs = f"mean of {len(values)} run{'' if len(values) == 1 else 's'}{on}"
         demanded = f"; the edition demands {figure_text(limit.value)} % of each run" if limit is not None else ""
@@ -100,9 +100,9 @@ def _sentences(result: TrainingResult, named: Sequence[tuple[Leaf, str, bool]], 
         yield f"The first {_MOST_EPOCHS} epochs of each run are drawn."
 
 
-def _means(result: TrainingResult, named: Sequence[tuple[Leaf, str, bool]]) -> Iterator[tuple[str, list[float]]]:
+def _means(result: TrainingResult, edition: Edition, named: Sequence[tuple[Leaf, str, bool]]) -> Iterator[tuple[str, list[float]]]:
     """The mean utilizations of the counted runs; of edition 2.0, which keeps runs of several accelerators in one place, of each."""
-    groups = finished_by_accelerator(result) if result.edition == "2.0" else {}
+    groups = finished_by_accelerator(result) if is_round_v2(edition) else {}
     of_leaf = {run.leaf.relpath: name for name, group in groups.items() for run in group} if len(groups) > 1 else {}
     found: dict[str, list[float]] = {}
     for leaf, _, aside in named:
